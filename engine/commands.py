@@ -1,0 +1,149 @@
+"""What the window, OSC, MIDI and the command line may ask of a running engine: frozen values.
+
+`Engine.post(command)` takes any of them from any thread; each stage applies its own at its own
+boundary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class SetParam:
+    """Set the base value of a parameter, native unit; out of range is clamped."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetPrompt:
+    """Go to this prompt now: it replaces the current scene's text."""
+
+    text: str
+    transition_s: float = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class NextPrompt:
+    """Start the transition to the next prompt of the preset."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPreset:
+    """Load a preset by name or path; a broken one leaves the show as it is."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TapTempo:
+    """A tap of the performer's finger, now."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetTempo:
+    """Fix the tempo by hand, beats per minute; 0 gives it back to the tracker."""
+
+    bpm: float
+
+
+@dataclass(frozen=True, slots=True)
+class StartRecording:
+    """Record picture and sound; None picks a name in the user's video folder."""
+
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopRecording:
+    """Finish the recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """Hold the picture."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Blackout:
+    """Black output, at once."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """Show the shipped still."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RestartPicture:
+    """Forget the previous picture and paint a fresh one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceChoice:
+    """Which sound to listen to."""
+
+    kind: Literal["mic", "file", "demo", "tone"]
+    device: str = ""
+    """`host API: name` as `sonolume devices` prints it; empty for the system's default."""
+    path: Path | None = None
+    """Only for `file`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectSource:
+    """Listen to another source."""
+
+    choice: SourceChoice
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Play or pause a file."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Seek:
+    """Jump to a position of a file, seconds."""
+
+    position_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetLoop:
+    """Whether a file starts again at its end."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetVolume:
+    """Loudness of a file in the speakers, 0 to 1; what is analysed does not change."""
+
+    volume: float
+
+
+@dataclass(frozen=True, slots=True)
+class SelectModel:
+    """Paint with another model (name, folder or hub id); the show keeps its model on failure."""
+
+    name: str
+
+
+Command = (
+    SetParam | SetPrompt | NextPrompt | LoadPreset | TapTempo | SetTempo | StartRecording
+    | StopRecording | Freeze | Blackout | Still | RestartPicture | SelectSource | Play | Seek
+    | SetLoop | SetVolume | SelectModel
+)  # fmt: skip

@@ -1,0 +1,47 @@
+"""Every error a user can meet. `str(error)` is one line: what happened, the figure, the remedy."""
+
+from __future__ import annotations
+
+
+class EngineError(Exception):
+    """The root of all expected failures; anything else is a defect."""
+
+
+class AudioDeviceError(EngineError):
+    """A microphone, line or loudspeaker cannot be opened or has vanished."""
+
+
+class AudioFileError(EngineError):
+    """A sound file is missing, empty, truncated, or is not sound."""
+
+
+class OverrunError(EngineError):
+    """A reader came too late: the samples asked for are overwritten already."""
+
+
+class CommandError(EngineError):
+    """A command from the window, OSC or MIDI cannot be applied."""
+
+
+class PresetError(EngineError):
+    """A preset file is broken; the message names the file, the key and the nearest name."""
+
+
+class ModelLoadError(EngineError):
+    """An image model is missing, damaged, of another layout, or does not fit into memory."""
+
+
+class SizeError(EngineError):
+    """A picture size is outside the stated limits."""
+
+
+class SinkError(EngineError):
+    """A recording or an export cannot be written."""
+
+
+class ScoreError(EngineError):
+    """A video cannot be scored: no pictures, no sound, or too short."""
+
+
+class TrainingError(EngineError):
+    """A training stage cannot run: missing data, missing earlier stage, or no budget."""

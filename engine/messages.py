@@ -1,0 +1,228 @@
+"""What the threads say to each other: frozen values, drawn in one line.
+
+`samples -> AudioFeatures -> ControlState -> Picture -> Frame`; `EngineStatus` for whoever looks.
+
+Arrays inside messages are frozen (`freeze`) before they are published; a message never changes.
+State may be overwritten by newer state; events (onsets, beats) are counters, so that a slow reader
+notices what it did not sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Uint8 = NDArray[np.uint8]
+
+BAND_NAMES: tuple[str, ...] = ("sub", "low", "mid", "high", "air", "all")
+"""The five musical bands of the OSC contract and their whole."""
+
+BAND_EDGES_HZ: tuple[tuple[float, float], ...] = (
+    (20.0, 60.0), (60.0, 250.0), (250.0, 2000.0), (2000.0, 6000.0), (6000.0, 16000.0),
+    (20.0, 16000.0),
+)  # fmt: skip
+
+
+def freeze(array: NDArray[Any]) -> NDArray[Any]:
+    """Forbid writing to `array` and return it; a frozen dataclass alone does not protect it."""
+    array.flags.writeable = False
+    return array
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFeatures:
+    """What is heard, once per analysis hop. Written by `analysis`, read by anyone."""
+
+    sample_index: int
+    """One past the last sample heard: the analysis is causal."""
+    sample_rate: int
+    level_db: float
+    """RMS of the newest 46 ms before any gain, dBFS; -120 in digital silence."""
+    peak: float
+    """Largest absolute sample of the newest hop; 1.0 is full scale (the clip lamp)."""
+    silent: bool
+    """The gate: below the threshold for 300 ms. All gain control stands still while it is true."""
+    band_level: Float32
+    """`(6,)` in [0, 1], order `BAND_NAMES`: how loud, against the last ~45 s."""
+    band_hit: Float32
+    """`(6,)` in [0, 1]: a rise right now, decaying within ~200 ms."""
+    band_presence: Float32
+    """`(6,)` in [0, 1]: how much of this band there has been over ~2 s."""
+    onset_strength: float
+    """In [0, 1]: 0 steady, 1 a clear attack."""
+    onset_count: int
+    """Onsets since the start; never decreases."""
+    centroid: float
+    """Spectral centroid in [0, 1] on a log axis 150..6000 Hz; held while silent."""
+    flatness: float
+    """Spectral flatness in [0, 1]: 0 a tone, 1 noise; held while silent."""
+    tempo_bpm: float
+    """0 while unknown."""
+    tempo_confidence: float
+    """In [0, 1]."""
+    beat_count: int
+    """Beats since the start; never decreases."""
+    beat_phase: float
+    """In [0, 1): 0 at the beat. Runs smoothly between beats; free-runs at the last tempo."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptWeight:
+    """One prompt's share of the picture."""
+
+    text: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Travel:
+    """Integrals of the rate parameters since the start, so that no reader ever misses motion.
+
+    The way between two control states is the difference of their travels: diffusion warps by the
+    difference between two pictures, the composer by the difference between a picture and now.
+    """
+
+    log_zoom: float = 0.0
+    rotation_deg: float = 0.0
+    pan_x: float = 0.0
+    """Widths of the picture."""
+    pan_y: float = 0.0
+    """Heights of the picture."""
+    noise_rad: float = 0.0
+    warp_s: float = 0.0
+    """Time of the slow swell; stands still in silence only if its route says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlState:
+    """Everything the picture depends on, at one musical time. Plain data: it may cross a process.
+
+    `values` holds every parameter of `engine.params.PARAMS` after modulation and clamping, in its
+    native unit. Written by `analysis` (modulation runs there), read by diffusion and composer.
+    """
+
+    sample_index: int
+    time_s: float
+    """Musical time: sample_index / sample_rate, plus the start of the source."""
+    host_time_s: float
+    """`Clock.now()` when the newest sample arrived; in export equal to `time_s`."""
+    values: Mapping[str, float]
+    travel: Travel
+    prompts: tuple[PromptWeight, ...]
+    """Weights sum to 1; one or two entries; never empty."""
+    onset_count: int
+    beat_count: int
+    beat_phase: float
+    silent: bool
+    restart_count: int = 0
+    """Increases when the performer asks for a fresh picture (panic/restart)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One generated picture and the state it was made for. Written by `diffusion`."""
+
+    index: int
+    pixels: Uint8
+    """`(height, width, 3)` RGB, frozen."""
+    control: ControlState
+    made_in_ms: float
+    seconds_per_picture: float
+    """Smoothed interval between pictures: the composer's hand-over time."""
+    fresh: bool = False
+    """True for a cut: the first picture, or after a restart, a size or a model change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One output frame: what the window shows, the recorder writes, the export holds."""
+
+    index: int
+    pixels: Uint8
+    """`(height, width, 3)` RGB at the output size, frozen."""
+    sample_index: int
+    """Musical time of this frame."""
+    host_time_s: float
+    picture_index: int
+    """Which picture it came from; -1 for the still before the first picture."""
+
+
+class Phase(Enum):
+    """The life of the engine as the window shows it."""
+
+    STARTING = "starting"
+    LOADING = "loading the model"
+    RUNNING = "running"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """The sound source as the window shows it."""
+
+    kind: str
+    """`mic`, `file`, `demo`, `tone` or `none`."""
+    name: str
+    connected: bool
+    """False: no device, which is not the same as a silent one."""
+    message: str = ""
+    """One line when something is wrong, else empty."""
+    playing: bool = True
+    position_s: float = 0.0
+    duration_s: float | None = None
+    """None for live sources."""
+    loop: bool = False
+    volume: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RecordStatus:
+    """A running or finished recording."""
+
+    path: str
+    seconds: float
+    frames: int
+    dropped: int
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """One frozen look at the whole engine. Any thread may ask, never blocks."""
+
+    phase: Phase = Phase.STARTING
+    message: str = ""
+    """One line for the user, empty when all is well."""
+    model: str = ""
+    preset: str = ""
+    source: SourceStatus = field(default_factory=lambda: SourceStatus("none", "", False))
+    features: AudioFeatures | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+    """Base values of all parameters (what the sliders show)."""
+    modulated: Mapping[str, float] = field(default_factory=dict)
+    """The same after modulation (what the picture gets)."""
+    prompts: tuple[PromptWeight, ...] = ()
+    prompt_index: int = 0
+    unknown_words: tuple[tuple[str, str], ...] = ()
+    """(word, nearest known word) of the current prompts, as far as the model can tell."""
+    record: RecordStatus | None = None
+    ai_fps: float = 0.0
+    output_fps: float = 0.0
+    frames: int = 0
+    pictures: int = 0
+    dropped: int = 0
+    overflows: int = 0
+    latency_ms: float = 0.0
+    """Newest sample heard -> frame handed over, smoothed."""
+    longest_gap_ms: float = 0.0
+    flashes_limited: int = 0
+    frozen: bool = False
+    blackout: bool = False
+    still: bool = False

@@ -1,0 +1,198 @@
+"""The one table of live parameters, and the one table of modulation sources.
+
+Sliders, OSC addresses, MIDI, presets, clamping, routes and the generated documentation all read
+these. Values are in native units; everything that accumulates is a rate per second, so that 8 and
+60 pictures per second look alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from engine.messages import BAND_NAMES
+
+Applies = Literal["picture", "frame", "audio", "prompt"]
+"""Who reads a parameter: diffusion, the composer, the analysis, or the scene clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParamSpec:
+    """One live parameter."""
+
+    name: str
+    default: float
+    low: float
+    high: float
+    unit: str
+    """`""` for dimensionless values."""
+    applies: Applies
+    help: str
+    modulate_low: float | None = None
+    """The safer range routes are clamped to; None: may not be modulated."""
+    modulate_high: float | None = None
+    integer: bool = False
+
+    @property
+    def group(self) -> str:
+        """The part before the slash."""
+        return self.name.split("/")[0]
+
+    @property
+    def label(self) -> str:
+        """The part after the slash, for people."""
+        return self.name.split("/")[1].replace("_", " ")
+
+    @property
+    def modulatable(self) -> bool:
+        """True when a route may drive it."""
+        return self.modulate_low is not None
+
+    def clamp(self, value: float) -> float:
+        """Return the nearest allowed value."""
+        value = min(max(value, self.low), self.high)
+        return float(round(value)) if self.integer else value
+
+
+def _table(*specs: ParamSpec) -> Mapping[str, ParamSpec]:
+    return MappingProxyType({spec.name: spec for spec in specs})
+
+
+PARAMS: Mapping[str, ParamSpec] = _table(
+    ParamSpec(
+        "diffusion/strength", 0.42, 0.02, 1.0, "", "picture",
+        "How much of the previous picture is painted anew: 0.2 glides, 0.5 lives, 1 forgets.",
+        0.1, 0.98,
+    ),
+    ParamSpec(
+        "diffusion/guidance", 1.0, 0.0, 4.0, "", "picture",
+        "How strictly the prompt is obeyed; anything but 1 costs a second model call.",
+    ),
+    ParamSpec(
+        "diffusion/seed", 0.0, 0.0, 999_999.0, "", "picture",
+        "Which noise the pictures grow from.", integer=True,
+    ),
+    ParamSpec(
+        "diffusion/noise_walk", 0.25, 0.0, 12.0, "rad/s", "picture",
+        "How fast the noise wanders: shapes keep growing even in silence.", 0.0, 12.0,
+    ),
+    ParamSpec(
+        "diffusion/feedback", 1.0, 0.0, 1.0, "", "picture",
+        "How much of the previous picture is seen at all: 0 paints every picture from nothing.",
+        0.0, 1.0,
+    ),
+    ParamSpec(
+        "diffusion/sharpen", 0.12, 0.0, 0.6, "", "picture",
+        "Crispness given back to the warped picture before it is painted over.", 0.0, 0.5,
+    ),
+    ParamSpec(
+        "diffusion/anchor", 0.25, 0.0, 1.0, "", "picture",
+        "How firmly colour and contrast are held, so that hours neither burn nor fade.",
+    ),
+    ParamSpec(
+        "motion/zoom", 0.04, -1.5, 3.0, "1/s", "picture",
+        "Flight into the picture: 0.1 grows it by 10 % a second.", -1.0, 2.5,
+    ),
+    ParamSpec(
+        "motion/rotation", 0.0, -180.0, 180.0, "deg/s", "picture",
+        "Turn of the picture, positive is counter-clockwise.", -120.0, 120.0,
+    ),
+    ParamSpec(
+        "motion/pan_x", 0.0, -1.0, 1.0, "width/s", "picture",
+        "Drift of the picture to the right.", -0.8, 0.8,
+    ),
+    ParamSpec(
+        "motion/pan_y", 0.0, -1.0, 1.0, "height/s", "picture",
+        "Drift of the picture downwards.", -0.8, 0.8,
+    ),
+    ParamSpec(
+        "motion/warp", 0.0, 0.0, 1.0, "", "picture",
+        "Slow swell that bends the picture like water.", 0.0, 1.0,
+    ),
+    ParamSpec(
+        "prompt/mix", 0.0, 0.0, 1.0, "", "prompt",
+        "Leans from the current prompt towards the next one.", 0.0, 1.0,
+    ),
+    ParamSpec(
+        "prompt/pace", 1.0, 0.0, 8.0, "", "prompt",
+        "Speed of the walk through the prompts: 0 stays, 2 is twice as fast.",
+    ),
+    ParamSpec(
+        "colour/exposure", 0.0, -2.0, 2.0, "stops", "frame",
+        "Brightness of the output.", -1.0, 1.0,
+    ),
+    ParamSpec(
+        "colour/contrast", 1.0, 0.5, 1.8, "", "frame",
+        "Contrast of the output around middle grey.", 0.7, 1.5,
+    ),
+    ParamSpec(
+        "colour/saturation", 1.0, 0.0, 2.0, "", "frame",
+        "Colourfulness of the output: 0 is black and white.", 0.0, 1.8,
+    ),
+    ParamSpec(
+        "colour/hue", 0.0, -180.0, 180.0, "deg", "frame",
+        "Turns all colours around the wheel.", -180.0, 180.0,
+    ),
+    ParamSpec(
+        "audio/gain", 0.0, -24.0, 24.0, "dB", "audio",
+        "Gain before the gate and the automatic level.",
+    ),
+    ParamSpec(
+        "audio/reactivity", 1.0, 0.0, 2.0, "", "audio",
+        "Scales every route from the sound to the picture: 0 ignores the music.",
+    ),
+    ParamSpec(
+        "master/fade", 1.0, 0.0, 1.0, "", "frame",
+        "The last fader: 0 is black.", 0.0, 1.0,
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """One modulation source; all run in [0, 1] except `lfo.*` and `beat.sine`, in [-1, 1]."""
+
+    name: str
+    help: str
+
+
+SOURCES: Mapping[str, SourceSpec] = MappingProxyType(
+    {
+        **{
+            f"{band}.{kind}": SourceSpec(f"{band}.{kind}", text)
+            for band in BAND_NAMES
+            for kind, text in (
+                ("level", f"How loud the {band} band is against its last 45 s."),
+                ("hit", f"A rise in the {band} band, right now."),
+                ("presence", f"How much {band} there has been in the last 2 s."),
+            )
+        },
+        **{
+            spec.name: spec
+            for spec in (
+                SourceSpec("onset.strength", "How sharp the newest attack is."),
+                SourceSpec("onset.pulse", "Jumps to 1 at every onset and falls."),
+                SourceSpec("beat.pulse", "1 on the beat, falling until the next."),
+                SourceSpec("beat.phase", "Rises from 0 to 1 between two beats."),
+                SourceSpec("beat.sine", "A sine locked to the beat."),
+                SourceSpec("bar.sine", "A sine locked to four beats."),
+                SourceSpec("tempo.confidence", "How sure the tempo is."),
+                SourceSpec("centroid", "Brightness of the sound."),
+                SourceSpec("flatness", "Noisiness of the sound."),
+                SourceSpec("silence", "1 while the gate is closed."),
+                SourceSpec("lfo.slow", "A free sine of 16 s."),
+                SourceSpec("lfo.fast", "A free sine of 3 s."),
+            )
+        },
+    }
+)
+
+CURVES: tuple[str, ...] = ("linear", "square", "root", "smooth", "gate")
+"""Shapes a route may bend its source with: x, x^2, sqrt(x), 3x^2-2x^3, x >= 0.5."""
+
+
+def defaults() -> dict[str, float]:
+    """Return a new dict of every parameter's default."""
+    return {name: spec.default for name, spec in PARAMS.items()}

@@ -1,0 +1,193 @@
+"""Presets: TOML at the door (pydantic), frozen values inside, errors with the nearest name."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+
+from platformdirs import user_config_path
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from engine.errors import PresetError
+from engine.params import PARAMS, SOURCES
+
+SCHEMA_VERSION = 1
+DEFAULT_PRESET = "default"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class PromptScene(_Frozen):
+    """One prompt, how long it stays, and how long the walk to the next one takes."""
+
+    text: Annotated[str, Field(min_length=1, max_length=2000)]
+    hold_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 16.0
+    transition_s: Annotated[float, Field(ge=0.0, le=600.0)] = 4.0
+
+
+class Route(_Frozen):
+    """A source drives a parameter: `amount` in the target's unit at full source."""
+
+    source: str
+    target: str
+    amount: Annotated[float, Field(ge=-1000.0, le=1000.0)]
+    curve: Literal["linear", "square", "root", "smooth", "gate"] = "linear"
+    attack_ms: Annotated[float, Field(ge=0.0, le=60_000.0)] = 5.0
+    release_ms: Annotated[float, Field(ge=0.0, le=60_000.0)] = 180.0
+
+    @field_validator("source")
+    @classmethod
+    def _known_source(cls, value: str) -> str:
+        return _known(value, SOURCES, "source")
+
+    @field_validator("target")
+    @classmethod
+    def _known_target(cls, value: str) -> str:
+        _known(value, PARAMS, "parameter")
+        if not PARAMS[value].modulatable:
+            raise ValueError(f"{value!r} may not be driven by a route")
+        return value
+
+
+class Preset(_Frozen):
+    """A look and the way it moves."""
+
+    schema_version: Literal[1] = 1
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    author: str = ""
+    description: str = ""
+    prompts: Annotated[tuple[PromptScene, ...], Field(min_length=1)]
+    params: dict[str, float] = Field(default_factory=dict)
+    routes: tuple[Route, ...] = ()
+
+    @field_validator("params")
+    @classmethod
+    def _known_params(cls, values: dict[str, float]) -> dict[str, float]:
+        for key, value in values.items():
+            spec = PARAMS[_known(key, PARAMS, "parameter")]
+            if not spec.low <= value <= spec.high:
+                raise ValueError(f"{key!r} is {value:g}, outside {spec.low:g}..{spec.high:g}")
+        return values
+
+
+def preset_names() -> list[str]:
+    """Return the names of all presets, the user's first, each once."""
+    names = [path.stem for path in sorted(user_preset_folder().glob("*.toml"))]
+    factory = sorted(
+        entry.name.removesuffix(".toml")
+        for entry in files("presets").iterdir()
+        if entry.name.endswith(".toml")
+    )
+    factory.sort(key=lambda name: name != DEFAULT_PRESET)
+    return names + [name for name in factory if name not in names]
+
+
+def user_preset_folder() -> Path:
+    """Where the user's own presets live; it need not exist."""
+    return user_config_path("sonolume", appauthor=False) / "presets"
+
+
+def load_preset(name: str) -> Preset:
+    """Load a preset by name (the user's before the factory's) or by path to a `.toml` file.
+
+    Raises `PresetError` with file, key and nearest name.
+    """
+    if name.endswith(".toml"):
+        return read_preset(Path(name))
+    user_file = user_preset_folder() / f"{name}.toml"
+    if user_file.is_file():
+        return read_preset(user_file)
+    factory_file = files("presets") / f"{name}.toml"
+    if Path(name).name != name or not factory_file.is_file():
+        nearest = _nearest(name, preset_names())
+        raise PresetError(f"no preset {name!r}{nearest}; `sonolume presets list` shows them all")
+    return parse_preset(factory_file.read_text("utf-8"), f"{name}.toml")
+
+
+def read_preset(path: Path) -> Preset:
+    """Read one preset file. Raises `PresetError`."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PresetError(f"{path}: cannot be read as text ({error}); is it a preset?") from error
+    return parse_preset(text, path.name)
+
+
+def parse_preset(text: str, file_name: str) -> Preset:
+    """Check TOML text. Raises `PresetError` naming `file_name`, the key and the nearest name."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PresetError(f"{file_name}: not valid TOML: {error}") from error
+    version = table.get("schema_version", SCHEMA_VERSION)
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise PresetError(
+            f"{file_name}: schema_version {version} is newer than {SCHEMA_VERSION}; "
+            "update Sonolume to load it"
+        )
+    try:
+        return Preset.model_validate(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            message = f"unknown key{_nearest(str(first['loc'][-1]), _keys_beside(first['loc']))}"
+        raise PresetError(f"{file_name}: {key}: {message}") from error
+
+
+def format_preset(preset: Preset) -> str:
+    """Write a preset as TOML text that `parse_preset` reads back to an equal preset."""
+    lines = [
+        f"schema_version = {preset.schema_version}",
+        f"name = {_quoted(preset.name)}",
+        f"author = {_quoted(preset.author)}",
+        f"description = {_quoted(preset.description)}",
+    ]
+    for prompt in preset.prompts:
+        lines += [
+            "", "[[prompts]]", f"text = {_quoted(prompt.text)}",
+            f"hold_s = {prompt.hold_s!r}", f"transition_s = {prompt.transition_s!r}",
+        ]  # fmt: skip
+    lines += ["", "[params]"]
+    lines += [f"{_quoted(key)} = {value!r}" for key, value in preset.params.items()]
+    for route in preset.routes:
+        lines += [
+            "", "[[routes]]", f"source = {_quoted(route.source)}",
+            f"target = {_quoted(route.target)}", f"amount = {route.amount!r}",
+            f"curve = {_quoted(route.curve)}", f"attack_ms = {route.attack_ms!r}",
+            f"release_ms = {route.release_ms!r}",
+        ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _known(value: str, table: Mapping[str, object], noun: str) -> str:
+    names = list(table)
+    if value not in names:
+        raise ValueError(f"no {noun} {value!r}{_nearest(value, names)}")
+    return value
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    models: dict[str, type[BaseModel]] = {"prompts": PromptScene, "routes": Route}
+    model = models.get(str(location[0]), Preset) if len(location) > 1 else Preset
+    return list(model.model_fields)
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = "".join(
+        char if char >= " " and char != "\x7f" else f"\\u{ord(char):04x}" for char in escaped
+    )
+    return f'"{escaped}"'

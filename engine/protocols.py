@@ -1,0 +1,118 @@
+"""The seams: what a source, a listener, an image model and a sink must be able to do.
+
+Each has a dull twin without hardware (`ToneSource`, `NullModel`, `MemorySink`) for tests.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from engine.messages import ControlState, Frame, SourceStatus, Uint8
+from engine.ring import SampleRing
+
+
+class AudioSource(Protocol):
+    """A sound source that writes into its ring. Made and closed by the runtime."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second of the ring; fixed after `open`."""
+        ...
+
+    @property
+    def ring(self) -> SampleRing:
+        """Where the samples go, at most 2 channels; fixed after `open`."""
+        ...
+
+    @property
+    def overflows(self) -> int:
+        """Input overflows counted so far. Any thread, never blocks."""
+        ...
+
+    def open(self) -> None:
+        """Start. Raises `AudioDeviceError` or `AudioFileError`; may block for a second."""
+        ...
+
+    def heard_s(self, now_s: float) -> float:
+        """Musical time that is audible at host time `now_s` (the master clock of the show).
+
+        For a file: what the speakers play now. For live input: what the microphone hears now.
+        Any thread, never blocks.
+        """
+        ...
+
+    def status(self) -> SourceStatus:
+        """How it is doing. Any thread, never blocks."""
+        ...
+
+    def close(self) -> None:
+        """Stop and free; idempotent."""
+        ...
+
+
+class Transport(Protocol):
+    """What file sources can do besides. Any thread; at most a block late."""
+
+    def play(self, on: bool) -> None:
+        """Play or pause."""
+        ...
+
+    def seek(self, position_s: float) -> None:
+        """Jump; clamped to the file."""
+        ...
+
+    def set_loop(self, on: bool) -> None:
+        """Start again at the end, or stop there."""
+        ...
+
+    def set_volume(self, volume: float) -> None:
+        """Loudness in the speakers in [0, 1]; what is analysed does not change."""
+        ...
+
+
+class ImageModel(Protocol):
+    """Paints one picture after another. Made, called and closed on the `diffusion` thread only."""
+
+    @property
+    def name(self) -> str:
+        """What the window shows."""
+        ...
+
+    def load(self) -> None:
+        """Load weights and get ready. Raises `ModelLoadError`; may take seconds."""
+        ...
+
+    def generate(self, control: ControlState, dt_s: float) -> Uint8:
+        """Paint the next picture, shape `(height, width, 3)`, for this state.
+
+        `dt_s` is the musical time since the previous picture; 0 for the first.
+        """
+        ...
+
+    def restart(self) -> None:
+        """Forget the previous picture."""
+        ...
+
+    def unknown_words(self, prompt: str) -> tuple[tuple[str, str], ...]:
+        """Words of `prompt` the model does not know, each with the nearest it does know."""
+        ...
+
+    def close(self) -> None:
+        """Free all memory; idempotent."""
+        ...
+
+
+class FrameSink(Protocol):
+    """Takes output frames, in order, on its own `sink-*` thread."""
+
+    def open(self) -> None:
+        """Get ready. Raises `SinkError`."""
+        ...
+
+    def write(self, frame: Frame) -> None:
+        """Take one frame. Raises `SinkError`; what was written before stays usable."""
+        ...
+
+    def close(self) -> None:
+        """Finish; idempotent."""
+        ...
