@@ -209,6 +209,8 @@ class EngineStatus:
     modulated: Mapping[str, float] = field(default_factory=dict)
     """The same after modulation (what the picture gets)."""
     prompts: tuple[PromptWeight, ...] = ()
+    prompt_texts: tuple[str, ...] = ()
+    """All prompts of the walk, with those set by hand."""
     prompt_index: int = 0
     unknown_words: tuple[tuple[str, str], ...] = ()
     """(word, nearest known word) of the current prompts, as far as the model can tell."""

@@ -5,7 +5,7 @@ Each has a dull twin without hardware (`ToneSource`, `NullModel`, `MemorySink`) 
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from engine.messages import ControlState, Frame, SourceStatus, Uint8
 from engine.ring import SampleRing
@@ -45,11 +45,16 @@ class AudioSource(Protocol):
         """How it is doing. Any thread, never blocks."""
         ...
 
+    def service(self, now_s: float) -> None:
+        """Look after the device; called about once a second off the realtime threads."""
+        ...
+
     def close(self) -> None:
         """Stop and free; idempotent."""
         ...
 
 
+@runtime_checkable
 class Transport(Protocol):
     """What file sources can do besides. Any thread; at most a block late."""
 

@@ -1,0 +1,121 @@
+"""The picture loop: the previous picture, moved and noised, is painted anew for the new state."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from engine.diffusion.bundle import Bundle, PromptEmbedding
+from engine.diffusion.coherence import ColourAnchor, Warp, is_still, unsharp
+from engine.diffusion.noise import NoiseWalk
+from engine.diffusion.prompts import PromptBank
+from engine.messages import ControlState, Travel, Uint8, freeze
+
+
+class FeedbackModel:
+    """An `ImageModel` out of any `Bundle`: img2img of the previous picture, one call a picture.
+
+    previous picture -> warp -> sharpen -> anchor colour -> encode -> noise at strength t -> one
+    model call -> decode -> uint8. Where nothing moved, the latent is fed back directly and the
+    encoder is not called. Diffusion thread only.
+    """
+
+    def __init__(self, bundle: Bundle, width: int, height: int) -> None:
+        self.width, self.height = bundle.size_rule.nearest(width, height)
+        self._bundle = bundle
+        self._prompts = PromptBank(bundle)
+        self._warp = Warp(self.width, self.height, bundle.device)
+        self._anchor = ColourAnchor(bundle.device)
+        self._shape = bundle.latent_shape(self.width, self.height)
+        self._noise = NoiseWalk(self._shape, 0, bundle.device)
+        self._picture: Tensor | None = None  # (1, 3, h, w) in [-1, 1]
+        self._latent: Tensor | None = None
+        self._travel = Travel()
+
+    @property
+    def name(self) -> str:
+        """What the window shows."""
+        return self._bundle.name
+
+    @property
+    def bundle(self) -> Bundle:
+        """The checkpoint it paints with."""
+        return self._bundle
+
+    def load(self) -> None:
+        """Nothing is left to do: the bundle is open."""
+
+    def start_from(self, pixels: Uint8) -> None:
+        """Make `(h, w, 3)` RGB the previous picture, an init image, scaled to fit the model."""
+        tensor = torch.from_numpy(pixels.copy()).permute(2, 0, 1).unsqueeze(0).float()
+        tensor = torch.nn.functional.interpolate(
+            tensor, (self.height, self.width), mode="bilinear", antialias=True
+        )
+        self._picture = (tensor / 127.5 - 1.0).to(self._bundle.device)
+        self._latent = None
+
+    @torch.inference_mode()
+    def generate(self, control: ControlState, dt_s: float) -> Uint8:
+        """Paint the next picture, `(h, w, 3)` uint8."""
+        values = control.values
+        prompt = self._prompts.blend(control.prompts)
+        noise = self._noise_for(control)
+        feedback = values["diffusion/feedback"]
+        strength = 1.0 - feedback * (1.0 - values["diffusion/strength"])
+        guidance = values["diffusion/guidance"]
+        if self._picture is None:
+            latent = self._fresh(noise, prompt, guidance)
+            strength = 1.0
+        else:
+            source = self._source(control)
+            noisy = self._bundle.noised(source, noise, strength)
+            latent = self._bundle.denoised(noisy, strength, prompt, guidance)
+        picture = self._bundle.decode(latent).clamp_(-1.0, 1.0)
+        self._anchor.learn(picture, strength, dt_s)
+        self._picture, self._latent, self._travel = picture, latent, control.travel
+        return _to_uint8(picture)
+
+    def restart(self) -> None:
+        """Forget the previous picture."""
+        self._picture = self._latent = None
+        self._anchor.forget()
+
+    def unknown_words(self, prompt: str) -> tuple[tuple[str, str], ...]:
+        """Words the model does not know, each with the nearest it does."""
+        return self._bundle.unknown_words(prompt)
+
+    def close(self) -> None:
+        """Free the bundle."""
+        self._picture = self._latent = None
+        self._bundle.close()
+
+    def _source(self, control: ControlState) -> Tensor:
+        assert self._picture is not None
+        unmoved = is_still(self._travel, control.travel)
+        if unmoved and self._latent is not None:
+            return self._latent
+        moved = self._warp(self._picture, self._travel, control.travel)
+        moved = unsharp(moved, control.values["diffusion/sharpen"])
+        moved = self._anchor.pull(moved, control.values["diffusion/anchor"])
+        return self._bundle.encode(moved.clamp_(-1.0, 1.0))
+
+    def _fresh(self, noise: Tensor, prompt: PromptEmbedding, guidance: float) -> Tensor:
+        steps = self._bundle.fresh_steps
+        latent = self._bundle.denoised(noise, 1.0, prompt, guidance)
+        for step in range(1, steps):
+            strength = 1.0 - step / steps
+            noisy = self._bundle.noised(latent, noise, strength)
+            latent = self._bundle.denoised(noisy, strength, prompt, guidance)
+        return latent
+
+    def _noise_for(self, control: ControlState) -> Tensor:
+        seed = int(control.values["diffusion/seed"])
+        if seed != self._noise.seed:
+            self._noise = NoiseWalk(self._shape, seed, self._bundle.device)
+        return self._noise.at(control.travel.noise_rad)
+
+
+def _to_uint8(picture: Tensor) -> Uint8:
+    scaled = picture[0].add(1.0).mul_(127.5).round_().to(torch.uint8)
+    array: Uint8 = scaled.permute(1, 2, 0).contiguous().cpu().numpy()
+    return freeze(array)

@@ -1,0 +1,184 @@
+"""The diffusion stage: newest control state in, newest picture out, as fast as the machine can."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from threading import Event
+
+from engine.clock import Clock
+from engine.errors import EngineError
+from engine.mailbox import Fifo, Latest
+from engine.messages import ControlState, Picture
+from engine.protocols import ImageModel
+
+logger = logging.getLogger(__name__)
+
+ModelOpener = Callable[[], ImageModel]
+"""Opens a model; called on the diffusion thread."""
+
+_SMOOTHING = 0.1
+
+
+class DiffusionLoop:
+    """Owns the device: opens, calls and closes models. `run` is the body of `diffusion`.
+
+    A model that cannot be opened, or that fails while painting, leaves the old one (or the last
+    picture) in place and puts one line into `message`.
+    """
+
+    def __init__(
+        self,
+        controls: Latest[ControlState],
+        pictures: Latest[Picture],
+        clock: Clock,
+        *,
+        max_fps: float = 0.0,
+    ) -> None:
+        self._controls = controls
+        self._pictures = pictures
+        self._clock = clock
+        self._min_interval_s = 1.0 / max_fps if max_fps > 0.0 else 0.0
+        self._requests: Fifo[ModelOpener] = Fifo(8)
+        self._model: ImageModel | None = None  # diffusion thread only
+        self._index = 0
+        self._interval_s = 0.0
+        self._last_finished_s = 0.0
+        self._painting_s = 0.0
+        self._intervals = 0
+        self._fresh = True
+        self._previous: ControlState | None = None
+        self._words: dict[str, tuple[tuple[str, str], ...]] = {}
+        self.message = ""  # written by diffusion only
+        self.model_name = ""  # written by diffusion only
+        self.unknown_words: tuple[tuple[str, str], ...] = ()  # written by diffusion only
+        self.loading = False  # written by diffusion only
+
+    @property
+    def pictures_made(self) -> int:
+        """Pictures since the start. Any thread, never blocks."""
+        return self._index
+
+    @property
+    def pictures_per_second(self) -> float:
+        """Smoothed rate. Any thread, never blocks."""
+        return 1.0 / self._interval_s if self._interval_s > 0.0 else 0.0
+
+    @property
+    def mean_pictures_per_second(self) -> float:
+        """Over the whole run, the loading of models left out. Any thread, never blocks."""
+        return self._intervals / self._painting_s if self._painting_s > 0.0 else 0.0
+
+    def request_model(self, opener: ModelOpener) -> None:
+        """Switch models at the next picture boundary. Any thread, never blocks."""
+        self._requests.put(opener)
+        self._controls.wake()
+
+    def run(self, stopping: Event) -> None:
+        """Paint until told to stop. Diffusion thread only."""
+        version = 0
+        try:
+            while not stopping.is_set():
+                self._switch_model()
+                control, version = self._controls.wait(version, 0.1)
+                if control is None or self._model is None:
+                    if self._model is None:
+                        stopping.wait(0.02)
+                    continue
+                self.step(control)
+                self._pace(stopping)
+        finally:
+            self._close_model()
+
+    def step(self, control: ControlState) -> Picture | None:
+        """Paint one picture for `control` and publish it; None when the model failed."""
+        assert self._model is not None, "no model is open"
+        started_s = self._clock.now()
+        if self._previous is not None and control.restart_count != self._previous.restart_count:
+            self._model.restart()
+            self._fresh = True
+        dt_s = max(0.0, control.time_s - self._previous.time_s) if self._previous else 0.0
+        self._look_up_words(control)
+        try:
+            pixels = self._model.generate(control, dt_s)
+        except EngineError as error:
+            self.message = str(error)
+            logger.error("painting failed: %s", error)  # noqa: TRY400 - a user's line, no trace
+            self._close_model()
+            return None
+        finished_s = self._clock.now()
+        if not self._fresh:
+            self._note_interval(finished_s)
+        self._last_finished_s = finished_s
+        self._index += 1
+        picture = Picture(
+            index=self._index,
+            pixels=pixels,
+            control=control,
+            made_in_ms=1000.0 * (finished_s - started_s),
+            seconds_per_picture=self._interval_s,
+            fresh=self._fresh,
+        )
+        self._fresh = False
+        self._previous = control
+        self._pictures.put(picture)
+        return picture
+
+    def open_now(self, opener: ModelOpener) -> None:
+        """Open a model at once; for export, where nobody else waits. Raises `ModelLoadError`."""
+        model = opener()
+        model.load()
+        self._adopt(model)
+
+    def close(self) -> None:
+        """Close the model. Diffusion thread only."""
+        self._close_model()
+
+    def _switch_model(self) -> None:
+        requests = self._requests.drain()
+        if not requests:
+            return
+        self.loading = True
+        try:
+            self.open_now(requests[-1])
+            self.message = ""
+        except EngineError as error:  # the show goes on with the model it has
+            self.message = str(error)
+            logger.error("model not opened: %s", error)  # noqa: TRY400 - a user's line, no trace
+        finally:
+            self.loading = False
+
+    def _adopt(self, model: ImageModel) -> None:
+        self._close_model()
+        self._model = model
+        self.model_name = model.name
+        self._words.clear()
+        self._fresh = True
+
+    def _close_model(self) -> None:
+        if self._model is not None:
+            self._model.close()
+            self._model = None
+
+    def _note_interval(self, finished_s: float) -> None:
+        interval_s = finished_s - self._last_finished_s
+        self._painting_s += interval_s
+        self._intervals += 1
+        if self._interval_s == 0.0:
+            self._interval_s = interval_s
+        self._interval_s += _SMOOTHING * (interval_s - self._interval_s)
+
+    def _look_up_words(self, control: ControlState) -> None:
+        assert self._model is not None
+        unknown: list[tuple[str, str]] = []
+        for prompt in control.prompts:
+            if prompt.text not in self._words:
+                self._words[prompt.text] = self._model.unknown_words(prompt.text)
+            unknown += self._words[prompt.text]
+        self.unknown_words = tuple(dict.fromkeys(unknown))
+
+    def _pace(self, stopping: Event) -> None:
+        if self._min_interval_s > 0.0:
+            left_s = self._last_finished_s + self._min_interval_s - self._clock.now()
+            if left_s > 0.0:
+                stopping.wait(left_s)

@@ -1,0 +1,125 @@
+"""Ember behind the `Bundle` seam."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from engine.diffusion.bundle import PromptEmbedding, SizeRule
+from engine.diffusion.device import choose_device, choose_dtype, set_threads
+from engine.diffusion.feedback import FeedbackModel
+from engine.diffusion.models.ember.autoencoder import LATENT_CHANNELS, PIXELS_PER_LATENT
+from engine.diffusion.models.ember.unet import LATENT_MULTIPLE
+from engine.diffusion.models.ember.weights import EmberNetworks, load_ember
+from engine.registry import ModelRequest
+
+FRESH_STEPS = 6
+"""Calls for a picture from pure noise, measured to be where more no longer look better."""
+
+
+class EmberBundle:
+    """Ember's networks: rectified flow x_t = (1 - t) x_0 + t n with t = strength."""
+
+    def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
+        self._networks: EmberNetworks | None = load_ember(folder, device, dtype)
+        self._device = device
+        self._dtype = dtype
+
+    @property
+    def name(self) -> str:
+        """What the window shows."""
+        return "ember"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self._device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Number format of the convolutional networks; text stays float32."""
+        return self._dtype
+
+    @property
+    def size_rule(self) -> SizeRule:
+        """Multiples of 64 pixels: 16 per latent cell, latents in multiples of 4."""
+        return SizeRule(PIXELS_PER_LATENT * LATENT_MULTIPLE, 128, 1024)
+
+    @property
+    def fresh_steps(self) -> int:
+        """See `FRESH_STEPS`."""
+        return FRESH_STEPS
+
+    def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Shape `(1, 16, h/16, w/16)`."""
+        return (1, LATENT_CHANNELS, height // PIXELS_PER_LATENT, width // PIXELS_PER_LATENT)
+
+    def encode_prompt(self, text: str) -> PromptEmbedding:
+        """Encode a prompt; the empty prompt is the unconditional one."""
+        embedding = self._open.text.encode([text])
+        return PromptEmbedding(embedding.tokens, embedding.pooled)
+
+    def unknown_words(self, text: str) -> tuple[tuple[str, str], ...]:
+        """Words ember never learned, each with the nearest it did."""
+        return tuple((word.word, word.nearest) for word in self._open.text.unknown_words(text))
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """`(1, 3, h, w)` in [-1, 1] -> latent, float32."""
+        latent: Tensor = self._open.encoder(self._in(pixels))
+        return latent.float()
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Latent -> `(1, 3, h, w)` float32."""
+        pixels: Tensor = self._open.decoder(self._in(latent))
+        return pixels.float()
+
+    def noised(self, latent: Tensor, noise: Tensor, strength: float) -> Tensor:
+        """x_t = (1 - t) x_0 + t n."""
+        return (1.0 - strength) * latent + strength * noise
+
+    def denoised(
+        self, noisy: Tensor, strength: float, prompt: PromptEmbedding, guidance: float
+    ) -> Tensor:
+        """x_0 = x_t - t v(x_t, t), with v guided away from the empty prompt when asked."""
+        velocity = self._velocity(noisy, strength, prompt)
+        if guidance != 1.0:
+            empty = self._velocity(noisy, strength, self.encode_prompt(""))
+            velocity = empty + guidance * (velocity - empty)
+        return noisy - strength * velocity
+
+    def close(self) -> None:
+        """Drop all weights; idempotent."""
+        self._networks = None
+
+    @property
+    def _open(self) -> EmberNetworks:
+        assert self._networks is not None, "the bundle is closed"
+        return self._networks
+
+    def _velocity(self, noisy: Tensor, strength: float, prompt: PromptEmbedding) -> Tensor:
+        assert prompt.pooled is not None
+        t = torch.full((1,), strength, device=self._device)
+        velocity: Tensor = self._open.unet(self._in(noisy), t, prompt.tokens, prompt.pooled)
+        return velocity.float()
+
+    def _in(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self._dtype).contiguous(memory_format=torch.channels_last)
+
+
+def ember_folder() -> Path:
+    """Where the shipped weights are."""
+    return Path(str(files("resources") / "ember"))
+
+
+@torch.inference_mode()
+def open_ember(request: ModelRequest) -> FeedbackModel:
+    """Load the shipped ember, or another ember folder given by path. Diffusion thread only."""
+    device = choose_device(request.device)
+    if device.type == "cpu":
+        set_threads(request.threads)
+    dtype = choose_dtype(request.dtype, device, half_on_cpu=True)
+    folder = ember_folder() if request.name == "ember" else Path(request.name)
+    return FeedbackModel(EmberBundle(folder, device, dtype), request.width, request.height)

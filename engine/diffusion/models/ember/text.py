@@ -1,0 +1,123 @@
+"""Prompts to what the flow network hears: one vector per word and one for the whole.
+
+Word vectors come from the static `WordTable`; a small transformer, trained with the flow network,
+adds what order says ("a boat under northern lights"). The empty prompt is the unconditional one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.diffusion.models.ember.word_table import MAX_WORDS, UnknownWord, WordTable
+
+
+@dataclass(frozen=True, slots=True)
+class TextConfig:
+    """Sizes of the transformer on top of the word table."""
+
+    word_width: int = 240
+    width: int = 256
+    layers: int = 2
+    heads: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TextEmbedding:
+    """What the flow network attends to; prompts are blended by blending both, element by element.
+
+    `tokens` has shape `(b, 24, width)`, zero where the prompt has no word; `pooled` `(b, width)`.
+    """
+
+    tokens: Tensor
+    pooled: Tensor
+
+
+class _Layer(nn.Module):
+    """Pre-norm transformer layer."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.norm_mlp = nn.LayerNorm(width)
+        self.mlp_in = nn.Linear(width, 4 * width)
+        self.mlp_out = nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor, keep: Tensor) -> Tensor:
+        b, n, c = x.shape
+        qkv = self.qkv(self.norm(x)).reshape(b, n, 3, self.heads, c // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        h = F.scaled_dot_product_attention(q, k, v, attn_mask=keep)
+        x = x + self.out(h.transpose(1, 2).reshape(b, n, c))
+        out: Tensor = x + self.mlp_out(F.gelu(self.mlp_in(self.norm_mlp(x))))
+        return out
+
+
+class TextEncoder(nn.Module):
+    """Word vectors to tokens and a pooled vector."""
+
+    def __init__(self, config: TextConfig, table: WordTable | None = None) -> None:
+        super().__init__()
+        if table is not None and table.width != config.word_width:
+            raise ValueError(f"word table is {table.width} wide, {config.word_width} expected")
+        self.config = config
+        self.table = table
+        self.word_in = nn.Linear(config.word_width, config.width)
+        self.start = nn.Parameter(0.02 * torch.randn(config.width))
+        self.position = nn.Parameter(0.02 * torch.randn(MAX_WORDS + 1, config.width))
+        self.layers = nn.ModuleList(
+            _Layer(config.width, config.heads) for _ in range(config.layers)
+        )
+        self.norm = nn.LayerNorm(config.width)
+
+    def forward(self, words: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `tokens` `(b, 24, width)` and `pooled` `(b, width)`.
+
+        `words` has shape `(b, 24, word_width)`, zero after the `lengths` `(b,)` words of each.
+        """
+        b = words.shape[0]
+        x = torch.cat([self.start.expand(b, 1, -1), self.word_in(words)], dim=1) + self.position
+        index = torch.arange(MAX_WORDS + 1, device=words.device)
+        present = index <= lengths[:, None]  # the start token is always there
+        for layer in self.layers:
+            x = layer(x, present[:, None, None, :])
+        x = self.norm(x) * present[:, :, None].to(x.dtype)
+        return x[:, 1:], x[:, 0]
+
+    def encode(self, prompts: Sequence[str]) -> TextEmbedding:
+        """Embed prompts; "" is unconditional. Call inside `torch.inference_mode`."""
+        words, lengths = self.look_up(prompts)
+        parameter = self.start
+        tokens, pooled = self(
+            torch.from_numpy(words).to(parameter.device, parameter.dtype),
+            torch.from_numpy(lengths).to(parameter.device),
+        )
+        return TextEmbedding(tokens, pooled)
+
+    def look_up(self, prompts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Word vectors `(b, 24, word_width)` float32, zero-padded, and word counts `(b,)`."""
+        words = np.zeros((len(prompts), MAX_WORDS, self.config.word_width), np.float32)
+        lengths = np.zeros(len(prompts), np.int64)
+        for index, prompt in enumerate(prompts):
+            vectors = self._words().vectors_of(prompt)
+            words[index, : len(vectors)] = vectors
+            lengths[index] = len(vectors)
+        return words, lengths
+
+    def unknown_words(self, prompt: str) -> list[UnknownWord]:
+        """Words that ember never learned, each with the nearest one that it did."""
+        return self._words().unknown_words(prompt)
+
+    def _words(self) -> WordTable:
+        if self.table is None:
+            raise ValueError("this text encoder was built without a word table")
+        return self.table

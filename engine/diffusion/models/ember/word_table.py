@@ -1,0 +1,132 @@
+"""A static table of word vectors: words of a prompt -> vectors, without running a language model.
+
+The table is built once by `engine.training.ember.text_table` from the word pieces of
+all-MiniLM-L6-v2 (Apache-2.0) and ships as int8. A word that is not in the table is cut into the
+longest pieces that are (WordPiece, Schuster and Nakajima 2012) and gets their weighted mean.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_WORDS = 24
+"""Words of a prompt that count; later ones are ignored."""
+
+STOP_WORDS = frozenset(
+    {
+        "a", "an", "the", "and", "or", "of", "in", "on", "at", "over", "under", "above",
+        "below", "with", "without", "by", "to", "from", "into", "onto", "through", "across",
+        "between", "behind", "beside", "near", "around", "some", "very", "more", "most",
+        "less", "its", "it", "is", "are", "was", "be", "as", "that", "this", "these", "those",
+        "there", "up", "down", "out", "off", "for", "like", "my", "your", "his", "her", "their",
+    }
+)
+"""Words that shape a prompt without naming something to paint: never reported as unknown."""
+
+_WORD = re.compile(r"[^\W_]+")
+_MIN_PIECE_SHARE = 1e-6
+
+
+class UnknownWord(NamedTuple):
+    """A word of a prompt that ember never learned, and the nearest one that it did."""
+
+    word: str
+    nearest: str
+
+
+class WordTable:
+    """Unit vectors and weights of word pieces and of whole words."""
+
+    def __init__(
+        self,
+        pieces: Sequence[str],
+        vectors: NDArray[np.int8],
+        weights: NDArray[np.float32],
+        known_words: Sequence[str],
+        known_similarity: float,
+    ) -> None:
+        """`vectors` `(n, width)` are int8 directions, `weights` `(n,)` log(1 + frequency rank).
+
+        `known_words` are the words of the training captions; a word whose cosine to all of them is
+        below `known_similarity` counts as unknown.
+        """
+        if not len(pieces) == len(vectors) == len(weights):
+            raise ValueError(
+                f"{len(pieces)} pieces, {len(vectors)} vectors and {len(weights)} weights differ"
+            )
+        self.width = int(vectors.shape[1])
+        self._row = {piece: index for index, piece in enumerate(pieces)}
+        self._vectors = vectors
+        self._weights = weights
+        self._known = tuple(known_words)
+        self._known_similarity = known_similarity
+        self._known_vectors: NDArray[np.float32] | None = None
+
+    def vectors_of(self, prompt: str) -> NDArray[np.float32]:
+        """Return one weighted vector per word, shape `(n, width)`, n <= `MAX_WORDS`."""
+        words = split_words(prompt)[:MAX_WORDS]
+        out = np.zeros((len(words), self.width), np.float32)
+        for index, word in enumerate(words):
+            direction, weight = self._look_up(word)
+            out[index] = direction * weight
+        return out
+
+    def unknown_words(self, prompt: str) -> list[UnknownWord]:
+        """Words of the prompt whose meaning is far from every word of the training captions."""
+        unknown: list[UnknownWord] = []
+        if not self._known:
+            return unknown
+        for word in dict.fromkeys(split_words(prompt)[:MAX_WORDS]):
+            if word in STOP_WORDS or word in self._known:
+                continue
+            nearest, similarity = self.nearest_known(word)
+            if similarity < self._known_similarity:
+                unknown.append(UnknownWord(word, nearest))
+        return unknown
+
+    def nearest_known(self, word: str) -> tuple[str, float]:
+        """Return the closest word of the training captions and its cosine."""
+        if self._known_vectors is None:
+            self._known_vectors = np.stack([self._look_up(known)[0] for known in self._known])
+        similarity = self._known_vectors @ self._look_up(word)[0]
+        best = int(similarity.argmax())
+        return self._known[best], float(similarity[best])
+
+    def _look_up(self, word: str) -> tuple[NDArray[np.float32], float]:
+        """Unit direction and weight of a word; zeros where not even its letters are known."""
+        rows = self._pieces_of(word)
+        if not rows:
+            return np.zeros(self.width, np.float32), 0.0
+        directions = self._vectors[rows].astype(np.float32)
+        directions /= np.linalg.norm(directions, axis=1, keepdims=True) + _MIN_PIECE_SHARE
+        weights = self._weights[rows]
+        mean = weights @ directions
+        norm = float(np.linalg.norm(mean)) + _MIN_PIECE_SHARE
+        return (mean / norm).astype(np.float32), float(weights.max())
+
+    def _pieces_of(self, word: str) -> list[int]:
+        """Rows of the longest matching pieces, left to right."""
+        rows: list[int] = []
+        start = 0
+        while start < len(word):
+            for end in range(len(word), start, -1):
+                row = self._row.get(word[start:end] if start == 0 else "##" + word[start:end])
+                if row is not None:
+                    rows.append(row)
+                    start = end
+                    break
+            else:
+                start += 1
+        return rows
+
+
+def split_words(prompt: str) -> list[str]:
+    """Lower-case words of a prompt, accents removed, punctuation dropped."""
+    plain = unicodedata.normalize("NFKD", prompt.lower())
+    return _WORD.findall("".join(c for c in plain if not unicodedata.combining(c)))

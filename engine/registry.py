@@ -1,0 +1,86 @@
+"""Image models by name: `name -> "module:factory"`, imported on use, so that a list costs nothing.
+
+Third parties add models through the entry-point group `sonolume.models`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+DEFAULT_MODEL = "ember"
+ENTRY_POINT_GROUP = "sonolume.models"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """What is asked of a model's factory."""
+
+    name: str
+    """The model's name, or a folder or hub id for checkpoints."""
+    width: int
+    height: int
+    """Wanted picture size in pixels; the model takes the nearest it supports."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `mps`."""
+    dtype: str = "auto"
+    """`auto`, `float32`, `bfloat16` or `float16`."""
+    threads: int = 0
+    """CPU threads of the networks; 0 for all cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """One model that can be named."""
+
+    name: str
+    target: str
+    """`module:factory`; the factory takes a `ModelRequest` and returns an `ImageModel`."""
+    help: str
+
+
+BUILT_IN: tuple[ModelEntry, ...] = (
+    ModelEntry(
+        "ember",
+        "engine.diffusion.models.ember.bundle:open_ember",
+        "ships with Sonolume: text-steered, made for two CPU cores",
+    ),
+    ModelEntry(
+        "null",
+        "engine.diffusion.models.null:open_null",
+        "a drawn test picture without a network, for tests and calibration",
+    ),
+)
+
+CHECKPOINT = ModelEntry(
+    "checkpoint",
+    "engine.diffusion.models.checkpoint:open_checkpoint",
+    "any folder or hub id in Stable Diffusion layout",
+)
+
+
+def model_entries() -> tuple[ModelEntry, ...]:
+    """Return all named models: the built-in ones and those of installed plug-ins."""
+    plugins = (
+        ModelEntry(point.name, point.value, f"from {point.dist.name if point.dist else '?'}")
+        for point in entry_points(group=ENTRY_POINT_GROUP)
+    )
+    return (*BUILT_IN, *plugins)
+
+
+def find_model(name: str) -> ModelEntry:
+    """Return the entry for a name; anything else is a checkpoint's folder or hub id."""
+    for entry in model_entries():
+        if entry.name == name:
+            return entry
+    return CHECKPOINT
+
+
+def load_factory(entry: ModelEntry) -> Callable[..., Any]:
+    """Import the module of an entry and return its factory."""
+    module_name, _, attribute = entry.target.partition(":")
+    factory: Callable[..., Any] = getattr(import_module(module_name), attribute)
+    return factory
