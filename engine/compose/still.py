@@ -1,0 +1,25 @@
+"""The picture that shows before the first picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from engine.errors import EngineError
+from engine.messages import Uint8, freeze
+
+
+def read_still(path: Path) -> Uint8:
+    """Read a PNG or JPEG as `(h, w, 3)` RGB uint8. Raises `EngineError`."""
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise EngineError(f"{path} cannot be read ({error.strerror})") from error
+    pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if pixels is None:
+        raise EngineError(f"{path} is no picture: give a PNG or a JPEG")
+    still: Uint8 = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(np.uint8)
+    freeze(still)
+    return still

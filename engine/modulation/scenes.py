@@ -1,0 +1,149 @@
+"""The walk through a preset's prompts: hold, ease over to the next, round and round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.messages import PromptWeight
+from engine.modulation.shapes import smoothstep
+from engine.presets import PromptScene
+
+PRESET_TRANSITION_S = 1.5
+MOST_MOVES = 8
+"""Scenes begun or left in one step: a list of tiny holds must not stop the show."""
+LEAN_RETURN_S = 1.0
+"""How long `prompt/mix` takes to lean again after a prompt was set by hand."""
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """A prompt set by hand is on its way: `leaving` still has `weight` at the start."""
+
+    leaving: str
+    weight: float
+    transition_s: float
+    elapsed_s: float = 0.0
+
+    @property
+    def leaving_weight(self) -> float:
+        if self.elapsed_s >= self.transition_s:
+            return 0.0
+        return self.weight * (1.0 - smoothstep(self.elapsed_s / self.transition_s))
+
+
+class SceneWalk:
+    """Which prompts the picture follows now. Analysis thread only.
+
+    The place on the walk is one number: the scene's index, plus the eased progress of the
+    transition, plus `prompt/mix`; its fraction is the weight of the later of two neighbours. So
+    leaning and walking never jump, whatever the two do together.
+    """
+
+    def __init__(self, scenes: Sequence[PromptScene]) -> None:
+        self._scenes = list(scenes)
+        self._texts = [scene.text for scene in scenes]
+        self._index = 0
+        self._held_s = 0.0
+        self._progress: float | None = None  # in [0, 1) during a transition
+        self._queued = 0  # transitions asked for by hand
+        self._by_hand = False
+        self._arrival: _Arrival | None = None
+        self._lean = 1.0
+        self.prompts: tuple[PromptWeight, ...] = (PromptWeight(self._texts[0], 1.0),)
+        """The newest weights; sum 1, one or two entries."""
+
+    @property
+    def index(self) -> int:
+        """The scene whose weight is the larger."""
+        ahead = self._progress is not None and self._progress >= 0.5
+        return (self._index + ahead) % len(self._texts)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The prompts of all scenes, with those set by hand."""
+        return tuple(self._texts)
+
+    def replace_scenes(self, scenes: Sequence[PromptScene]) -> None:
+        """Walk another list from its start; the first prompt arrives within 1.5 s."""
+        self._scenes = list(scenes)
+        self._texts = [scene.text for scene in scenes]
+        self._index = 0
+        self._arrive(PRESET_TRANSITION_S)
+
+    def set_text(self, text: str, transition_s: float) -> None:
+        """Replace the current scene's prompt and go there in `transition_s` seconds."""
+        self._index = self.index
+        self._texts[self._index] = text
+        self._arrive(transition_s)
+
+    def next(self) -> None:
+        """Start the transition to the next scene; another one waits for its end."""
+        if len(self._texts) > 1:
+            self._queued += 1
+
+    def step(self, dt_s: float, *, pace: float, mix: float) -> tuple[PromptWeight, ...]:
+        """Walk on for `dt_s` seconds and return the weights.
+
+        `pace` scales the scene clock (transitions started by hand take their own time), `mix` in
+        [0, 1] leans towards the next scene.
+        """
+        if self._arrival is not None:
+            self._arrival.elapsed_s += dt_s
+            leaving = self._arrival.leaving_weight
+            self.prompts = _pair(self._arrival.leaving, self._texts[self._index], 1.0 - leaving)
+            if leaving <= 0.0:
+                self._arrival = None
+                self._lean = 0.0
+            return self.prompts
+        self._lean = min(self._lean + dt_s / LEAN_RETURN_S, 1.0)
+        if len(self._texts) > 1:
+            self._walk(dt_s, pace)
+        place = smoothstep(self._progress or 0.0) + mix * smoothstep(self._lean)
+        whole = min(int(place), 1)
+        first = (self._index + whole) % len(self._texts)
+        second = (first + 1) % len(self._texts)
+        self.prompts = _pair(self._texts[first], self._texts[second], place - whole)
+        return self.prompts
+
+    def _walk(self, dt_s: float, pace: float) -> None:
+        left_s = dt_s
+        for _ in range(MOST_MOVES):
+            scene = self._scenes[self._index]
+            if self._progress is None:
+                wait_s = scene.hold_s - self._held_s
+                if self._queued:
+                    self._queued -= 1
+                    self._by_hand = True
+                elif left_s * pace < wait_s:
+                    self._held_s += left_s * pace
+                    return
+                else:
+                    left_s -= wait_s / pace if pace else 0.0
+                    self._by_hand = False
+                self._progress = 0.0
+            speed = 1.0 if self._by_hand else pace
+            to_go_s = (1.0 - self._progress) * scene.transition_s
+            if left_s * speed < to_go_s:
+                self._progress += left_s * speed / scene.transition_s
+                return
+            left_s -= to_go_s / speed if speed else 0.0
+            self._progress = None
+            self._held_s = 0.0
+            self._index = (self._index + 1) % len(self._texts)
+
+    def _arrive(self, transition_s: float) -> None:
+        # Only two prompts fit: the weaker one of a running mixture gives its share to the new one.
+        heavier = max(self.prompts, key=lambda prompt: prompt.weight)
+        self._arrival = _Arrival(heavier.text, heavier.weight, transition_s)
+        self._held_s = 0.0
+        self._progress = None
+        self._queued = 0
+
+
+def _pair(first: str, second: str, second_weight: float) -> tuple[PromptWeight, ...]:
+    if second_weight <= 0.0 or first == second:
+        return (PromptWeight(first, 1.0),)
+    if second_weight >= 1.0:
+        return (PromptWeight(second, 1.0),)
+    return PromptWeight(first, 1.0 - second_weight), PromptWeight(second, second_weight)

@@ -1,0 +1,70 @@
+"""The modulation sources: what the routes read, made from the newest audio features."""
+
+from __future__ import annotations
+
+import math
+
+from engine.messages import BAND_NAMES, AudioFeatures
+from engine.modulation.envelopes import Pulse
+
+ONSET_PULSE_MS = 150.0
+BEAT_PULSE_FALL = 5.0
+"""`beat.pulse` is exp(-phase * this): 0.08 half-way to the next beat."""
+BEATS_PER_BAR = 4
+LFO_SLOW_S = 16.0
+LFO_FAST_S = 3.0
+
+
+class SourceBank:
+    """Turns features into the values of `engine.params.SOURCES`. Analysis thread only.
+
+    In silence the beat falls silent too: a free-running beat clock must not move a picture that
+    nobody plays for. Values that are not finite read as 0.
+    """
+
+    def __init__(self) -> None:
+        self._onset = Pulse(ONSET_PULSE_MS)
+        self._time_s = 0.0
+
+    def step(self, features: AudioFeatures, dt_s: float) -> dict[str, float]:
+        """Return every source after `dt_s` more seconds, in the ranges of `engine.params`."""
+        self._time_s += dt_s
+        values = _bands(features)
+        values.update(_beat(features))
+        values["onset.strength"] = _unit(features.onset_strength)
+        values["onset.pulse"] = self._onset.step(features.onset_count, dt_s)
+        values["tempo.confidence"] = _unit(features.tempo_confidence)
+        values["centroid"] = _unit(features.centroid)
+        values["flatness"] = _unit(features.flatness)
+        values["silence"] = 1.0 if features.silent else 0.0
+        values["lfo.slow"] = math.sin(math.tau * self._time_s / LFO_SLOW_S)
+        values["lfo.fast"] = math.sin(math.tau * self._time_s / LFO_FAST_S)
+        return values
+
+
+def _bands(features: AudioFeatures) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for kind, column in (
+        ("level", features.band_level), ("hit", features.band_hit),
+        ("presence", features.band_presence),
+    ):  # fmt: skip
+        for band, value in zip(BAND_NAMES, column.tolist(), strict=True):
+            values[f"{band}.{kind}"] = _unit(value)
+    return values
+
+
+def _beat(features: AudioFeatures) -> dict[str, float]:
+    if features.silent or not features.tempo_bpm > 0.0:
+        return {"beat.pulse": 0.0, "beat.phase": 0.0, "beat.sine": 0.0, "bar.sine": 0.0}
+    phase = _unit(features.beat_phase)
+    bar = (features.beat_count % BEATS_PER_BAR + phase) / BEATS_PER_BAR
+    return {
+        "beat.pulse": math.exp(-phase * BEAT_PULSE_FALL),
+        "beat.phase": phase,
+        "beat.sine": math.cos(math.tau * phase),
+        "bar.sine": 0.5 + 0.5 * math.cos(math.tau * bar),
+    }
+
+
+def _unit(value: float) -> float:
+    return min(max(value, 0.0), 1.0) if math.isfinite(value) else 0.0

@@ -1,0 +1,167 @@
+"""The modulation stage: audio features in, the state of the whole picture out, at hop rate."""
+
+from __future__ import annotations
+
+import difflib
+import math
+
+from engine.clock import samples_to_seconds
+from engine.commands import Command, NextPrompt, RestartPicture, SetParam, SetPrompt
+from engine.errors import CommandError
+from engine.messages import AudioFeatures, ControlState, PromptWeight, Travel
+from engine.modulation.envelopes import share_covered
+from engine.modulation.router import Router, modulated
+from engine.modulation.scenes import SceneWalk
+from engine.modulation.sources import SourceBank
+from engine.params import PARAMS, defaults
+from engine.presets import Preset
+
+GLIDE_MS = 30.0
+"""Base values glide, so that a stepping fader does not zip."""
+GLIDE_REST = 1e-4
+"""Share of a parameter's range at which a glide lands."""
+KEPT = ("audio/gain", "audio/reactivity", "master/fade", "diffusion/seed")
+"""The performer's, not the look's: another preset leaves them unless it names them."""
+
+
+class Modulation:
+    """Base values, routes, prompts and travel. Analysis thread only, except the properties.
+
+    `start_s` is the musical time of sample 0 of the source (`--start`).
+    """
+
+    def __init__(self, preset: Preset, *, start_s: float = 0.0) -> None:
+        self.start_s = start_s
+        self._preset = preset
+        self._target = defaults() | preset.params
+        self._base = dict(self._target)
+        self._values = dict(self._target)
+        self._sources = SourceBank()
+        self._router = Router(preset.routes)
+        self._scenes = SceneWalk(preset.prompts)
+        self._travel = Travel()
+        self._restarts = 0
+
+    @property
+    def preset(self) -> Preset:
+        """The preset in use. Any thread, never blocks."""
+        return self._preset
+
+    @property
+    def base(self) -> dict[str, float]:
+        """Base values as they were set: what the sliders show. Any thread, never blocks."""
+        return dict(self._target)
+
+    @property
+    def modulated(self) -> dict[str, float]:
+        """The newest values after modulation. Any thread, never blocks."""
+        return dict(self._values)
+
+    @property
+    def prompt_index(self) -> int:
+        """The scene with the larger weight. Any thread, never blocks."""
+        return self._scenes.index
+
+    @property
+    def prompt_texts(self) -> tuple[str, ...]:
+        """The prompts of all scenes. Any thread, never blocks."""
+        return self._scenes.texts
+
+    @property
+    def prompts(self) -> tuple[PromptWeight, ...]:
+        """The newest weights. Any thread, never blocks."""
+        return self._scenes.prompts
+
+    def apply(self, command: Command) -> bool:
+        """Take `SetParam`, `SetPrompt`, `NextPrompt` or `RestartPicture`; False for any other.
+
+        `LoadPreset` is read by the runtime, which hands the result to `set_preset`. Raises
+        `CommandError` for an unknown parameter, a value that is no number or an empty prompt.
+        """
+        match command:
+            case SetParam(name, value):
+                self._set_param(name, value)
+            case SetPrompt(text, transition_s):
+                if not text.strip():
+                    raise CommandError("the prompt is empty; say what to paint")
+                self._scenes.set_text(text.strip(), max(transition_s, 0.0))
+            case NextPrompt():
+                self._scenes.next()
+            case RestartPicture():
+                self._restarts += 1
+            case _:
+                return False
+        return True
+
+    def set_preset(self, preset: Preset) -> None:
+        """Change the look: values glide, the first prompt arrives within 1.5 s."""
+        kept = {name: self._target[name] for name in KEPT}
+        self._preset = preset
+        self._target = defaults() | kept | preset.params
+        self._router = Router(preset.routes)
+        self._scenes.replace_scenes(preset.prompts)
+
+    def step(self, features: AudioFeatures, dt_s: float, *, host_time_s: float) -> ControlState:
+        """Advance by one hop of `dt_s` seconds and return everything the picture depends on."""
+        self._glide(dt_s)
+        sources = self._sources.step(features, dt_s)
+        offsets = self._router.step(sources, self._base["audio/reactivity"], dt_s)
+        values = dict(self._base)
+        for name, offset in offsets.items():
+            values[name] = modulated(PARAMS[name], values[name], offset)
+        self._values = values
+        self._travel = advance(self._travel, values, dt_s)
+        prompts = self._scenes.step(dt_s, pace=values["prompt/pace"], mix=values["prompt/mix"])
+        time_s = samples_to_seconds(features.sample_index, features.sample_rate)
+        return ControlState(
+            sample_index=features.sample_index,
+            time_s=self.start_s + time_s,
+            host_time_s=host_time_s,
+            values=values,
+            travel=self._travel,
+            prompts=prompts,
+            onset_count=features.onset_count,
+            beat_count=features.beat_count,
+            beat_phase=features.beat_phase,
+            silent=features.silent,
+            restart_count=self._restarts,
+        )
+
+    def _set_param(self, name: str, value: float) -> None:
+        spec = PARAMS.get(name)
+        if spec is None:
+            close = difflib.get_close_matches(name, PARAMS, n=1, cutoff=0.4)
+            nearest = f"; did you mean {close[0]!r}?" if close else ""
+            raise CommandError(f"no parameter {name!r}{nearest}")
+        if not math.isfinite(value):
+            raise CommandError(f"{name!r} cannot be {value}; it takes {spec.low:g}..{spec.high:g}")
+        self._target[name] = spec.clamp(value)
+
+    def _glide(self, dt_s: float) -> None:
+        share = share_covered(dt_s, GLIDE_MS)
+        for name, target in self._target.items():
+            here = self._base[name]
+            if here == target:
+                continue
+            spec = PARAMS[name]
+            here += (target - here) * share
+            landed = abs(target - here) < GLIDE_REST * (spec.high - spec.low)
+            self._base[name] = target if landed or spec.integer else here
+
+
+def advance(travel: Travel, values: dict[str, float], dt_s: float) -> Travel:
+    """Return `travel` after `dt_s` more seconds at the rates in `values`.
+
+    The picture's size grows as exp(log_zoom), so zoom 0.1 is 10.5 % a second and -0.1 its exact
+    opposite. Rotation is counter-clockwise, pan to the right and downwards, on screen. `warp_s`
+    is the swell's time weighed by `motion/warp`: what has been bent in all, so that the difference
+    of two states is the bending between them, and a route that lets warp fall to 0 lets it rest.
+    """
+    return Travel(
+        log_zoom=travel.log_zoom + values["motion/zoom"] * dt_s,
+        rotation_deg=travel.rotation_deg + values["motion/rotation"] * dt_s,
+        pan_x=travel.pan_x + values["motion/pan_x"] * dt_s,
+        pan_y=travel.pan_y + values["motion/pan_y"] * dt_s,
+        noise_rad=travel.noise_rad + values["diffusion/noise_walk"] * dt_s,
+        warp_s=travel.warp_s + values["motion/warp"] * dt_s,
+    )
