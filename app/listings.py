@@ -1,0 +1,88 @@
+"""The short commands that show what there is: models, presets, devices, OSC addresses, health."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+
+def models(options: argparse.Namespace) -> int:
+    """`sonolume models list`."""
+    from engine.registry import model_entries
+
+    entries = model_entries()
+    if options.json:
+        print(json.dumps({"models": [{"name": e.name, "help": e.help} for e in entries]}))
+        return 0
+    for entry in entries:
+        print(f"{entry.name:12} {entry.help}")
+    print("Any folder or hub id in Stable Diffusion layout can be given as --model too.")
+    return 0
+
+
+def presets(options: argparse.Namespace) -> int:
+    """`sonolume presets list`; a broken one is listed with its error."""
+    from engine.errors import PresetError
+    from engine.presets import load_preset, preset_names
+
+    rows: list[dict[str, object]] = []
+    for name in preset_names():
+        try:
+            preset = load_preset(name)
+            rows.append(
+                {"name": name, "title": preset.name, "description": preset.description,
+                 "prompts": len(preset.prompts), "routes": len(preset.routes)}
+            )  # fmt: skip
+        except PresetError as error:
+            rows.append({"name": name, "error": str(error)})
+    if options.json:
+        print(json.dumps({"presets": rows}))
+        return 0
+    for row in rows:
+        print(f"{row['name']:12} {row.get('description') or row.get('error') or ''}")
+    return 0
+
+
+def devices(options: argparse.Namespace) -> int:
+    """`sonolume devices`."""
+    from engine.audio.device import list_devices
+
+    found = list_devices()
+    if options.json:
+        rows = [
+            {"device": d.key, "inputs": d.inputs, "outputs": d.outputs,
+             "sample_rate": d.default_rate_hz, "default": d.default}
+            for d in found
+        ]  # fmt: skip
+        print(json.dumps({"devices": rows}))
+        return 0
+    for d in found:
+        mark = "*" if d.default else " "
+        print(f"{mark} {d.key}  (in {d.inputs}, out {d.outputs}, {d.default_rate_hz} Hz)")
+    if not found:
+        print("no sound device is visible; `sonolume doctor` says why")
+    return 0
+
+
+def osc(options: argparse.Namespace) -> int:
+    """`sonolume osc`."""
+    from engine.control.osc import address_page
+
+    print(address_page())
+    return 0
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """`sonolume doctor`: 0 when nothing essential is missing."""
+    from app.doctor import diagnose
+
+    findings = diagnose()
+    if options.json:
+        rows = [{"name": f.name, "ok": f.ok, "what": f.what, "remedy": f.remedy} for f in findings]
+        print(json.dumps({"findings": rows}))
+    else:
+        for f in findings:
+            print(f"{'ok ' if f.ok else '-- '} {f.name}: {f.what}")
+            if not f.ok and f.remedy:
+                print(f"      remedy: {f.remedy}")
+    return 0 if all(f.ok for f in findings) else 1

@@ -1,0 +1,172 @@
+"""`sonolume live`: the window (or, headless, the same show without one)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from platformdirs import user_cache_path
+
+from engine.commands import SetVolume, SourceChoice
+from engine.errors import CommandError, PresetError
+from engine.export import check_size
+from engine.presets import DEFAULT_PRESET
+from engine.registry import DEFAULT_MODEL
+from engine.runtime.engine import Engine, EngineConfig
+from engine.threads import Worker
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+    from engine.control.osc import OscServer
+
+logger = logging.getLogger(__name__)
+
+OSC_OUT_HZ = 60.0
+LAST_PICTURE = "last_picture.jpg"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the show until the window closes, `--seconds` pass, or Ctrl-C."""
+    from app.settings import SettingsStore
+
+    check_size(*options.size)
+    store = SettingsStore()
+    engine = _open_engine(options, store.settings)
+    server = _open_osc(options, engine)
+    sender = _open_osc_out(options, engine)
+    try:
+        engine.start()
+        if options.headless:
+            code = _run_headless(options.seconds)
+        else:
+            from app.main_window import run_window
+            from engine.audio.device import list_devices
+
+            code = run_window(
+                engine, settings=store, list_devices=list_devices, seconds=options.seconds
+            )
+        report = engine.report()
+        _keep_last_picture(engine)
+    finally:
+        engine.close()
+        if server is not None:
+            server.close()
+        if sender is not None:
+            sender.stop()
+    if options.json:
+        print(json.dumps(report))
+    return code
+
+
+def choose_source(text: str | None, settings: Settings, device: str) -> SourceChoice:
+    """Return the source for `--source`; without one, what was used last, or what there is.
+
+    Without a memory: the microphone, or the demo track where there is no input device.
+    """
+    if text is None and device:
+        return SourceChoice("mic", device)
+    if text is None:
+        return settings.source.choice() if settings.source is not None else _what_there_is()
+    if text in ("mic", "demo", "tone"):
+        return SourceChoice(text, device if text == "mic" else "")  # type: ignore[arg-type]
+    if text.startswith("file:"):
+        return SourceChoice("file", path=Path(text.removeprefix("file:")))
+    raise CommandError(f"no source {text!r}; choose mic, demo, tone or file:PATH")
+
+
+def _what_there_is() -> SourceChoice:
+    from engine.audio.device import list_devices
+
+    has_input = any(device.inputs > 0 for device in list_devices())
+    return SourceChoice("mic" if has_input else "demo")
+
+
+def _open_engine(options: argparse.Namespace, settings: Settings) -> Engine:
+    preset = options.preset or settings.preset or DEFAULT_PRESET
+    choice = choose_source(options.source, settings, options.device)
+
+    def config(preset: str) -> EngineConfig:
+        return EngineConfig(
+            source=choice, preset=preset, model=options.model or DEFAULT_MODEL,
+            width=options.size[0], height=options.size[1],
+            model_width=options.model_size[0], model_height=options.model_size[1],
+            fps=options.fps, device_compute=options.device_compute, seed=options.seed,
+            record=options.record, audible=not options.mute,
+            still=user_cache_path("sonolume", appauthor=False) / LAST_PICTURE,
+        )  # fmt: skip
+
+    try:
+        engine = Engine(config(preset))
+    except PresetError as error:
+        if options.preset:
+            raise
+        # The remembered preset is gone or broken: say so and open the show with the default.
+        logger.warning("%s", error)
+        engine = Engine(config(DEFAULT_PRESET))
+    engine.post(SetVolume(settings.volume))
+    return engine
+
+
+def _open_osc(options: argparse.Namespace, engine: Engine) -> OscServer | None:
+    from engine.control.osc import OscServer
+
+    if options.osc_port == 0:
+        return None
+    server = OscServer(engine.post, host=options.osc_host, port=options.osc_port)
+    server.start()
+    return server
+
+
+def _open_osc_out(options: argparse.Namespace, engine: Engine) -> Worker | None:
+    from engine.control.osc import OscSender
+
+    if options.osc_out is None:
+        return None
+    sender = OscSender(*options.osc_out)
+
+    def send(stopping: threading.Event) -> None:
+        while not stopping.wait(1.0 / OSC_OUT_HZ):
+            sender.send(engine.status())
+        sender.close()
+
+    worker = Worker("sink-osc", send)
+    worker.start()
+    return worker
+
+
+def _run_headless(seconds: float | None) -> int:
+    stop = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = [signal.signal(number, interrupt) for number in numbers]
+    try:
+        stop.wait(seconds)
+    finally:
+        for number, handler in zip(numbers, previous, strict=True):
+            signal.signal(number, handler)
+    return 0
+
+
+def _keep_last_picture(engine: Engine) -> None:
+    """The next show begins with the last picture of this one."""
+    pixels = engine.newest_picture()
+    if pixels is None:
+        return
+    import cv2
+
+    folder = user_cache_path("sonolume", appauthor=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        encoded = cv2.imencode(".jpg", pixels[:, :, ::-1])[1].tobytes()
+        (folder / LAST_PICTURE).write_bytes(encoded)
+    except OSError as error:
+        logger.info("the last picture was not kept: %s", error)

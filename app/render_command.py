@@ -1,0 +1,106 @@
+"""`sonolume render`: a sound file becomes a video."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from types import FrameType
+
+from engine.export import ExportProgress, ExportReport, ExportSettings, render
+from engine.presets import DEFAULT_PRESET
+from engine.registry import DEFAULT_MODEL
+from engine.runtime.listening import audio_path
+
+INTERRUPTED = 130
+
+
+def run(options: argparse.Namespace) -> int:
+    """Render, with a progress bar; an interruption keeps what was made."""
+    settings = ExportSettings(
+        audio=audio_path(options.audio),
+        output=options.output,
+        preset=options.preset or DEFAULT_PRESET,
+        prompts=tuple(options.prompt),
+        model=options.model or DEFAULT_MODEL,
+        width=options.size[0],
+        height=options.size[1],
+        model_width=options.model_size[0],
+        model_height=options.model_size[1],
+        fps=options.fps,
+        ai_fps=options.ai_fps,
+        strength=options.strength,
+        seed=options.seed,
+        start_s=options.start,
+        seconds=options.seconds,
+        init_image=options.init_image,
+        quality=options.quality,
+        device_compute=options.device_compute,
+        dtype=options.dtype,
+        threads=options.threads,
+    )
+    stop = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    previous = [signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        report = _with_progress(settings, stop, as_json=options.progress_json)
+    finally:
+        signal.signal(signal.SIGINT, previous[0])
+        signal.signal(signal.SIGTERM, previous[1])
+    if options.json:
+        print(json.dumps(_summary(report)))
+    elif report.finished:
+        print(f"{report.path}: {report.frames} frames, {report.seconds:.1f} s, "
+              f"{report.x_realtime:.2f}x realtime")  # fmt: skip
+    if not report.finished:
+        print(f"sonolume: interrupted; {report.seconds:.1f} s are in {report.path}",
+              file=sys.stderr)  # fmt: skip
+        return INTERRUPTED
+    return 0
+
+
+def _with_progress(
+    settings: ExportSettings, stop: threading.Event, *, as_json: bool
+) -> ExportReport:
+    from tqdm import tqdm
+
+    if as_json:
+        return render(settings, progress=_print_progress, stop=stop)
+    with tqdm(unit="frame", disable=None, desc=settings.output.name) as bar:
+
+        def show(progress: ExportProgress) -> None:
+            bar.total = progress.frames_total
+            bar.update(progress.frames_done - bar.n)
+
+        return render(settings, progress=show, stop=stop)
+
+
+def _print_progress(progress: ExportProgress) -> None:
+    if progress.frames_done % 5 == 0 or progress.frames_done == progress.frames_total:
+        line = {
+            "frames_done": progress.frames_done,
+            "frames_total": progress.frames_total,
+            "fps": round(progress.fps, 2),
+            "eta_s": round(progress.eta_s, 1),
+        }
+        print(json.dumps(line), file=sys.stderr, flush=True)
+
+
+def _summary(report: ExportReport) -> dict[str, object]:
+    offset = report.audio_offset_ms
+    return {
+        "path": str(report.path),
+        "frames": report.frames,
+        "seconds": round(report.seconds, 3),
+        "x_realtime": round(report.x_realtime, 3),
+        "audio_offset_ms": None if offset is None else round(offset, 2),
+        "runner": report.runner,
+        "dtype": report.dtype,
+        "threads": report.threads,
+        "finished": report.finished,
+    }

@@ -1,0 +1,426 @@
+"""The running engine: builds the stages, starts and stops their threads, takes commands.
+
+Nothing below knows this module; nothing above touches a stage but through it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+from engine import commands as cmd
+from engine.clock import Clock, MonotonicClock
+from engine.compose.composer import Composer
+from engine.diffusion.loop import DiffusionLoop
+from engine.errors import AudioDeviceError, CommandError, EngineError
+from engine.mailbox import Fifo, Latest
+from engine.messages import (
+    AudioFeatures,
+    ControlState,
+    EngineStatus,
+    Frame,
+    Phase,
+    Picture,
+    SourceStatus,
+    Uint8,
+    freeze,
+)
+from engine.modulation.stage import Modulation
+from engine.presets import DEFAULT_PRESET, Preset, load_preset
+from engine.protocols import AudioSource, Transport
+from engine.registry import DEFAULT_MODEL, ModelRequest, find_model, load_factory
+from engine.runtime.listening import open_source
+from engine.runtime.pace import Pace
+from engine.runtime.pump import PUMP_WAIT_S, Pump
+from engine.runtime.recording import Recording, recording_path
+from engine.threads import Worker
+
+logger = logging.getLogger(__name__)
+
+EXTRAPOLATE_S = 0.25
+"""A control state older than this no longer carries the motion on."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """What an engine is started with; everything later comes as commands."""
+
+    source: cmd.SourceChoice = field(default_factory=lambda: cmd.SourceChoice("mic"))
+    preset: str = DEFAULT_PRESET
+    model: str = DEFAULT_MODEL
+    width: int = 512
+    height: int = 512
+    model_width: int = 0
+    """0: the nearest size the model supports to the output size."""
+    model_height: int = 0
+    fps: float = 30.0
+    device_compute: str = "auto"
+    seed: int | None = None
+    record: Path | None = None
+    audible: bool = True
+    """Whether files are heard through the speakers."""
+    still: Path | None = None
+    """A picture to begin with (the last one of the previous run) instead of the shipped still."""
+
+
+@dataclass(frozen=True, slots=True)
+class _AdoptPreset:
+    preset: Preset
+
+
+_FAST = (
+    cmd.SetParam, cmd.SetPrompt, cmd.NextPrompt, cmd.RestartPicture, cmd.TapTempo, cmd.SetTempo,
+)  # fmt: skip
+
+
+class Engine:
+    """Sound in, frames out. `post`, `status`, `frames` are for any thread and never block."""
+
+    def __init__(self, config: EngineConfig, *, clock: Clock | None = None) -> None:
+        self.config = config
+        self.frames: Latest[Frame] = Latest()
+        self._clock = clock or MonotonicClock()
+        self._controls: Latest[ControlState] = Latest()
+        self._features: Latest[AudioFeatures] = Latest()
+        self._pictures: Latest[Picture] = Latest()
+        self._fast: Fifo[cmd.Command | _AdoptPreset] = Fifo(4096)
+        self._slow: Fifo[cmd.Command] = Fifo(64)
+        preset = load_preset(config.preset)
+        self._preset_name = config.preset
+        self._modulation = Modulation(preset)
+        if config.seed is not None:
+            self._modulation.apply(cmd.SetParam("diffusion/seed", float(config.seed)))
+        self._composer = Composer(config.width, config.height, _still(config.still))
+        self._diffusion = DiffusionLoop(self._controls, self._pictures, self._clock)
+        self._source: AudioSource | None = None  # swapped by control, read by anyone
+        self._source_changes = 0
+        self._overflows_before = 0
+        self._recording: Recording | None = None  # control thread only, read by anyone
+        self._message = ""
+        self._phase = Phase.STARTING
+        self._pace = Pace()
+        self._dropped = 0
+        self._workers: list[Worker] = []
+
+    def start(self) -> None:
+        """Open the source, start all threads, begin to load the model. Raises `EngineError`."""
+        self._source = self._open_source(self.config.source)
+        request = self._model_request(self.config.model)
+        self._diffusion.request_model(lambda: load_factory(find_model(request.name))(request))
+        bodies: dict[str, Callable[[threading.Event], None]] = {
+            "analysis": self._analyse,
+            "diffusion": self._diffusion.run,
+            "composer": self._compose,
+            "control": self._obey,
+            "watchdog": self._watch,
+        }
+        self._workers = [Worker(name, body, self._worker_died) for name, body in bodies.items()]
+        for worker in self._workers:
+            worker.start()
+        self._phase = Phase.LOADING
+        if self.config.record is not None:
+            self.post(cmd.StartRecording(self.config.record))
+
+    def post(self, command: cmd.Command) -> None:
+        """Ask for something; applied at the next boundary of the stage it concerns."""
+        match command:
+            case cmd.Freeze(on):
+                self._composer.freeze = on
+            case cmd.Blackout(on):
+                self._composer.blackout = on
+            case cmd.Still(on):
+                self._composer.still = on
+            case _ if isinstance(command, _FAST):
+                self._fast.put(command)
+            case _:
+                self._slow.put(command)
+
+    def status(self) -> EngineStatus:
+        """Return one frozen look at everything."""
+        source = self._source
+        recording = self._recording
+        picture = self._pictures.get()
+        phase = self._phase
+        if phase is Phase.LOADING and picture is not None:
+            phase = self._phase = Phase.RUNNING
+        source_status = source.status() if source else SourceStatus("none", "", connected=False)
+        return EngineStatus(
+            phase=phase,
+            message=self._message or self._diffusion.message or source_status.message,
+            model=self._diffusion.model_name or self.config.model,
+            preset=self._preset_name,
+            source=source_status,
+            features=self._features.get(),
+            values=self._modulation.base,
+            modulated=self._modulation.modulated,
+            prompts=self._modulation.prompts,
+            prompt_texts=self._modulation.prompt_texts,
+            prompt_index=self._modulation.prompt_index,
+            unknown_words=self._diffusion.unknown_words,
+            record=recording.status() if recording else None,
+            ai_fps=self._diffusion.pictures_per_second,
+            output_fps=self._pace.frames_per_second,
+            frames=self._pace.frames,
+            pictures=self._diffusion.pictures_made,
+            dropped=self._dropped + (recording.dropped if recording else 0),
+            overflows=self._overflows_before + (source.overflows if source else 0),
+            latency_ms=self._pace.latency_ms,
+            longest_gap_ms=self._pace.longest_gap_ms,
+            flashes_limited=self._composer.flashes_limited,
+            frozen=self._composer.freeze,
+            blackout=self._composer.blackout,
+            still=self._composer.still,
+        )
+
+    def report(self) -> dict[str, object]:
+        """The figures of the whole run (`sonolume live --json`). Any thread."""
+        import psutil
+
+        status = self.status()
+        features = status.features
+        return {
+            "frames": status.frames,
+            "ai_fps": round(self._diffusion.mean_pictures_per_second, 2),
+            "output_fps": round(self._pace.mean_frames_per_second, 2),
+            "dropped": status.dropped,
+            "overflows": status.overflows,
+            "beats": features.beat_count if features else 0,
+            "tempo_bpm": round(features.tempo_bpm, 2) if features else 0.0,
+            "latency_ms": self._pace.latency_percentiles_ms(),
+            "longest_gap_ms": round(status.longest_gap_ms, 1),
+            "rss_mb": round(psutil.Process().memory_info().rss / 2**20, 1),
+            "message": status.message,
+        }
+
+    def latencies_ms(self) -> list[float]:
+        """Newest sample heard -> frame handed over, of the newest frames. Any thread."""
+        return list(self._pace.latencies_ms)
+
+    def newest_picture(self) -> Uint8 | None:
+        """The newest generated picture. Any thread, never blocks."""
+        picture = self._pictures.get()
+        return picture.pixels if picture is not None else None
+
+    def close(self) -> None:
+        """Stop all threads, finish a recording, free the source; idempotent."""
+        for worker in self._workers:
+            worker.stopping.set()
+        self._controls.wake()
+        for worker in self._workers:
+            worker.stop()
+        self._workers = []
+        if self._recording is not None:
+            self._recording.stop()
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+        self._phase = Phase.STOPPED
+
+    # analysis thread ----------------------------------------------------------------------------
+
+    def _analyse(self, stopping: threading.Event) -> None:
+        change = -1
+        pump: Pump | None = None
+        start_s = 0.0
+        while not stopping.is_set():
+            source = self._source
+            if source is None:
+                stopping.wait(PUMP_WAIT_S)
+                continue
+            if change != self._source_changes:
+                change = self._source_changes
+                start_s = pump.show_s if pump is not None else 0.0
+                pump = Pump(source, self._clock, start_s)
+            assert pump is not None
+            self._apply_fast(pump)
+            block = pump.next_block()
+            self._modulation.start_s = pump.start_s
+            for features in pump.analyzer.push(block):
+                control = self._modulation.step(
+                    features,
+                    pump.analyzer.hop_length / source.sample_rate,
+                    host_time_s=pump.arrived_s,
+                )
+                self._features.put(features)
+                self._controls.put(control)
+            recording = self._recording
+            if recording is not None and len(block):
+                recording.hear(block, source.sample_rate, pump.block_s)
+
+    def _apply_fast(self, pump: Pump) -> None:
+        for command in self._fast.drain():
+            try:
+                match command:
+                    case _AdoptPreset(preset):
+                        self._modulation.set_preset(preset)
+                    case cmd.TapTempo():
+                        pump.analyzer.tap(pump.heard)
+                    case cmd.SetTempo(bpm):
+                        pump.analyzer.set_tempo(bpm)
+                    case _:
+                        self._modulation.apply(command)
+            except CommandError as error:
+                self._say(str(error))
+        pump.analyzer.gain_db = self._modulation.modulated["audio/gain"]
+
+    # composer thread ----------------------------------------------------------------------------
+
+    def _compose(self, stopping: threading.Event) -> None:
+        interval_s = 1.0 / self.config.fps
+        next_s = self._clock.now()
+        previous_s = next_s - interval_s
+        while not stopping.is_set():
+            now_s = self._clock.now()
+            if now_s < next_s:
+                stopping.wait(next_s - now_s)
+                continue
+            late = int((now_s - next_s) / interval_s)  # whole frames we cannot make up for
+            self._dropped += late
+            next_s += (late + 1) * interval_s
+            self._make_frame(now_s, now_s - previous_s)
+            previous_s = now_s
+
+    def _make_frame(self, now_s: float, dt_s: float) -> None:
+        control, picture = self._controls.get(), self._pictures.get()
+        time_s = 0.0
+        if control is not None:
+            time_s = control.time_s + min(max(now_s - control.host_time_s, 0.0), EXTRAPOLATE_S)
+        pixels = self._composer.compose(picture, control, time_s=time_s, dt_s=dt_s)
+        done_s = self._clock.now()
+        frame = Frame(
+            index=self._pace.frames,
+            pixels=freeze(pixels),
+            sample_index=control.sample_index if control is not None else 0,
+            host_time_s=done_s,
+            picture_index=picture.index if picture is not None else -1,
+        )
+        self.frames.put(frame)
+        self._pace.note(now_s, done_s - control.host_time_s if control is not None else None)
+        recording = self._recording
+        if recording is not None:
+            recording.see(frame, time_s)
+
+    # control thread -----------------------------------------------------------------------------
+
+    def _obey(self, stopping: threading.Event) -> None:
+        while not stopping.is_set():
+            command = self._slow.get(0.1)
+            if command is None:
+                continue
+            try:
+                self._execute(command)
+            except EngineError as error:
+                self._say(str(error))
+
+    def _execute(self, command: cmd.Command) -> None:
+        match command:
+            case cmd.LoadPreset(name):
+                self._fast.put(_AdoptPreset(load_preset(name)))
+                self._preset_name = name
+                self._say("")
+            case cmd.SelectSource(choice):
+                self._swap_source(choice)
+            case cmd.SelectModel(name):
+                request = self._model_request(name)
+                self._diffusion.request_model(
+                    lambda: load_factory(find_model(request.name))(request)
+                )
+            case cmd.StartRecording(path):
+                self._start_recording(path)
+            case cmd.StopRecording():
+                self._stop_recording()
+            case cmd.Play() | cmd.Seek() | cmd.SetLoop() | cmd.SetVolume():
+                if isinstance(self._source, Transport):
+                    _operate(self._source, command)
+
+    def _swap_source(self, choice: cmd.SourceChoice) -> None:
+        newer = self._open_source(choice)
+        older = self._source
+        self._source = newer
+        self._source_changes += 1
+        if older is not None:
+            self._overflows_before += older.overflows
+            older.close()
+        self._say("")
+
+    def _open_source(self, choice: cmd.SourceChoice) -> AudioSource:
+        return open_source(choice, self._clock, audible=self.config.audible)
+
+    def _start_recording(self, path: Path | None) -> None:
+        self._stop_recording()
+        rate = self._source.sample_rate if self._source is not None else 48_000
+        if path is None:
+            path = recording_path()
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._recording = Recording(
+            path, self.config.width, self.config.height, self.config.fps, rate
+        )
+        self._recording.start()
+        self._say("")
+
+    def _stop_recording(self) -> None:
+        recording, self._recording = self._recording, None
+        if recording is not None:
+            recording.stop()
+            self._say(recording.status().message)
+
+    def _model_request(self, name: str) -> ModelRequest:
+        config = self.config
+        return ModelRequest(
+            name,
+            config.model_width or config.width,
+            config.model_height or config.height,
+            config.device_compute,
+        )
+
+    # watchdog thread ----------------------------------------------------------------------------
+
+    def _watch(self, stopping: threading.Event) -> None:
+        while not stopping.wait(1.0):
+            source = self._source
+            if source is not None:
+                try:
+                    source.service(self._clock.now())
+                except AudioDeviceError as error:
+                    self._say(str(error))
+            recording = self._recording
+            if recording is not None and recording.failed:
+                self._stop_recording()
+
+    def _worker_died(self, name: str, error: BaseException) -> None:
+        self._phase = Phase.FAILED
+        self._message = f"{name} stopped: {error or type(error).__name__}"
+
+    def _say(self, message: str) -> None:
+        self._message = message
+        if message:
+            logger.info("%s", message)
+
+
+def _still(path: Path | None) -> Uint8:
+    """Read the still that shows before the first picture; the shipped one when `path` fails."""
+    from engine.compose.still import read_still
+
+    shipped = Path(str(files("resources") / "stills" / "still.jpg"))
+    if path is not None and path.is_file():
+        try:
+            return read_still(path)
+        except EngineError as error:
+            logger.info("%s", error)
+    return read_still(shipped)
+
+
+def _operate(source: Transport, command: cmd.Command) -> None:
+    match command:
+        case cmd.Play(on):
+            source.play(on)
+        case cmd.Seek(position_s):
+            source.seek(position_s)
+        case cmd.SetLoop(on):
+            source.set_loop(on)
+        case cmd.SetVolume(volume):
+            source.set_volume(volume)

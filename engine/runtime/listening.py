@@ -1,0 +1,51 @@
+"""From a choice of source to a source that runs."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from engine import commands as cmd
+from engine.audio.device import DeviceSource
+from engine.audio.file import FileSource
+from engine.audio.silent import SilentSource
+from engine.audio.tone import ToneSource
+from engine.clock import Clock
+from engine.errors import AudioDeviceError, AudioFileError
+from engine.protocols import AudioSource
+
+
+def demo_track() -> Path:
+    """Where the shipped demo track is."""
+    return Path(str(files("resources") / "demo" / "demo.ogg"))
+
+
+def audio_path(name: str) -> Path:
+    """The file behind an `AUDIO` argument: a path, or the word `demo`."""
+    return demo_track() if name == "demo" else Path(name)
+
+
+def open_source(choice: cmd.SourceChoice, clock: Clock, *, audible: bool) -> AudioSource:
+    """Open a source. Raises `AudioFileError` for a bad file.
+
+    A microphone that cannot be opened becomes silence whose status says so: "no device" is a
+    state of the show, not its end.
+    """
+    source: AudioSource
+    match choice.kind:
+        case "mic":
+            source = DeviceSource(choice.device)
+        case "demo":
+            source = FileSource(demo_track(), clock=clock, loop=True, audible=audible)
+        case "file":
+            if choice.path is None:
+                raise AudioFileError("no file was named: choose one")
+            source = FileSource(choice.path, clock=clock, audible=audible)
+        case "tone":
+            source = ToneSource(clock=clock)
+    try:
+        source.open()
+    except AudioDeviceError as error:
+        source = SilentSource(str(error), clock)
+        source.open()
+    return source

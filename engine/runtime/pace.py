@@ -1,0 +1,56 @@
+"""Figures about the output: rate, gaps, latency."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+_SMOOTHING = 0.05
+
+
+class Pace:
+    """Figures about the output. Composer thread writes, anyone reads."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.latency_ms = 0.0
+        self.longest_gap_ms = 0.0
+        self.latencies_ms: deque[float] = deque(maxlen=4096)
+        self._first_s = 0.0
+        self._times: deque[float] = deque(maxlen=90)
+
+    @property
+    def frames_per_second(self) -> float:
+        """Over the newest 90 frames."""
+        times = list(self._times)
+        if len(times) < 2 or times[-1] <= times[0]:
+            return 0.0
+        return (len(times) - 1) / (times[-1] - times[0])
+
+    @property
+    def mean_frames_per_second(self) -> float:
+        """Over the whole run."""
+        if self.frames < 2 or self._times[-1] <= self._first_s:
+            return 0.0
+        return (self.frames - 1) / (self._times[-1] - self._first_s)
+
+    def latency_percentiles_ms(self) -> dict[str, float]:
+        """Newest sample heard -> frame handed over, over the newest frames."""
+        if not self.latencies_ms:
+            return {"p50": 0.0, "p95": 0.0, "p99": 0.0}
+        p50, p95, p99 = np.percentile(np.array(self.latencies_ms), (50, 95, 99))
+        return {"p50": round(float(p50), 1), "p95": round(float(p95), 1),
+                "p99": round(float(p99), 1)}  # fmt: skip
+
+    def note(self, now_s: float, latency_s: float | None) -> None:
+        """One frame was handed over."""
+        if not self.frames:
+            self._first_s = now_s
+        if self._times:
+            self.longest_gap_ms = max(self.longest_gap_ms, 1000.0 * (now_s - self._times[-1]))
+        self._times.append(now_s)
+        self.frames += 1
+        if latency_s is not None:
+            self.latencies_ms.append(1000.0 * latency_s)
+            self.latency_ms += _SMOOTHING * (1000.0 * latency_s - self.latency_ms)
