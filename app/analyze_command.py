@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 
 from engine.analysis.report import analyze
-
 from engine.audio.decode import SoundReader
 from engine.errors import SinkError
 from engine.messages import Float32
@@ -26,10 +25,12 @@ def run(options: argparse.Namespace) -> int:
             import numpy as np
 
             with options.features.open("wb") as file:
-                np.savez_compressed(file, **features)
+                np.savez_compressed(file, allow_pickle=False, **features)
     except OSError as error:
         raise SinkError(f"{error.filename} cannot be written ({error.strerror})") from error
-    print(f"{options.json}: {report['tempo_bpm']:.1f} BPM, {len(report['beats_s'])} beats, "
+    tempo = report["tempo_bpm"]
+    named = f"{tempo:.1f} BPM" if tempo else "no tempo"
+    print(f"{options.json}: {named}, {len(report['beats_s'])} beats, "
           f"{len(report['onsets_s'])} onsets")  # fmt: skip
     return 0
 

@@ -107,6 +107,7 @@ def _add_live(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--osc-out", type=_host_port, metavar="HOST:PORT")
     parser.add_argument("--seconds", type=float, help="stop by itself")
     parser.add_argument("--headless", action="store_true", help="no window")
+    parser.add_argument("--announce", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--mute", action="store_true", help="files are not heard")
 
 

@@ -40,8 +40,11 @@ def run(options: argparse.Namespace) -> int:
     engine = _open_engine(options, store.settings)
     server = _open_osc(options, engine)
     sender = _open_osc_out(options, engine)
+    announcer = Worker("control", lambda stop: _announce(engine, stop))
     try:
         engine.start()
+        if options.announce:
+            announcer.start()
         if options.headless:
             code = _run_headless(options.seconds)
         else:
@@ -54,6 +57,7 @@ def run(options: argparse.Namespace) -> int:
         report = engine.report()
         _keep_last_picture(engine)
     finally:
+        announcer.stop()
         engine.close()
         if server is not None:
             server.close()
@@ -119,7 +123,7 @@ def _open_osc(options: argparse.Namespace, engine: Engine) -> OscServer | None:
     if options.osc_port == 0:
         return None
     server = OscServer(engine.post, host=options.osc_host, port=options.osc_port)
-    server.start()
+    server.open()
     return server
 
 
@@ -129,6 +133,7 @@ def _open_osc_out(options: argparse.Namespace, engine: Engine) -> Worker | None:
     if options.osc_out is None:
         return None
     sender = OscSender(*options.osc_out)
+    sender.open()
 
     def send(stopping: threading.Event) -> None:
         while not stopping.wait(1.0 / OSC_OUT_HZ):
@@ -138,6 +143,15 @@ def _open_osc_out(options: argparse.Namespace, engine: Engine) -> Worker | None:
     worker = Worker("sink-osc", send)
     worker.start()
     return worker
+
+
+def _announce(engine: Engine, stopping: threading.Event) -> None:
+    """Print when the first generated picture is in a frame (`sonolume bench start`)."""
+    while not stopping.wait(0.005):
+        frame = engine.frames.get()
+        if frame is not None and frame.picture_index >= 0:
+            print(json.dumps({"event": "first_picture"}), flush=True)
+            return
 
 
 def _run_headless(seconds: float | None) -> int:

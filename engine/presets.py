@@ -134,7 +134,8 @@ def parse_preset(text: str, file_name: str) -> Preset:
     try:
         return Preset.model_validate(table)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt key is also a missing one: naming the unknown word helps more.
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":

@@ -80,10 +80,18 @@ _FAST = (
 class Engine:
     """Sound in, frames out. `post`, `status`, `frames` are for any thread and never block."""
 
-    def __init__(self, config: EngineConfig, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        config: EngineConfig,
+        *,
+        clock: Clock | None = None,
+        open_source: Callable[[cmd.SourceChoice], AudioSource] | None = None,
+    ) -> None:
+        """`open_source` replaces the real sources: tests and benchmarks bring their own."""
         self.config = config
         self.frames: Latest[Frame] = Latest()
         self._clock = clock or MonotonicClock()
+        self._open_source = open_source or self._open_real_source
         self._controls: Latest[ControlState] = Latest()
         self._features: Latest[AudioFeatures] = Latest()
         self._pictures: Latest[Picture] = Latest()
@@ -238,8 +246,12 @@ class Engine:
             assert pump is not None
             self._apply_fast(pump)
             block = pump.next_block()
+            recording = self._recording
+            if recording is not None and len(block):
+                recording.hear(block, source.sample_rate, pump.show_s)
+            fresh = pump.fresh(block)
             self._modulation.start_s = pump.start_s
-            for features in pump.analyzer.push(block):
+            for features in pump.analyzer.push(fresh):
                 control = self._modulation.step(
                     features,
                     pump.analyzer.hop_length / source.sample_rate,
@@ -247,9 +259,6 @@ class Engine:
                 )
                 self._features.put(features)
                 self._controls.put(control)
-            recording = self._recording
-            if recording is not None and len(block):
-                recording.hear(block, source.sample_rate, pump.block_s)
 
     def _apply_fast(self, pump: Pump) -> None:
         for command in self._fast.drain():
@@ -334,8 +343,9 @@ class Engine:
             case cmd.StopRecording():
                 self._stop_recording()
             case cmd.Play() | cmd.Seek() | cmd.SetLoop() | cmd.SetVolume():
-                if isinstance(self._source, Transport):
-                    _operate(self._source, command)
+                source: object = self._source
+                if isinstance(source, Transport):
+                    _operate(source, command)
 
     def _swap_source(self, choice: cmd.SourceChoice) -> None:
         newer = self._open_source(choice)
@@ -347,7 +357,7 @@ class Engine:
             older.close()
         self._say("")
 
-    def _open_source(self, choice: cmd.SourceChoice) -> AudioSource:
+    def _open_real_source(self, choice: cmd.SourceChoice) -> AudioSource:
         return open_source(choice, self._clock, audible=self.config.audible)
 
     def _start_recording(self, path: Path | None) -> None:

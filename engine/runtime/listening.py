@@ -36,7 +36,7 @@ def open_source(choice: cmd.SourceChoice, clock: Clock, *, audible: bool) -> Aud
         case "mic":
             source = DeviceSource(choice.device)
         case "demo":
-            source = FileSource(demo_track(), clock=clock, loop=True, audible=audible)
+            source = FileSource(demo_track(), clock=clock, loop=True, audible=audible, kind="demo")
         case "file":
             if choice.path is None:
                 raise AudioFileError("no file was named: choose one")

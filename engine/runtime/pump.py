@@ -6,6 +6,7 @@ import numpy as np
 
 from engine.analysis.analyzer import Analyzer
 from engine.clock import Clock
+from engine.errors import OverrunError
 from engine.messages import Float32
 from engine.protocols import AudioSource
 
@@ -13,47 +14,73 @@ PUMP_WAIT_S = 0.05
 """How long the analysis waits for samples before it looks at its commands again."""
 DEAD_SOURCE_S = 0.25
 """Without samples for this long the show goes on with silence."""
+MOST_BEHIND_S = 0.4
+"""When the machine stalls, older sound than this is recorded but no longer analysed."""
 
 
 class Pump:
-    """Takes samples from one source to one analyzer; silence where none come. Analysis thread."""
+    """Takes samples from one source to one analyzer. Analysis thread only.
+
+    Musical time of the show (`show_s`) never jumps back: sources come and go, it runs on.
+    """
 
     def __init__(self, source: AudioSource, clock: Clock, start_s: float) -> None:
         self.analyzer = Analyzer(source.sample_rate)
         self.start_s = start_s
+        """Musical time of the analyzer's sample 0."""
         self.arrived_s = clock.now()
-        self.heard = 0  # samples given to the analyzer
+        """Host time of the newest sample."""
+        self.heard = 0
+        """Samples given to the analyzer."""
+        self.skipped = 0
+        """Samples the analysis did not hear because it fell behind."""
         self._source = source
         self._clock = clock
         self._read = source.ring.written
-        self._block = 0
 
     @property
     def show_s(self) -> float:
-        """Musical time of the show: never jumps back when sources change."""
+        """Musical time after the newest sample heard."""
         return self.start_s + self.heard / self._source.sample_rate
 
-    @property
-    def block_s(self) -> float:
-        """Musical time of the first sample of the newest block."""
-        return self.show_s - self._block / self._source.sample_rate
-
     def next_block(self) -> Float32:
-        """Return the next samples, shape `(n, channels)`; waits at most `PUMP_WAIT_S`."""
-        ring, hop = self._source.ring, self.analyzer.hop_length
-        if ring.wait(self._read + hop, PUMP_WAIT_S):
-            oldest = ring.written - ring.capacity + 8 * hop
-            if self._read < oldest:  # fell behind by seconds: hear the present, not the past
-                self._read = oldest
-            count = ring.written - self._read
-            block = ring.read(self._read, count)
-            self._read += count
+        """Return all new samples, shape `(n, channels)`; waits at most `PUMP_WAIT_S` for a hop.
+
+        When none come for `DEAD_SOURCE_S`, silence of that length.
+        """
+        ring = self._source.ring
+        if ring.wait(self._read + self.analyzer.hop_length, PUMP_WAIT_S):
+            block = self._read_all()
         elif self._clock.now() - self.arrived_s > DEAD_SOURCE_S:
             count = round((self._clock.now() - self.arrived_s) * self._source.sample_rate)
             block = np.zeros((count, ring.channels), np.float32)
         else:
             return np.zeros((0, ring.channels), np.float32)
         self.arrived_s = self._clock.now()
-        self.heard += len(block)
-        self._block = len(block)
         return block
+
+    def fresh(self, block: Float32) -> Float32:
+        """Return the part of a block that is worth analysing, and count it as heard."""
+        late = block.shape[0] - round(MOST_BEHIND_S * self._source.sample_rate)
+        if late > 0:
+            self.skipped += late
+            self.start_s += late / self._source.sample_rate
+            block = block[late:]
+        self.heard += block.shape[0]
+        return block
+
+    def _read_all(self) -> Float32:
+        ring = self._source.ring
+        while True:
+            behind = ring.written - self._read - ring.capacity * 3 // 4
+            if behind > 0:  # nearly lapped by the writer: what lies there is lost
+                self._read += behind
+                self.skipped += behind
+                self.start_s += behind / self._source.sample_rate
+            count = ring.written - self._read
+            try:
+                block = ring.read(self._read, count)
+            except OverrunError:  # the writer came by while we copied: look again, further on
+                continue
+            self._read += count
+            return block

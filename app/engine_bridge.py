@@ -1,0 +1,434 @@
+"""The one border between Qt and the engine: it polls frozen values and posts commands.
+
+`EngineBridge` is the only object the widgets know. All its signals are emitted on the GUI thread
+by its own timers, and only when something has changed; a slow repaint therefore never queues the
+past. The engine never calls up.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, Protocol
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal, SignalInstance, Slot
+
+from app.crash import CrashLog
+from app.device_scan import DeviceScan, ListedDevice
+from app.export_job import ExportJob, ExportRequest
+from engine import commands
+from engine.mailbox import Latest
+from engine.messages import EngineStatus, Frame, Phase, RecordStatus, SourceStatus
+from engine.presets import preset_names
+
+logger = logging.getLogger(__name__)
+
+FRAME_POLL_MS = 8
+STATUS_POLL_MS = 33
+
+
+class RunningEngine(Protocol):
+    """What the window needs of an engine; `engine.runtime.Engine` and the tests' twin have it."""
+
+    @property
+    def frames(self) -> Latest[Frame]:
+        """The newest output frame."""
+        ...
+
+    def post(self, command: commands.Command) -> None:
+        """Ask for something. Any thread, never blocks."""
+        ...
+
+    def status(self) -> EngineStatus:
+        """One frozen look. Any thread, never blocks."""
+        ...
+
+    def close(self) -> None:
+        """Stop and free; idempotent."""
+        ...
+
+
+class SignalState(Enum):
+    """What the meters say about the sound; silence and a missing device are never confused."""
+
+    NO_DEVICE = "no device"
+    WAITING = "waiting"
+    PAUSED = "paused"
+    SILENT = "silent"
+    LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One line for the message bar; empty text hides it."""
+
+    text: str
+    level: Literal["error", "notice"] = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The numbers of the status line, rounded to what is shown."""
+
+    phase: Phase = Phase.STARTING
+    model: str = ""
+    ai_fps: float = 0.0
+    output_fps: float = 0.0
+    latency_ms: float = 0.0
+    longest_gap_ms: float = 0.0
+    dropped: int = 0
+    overflows: int = 0
+    flashes_limited: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PanicState:
+    """Which of the holding buttons are down."""
+
+    frozen: bool = False
+    blackout: bool = False
+    still: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PromptState:
+    """The prompts the picture is made from right now."""
+
+    texts: tuple[str, ...] = ()
+    """The current one, and the next one while the walk goes on."""
+    weights: tuple[float, ...] = ()
+    index: int = 0
+    model: str = ""
+    unknown_words: tuple[tuple[str, str], ...] = ()
+
+
+def signal_state(status: EngineStatus) -> SignalState:
+    """Tell what the meters should say."""
+    source = status.source
+    if source.kind == "none" and status.phase in (Phase.STARTING, Phase.LOADING):
+        return SignalState.WAITING
+    if not source.connected:
+        return SignalState.NO_DEVICE
+    if not source.playing:
+        return SignalState.PAUSED
+    if status.features is None:
+        return SignalState.WAITING
+    return SignalState.SILENT if status.features.silent else SignalState.LIVE
+
+
+class EngineBridge(QObject):
+    """Polls the engine and tells the widgets; one slot per command. GUI thread only."""
+
+    frame_changed = Signal(object)
+    """Frame"""
+    features_changed = Signal(object)
+    """AudioFeatures"""
+    signal_state_changed = Signal(object)
+    """SignalState"""
+    values_changed = Signal(object)
+    """Mapping[str, float]: base values"""
+    modulated_changed = Signal(object)
+    """Mapping[str, float]: after modulation"""
+    source_changed = Signal(object)
+    """SourceStatus"""
+    prompts_changed = Signal(object)
+    """PromptState"""
+    presets_changed = Signal(object)
+    """tuple[str, ...]: all names that can be loaded"""
+    preset_changed = Signal(str)
+    scenes_changed = Signal(object)
+    """tuple[str, ...]: the prompts of all scenes, with those set by hand"""
+    record_changed = Signal(object)
+    """RecordStatus while a recording runs, else None"""
+    panic_changed = Signal(object)
+    """PanicState"""
+    figures_changed = Signal(object)
+    """Figures"""
+    message_changed = Signal(object)
+    """Message"""
+    devices_changed = Signal(object)
+    """DeviceList"""
+    export_changed = Signal(object)
+    """ExportState"""
+
+    def __init__(
+        self,
+        engine: RunningEngine,
+        list_devices: Callable[[], Sequence[ListedDevice]],
+        crash_log: CrashLog | None = None,
+        export_command: Sequence[str] | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._engine = engine
+        self._crash_log = crash_log
+        self._seen: dict[str, object] = {}
+        self._frame_version = 0
+        self._features_index = -1
+        self._messages: dict[str, Message] = {}
+        self._dismissed: Message | None = None
+        self.devices = DeviceScan(list_devices)
+        self.export_job = ExportJob(export_command, self)
+        self.export_job.changed.connect(self._on_export_changed)
+        self._frame_timer = QTimer(self, interval=FRAME_POLL_MS)
+        self._frame_timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._frame_timer.timeout.connect(self.poll_frame)
+        self._status_timer = QTimer(self, interval=STATUS_POLL_MS)
+        self._status_timer.timeout.connect(self.poll_status)
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to poll."""
+        self._offer("presets", tuple(preset_names()), self.presets_changed)
+        self._frame_timer.start()
+        self._status_timer.start()
+
+    def stop(self) -> None:
+        """Stop polling; nothing is emitted afterwards. The engine stays as it is."""
+        self._frame_timer.stop()
+        self._status_timer.stop()
+        self.export_job.close()
+
+    # -- polling ------------------------------------------------------------------------------
+
+    @Slot()
+    def poll_frame(self) -> None:
+        """Emit the newest frame if there is one that was not shown yet."""
+        version = self._engine.frames.version
+        if version == self._frame_version:
+            return
+        self._frame_version = version
+        frame = self._engine.frames.get()
+        if frame is not None:
+            self.frame_changed.emit(frame)
+
+    @Slot()
+    def poll_status(self) -> None:
+        """Look at the engine once and emit what differs from the last look."""
+        status = self._engine.status()
+        self._offer_sound(status)
+        self._offer("values", dict(status.values), self.values_changed)
+        self._offer("modulated", dict(status.modulated), self.modulated_changed)
+        self._offer_prompts(status)
+        self._offer("scenes", status.prompt_texts, self.scenes_changed)
+        self._offer("preset", status.preset, self.preset_changed)
+        self._offer_record(status.record)
+        panic = PanicState(status.frozen, status.blackout, status.still)
+        self._offer("panic", panic, self.panic_changed)
+        self._offer("figures", _figures(status), self.figures_changed)
+        self._offer("devices", self.devices.result(), self.devices_changed)
+        self._take_messages(status)
+
+    def _offer(self, key: str, value: object, signal: SignalInstance) -> None:
+        if key not in self._seen or self._seen[key] != value:
+            self._seen[key] = value
+            signal.emit(value)
+
+    def _offer_sound(self, status: EngineStatus) -> None:
+        self._offer("signal", signal_state(status), self.signal_state_changed)
+        self._offer("source", status.source, self.source_changed)
+        features = status.features
+        if features is not None and features.sample_index != self._features_index:
+            self._features_index = features.sample_index
+            self.features_changed.emit(features)
+
+    def _offer_prompts(self, status: EngineStatus) -> None:
+        prompts = PromptState(
+            texts=tuple(prompt.text for prompt in status.prompts),
+            weights=tuple(round(prompt.weight, 2) for prompt in status.prompts),
+            index=status.prompt_index,
+            model=status.model,
+            unknown_words=status.unknown_words,
+        )
+        self._offer("prompts", prompts, self.prompts_changed)
+
+    def _offer_record(self, record: RecordStatus | None) -> None:
+        before = self._seen.get("record")
+        self._offer("record", record, self.record_changed)
+        if record is None and isinstance(before, RecordStatus):
+            self.report(Message(f"Recorded {before.seconds:.1f} s to {before.path}", "notice"))
+
+    # -- messages -----------------------------------------------------------------------------
+
+    def _take_messages(self, status: EngineStatus) -> None:
+        self._put_message("engine", status.message)
+        self._put_message("source", status.source.message)
+        self._put_message("record", status.record.message if status.record else "")
+        self._put_message("devices", self.devices.result().message)
+        if self._crash_log is not None:
+            self._put_message("crash", self._crash_log.latest())
+
+    def _put_message(self, origin: str, text: str) -> None:
+        before = self._messages.get(origin, Message(""))
+        if before.text == text:
+            return
+        self._messages.pop(origin, None)
+        if text:
+            self._messages[origin] = Message(text)
+        self._show_newest_message()
+
+    def _show_newest_message(self) -> None:
+        newest = next(reversed(self._messages.values()), Message(""))
+        shown = Message("") if newest == self._dismissed else newest
+        self._offer("message", shown, self.message_changed)
+
+    @Slot(object)
+    def report(self, message: Message) -> None:
+        """Show a line of the window itself; an empty one takes it back."""
+        self._dismissed = None
+        self._messages.pop("window", None)
+        if message.text:
+            self._messages["window"] = message
+        self._show_newest_message()
+
+    @Slot()
+    def dismiss_message(self) -> None:
+        """Hide the line shown now; the same line does not come back by itself."""
+        self._dismissed = next(reversed(self._messages.values()), None)
+        self._show_newest_message()
+
+    @Slot(object)
+    def _on_export_changed(self, state: object) -> None:
+        self._put_message("export", self.export_job.state.message)
+        self._offer("export", state, self.export_changed)
+
+    # -- commands -----------------------------------------------------------------------------
+
+    @Slot(str, float)
+    def set_param(self, name: str, value: float) -> None:
+        """Set a base value, native unit."""
+        self._engine.post(commands.SetParam(name, value))
+
+    @Slot(str)
+    def set_prompt(self, text: str) -> None:
+        """Go to this prompt; blank text is ignored."""
+        if text.strip():
+            self._engine.post(commands.SetPrompt(text.strip()))
+
+    @Slot()
+    def next_prompt(self) -> None:
+        """Walk to the next prompt of the preset."""
+        self._engine.post(commands.NextPrompt())
+
+    @Slot(str)
+    def load_preset(self, name: str) -> None:
+        """Load a preset by name."""
+        self._engine.post(commands.LoadPreset(name))
+
+    @Slot(int)
+    def step_preset(self, step: int) -> None:
+        """Load the preset `step` places further down the list; the list is a ring."""
+        names = preset_names()
+        if not names:
+            return
+        self._offer("presets", tuple(names), self.presets_changed)
+        current = str(self._seen.get("preset", ""))
+        index = (names.index(current) + step) if current in names else 0
+        self.load_preset(names[index % len(names)])
+
+    @Slot()
+    def tap_tempo(self) -> None:
+        """Count this moment as a tap."""
+        self._engine.post(commands.TapTempo())
+
+    @Slot(float)
+    def set_tempo(self, bpm: float) -> None:
+        """Fix the tempo; 0 gives it back to the tracker."""
+        self._engine.post(commands.SetTempo(bpm))
+
+    @Slot()
+    def toggle_recording(self) -> None:
+        """Start to record into the user's video folder, or finish."""
+        if self._seen.get("record") is None:
+            self._engine.post(commands.StartRecording())
+        else:
+            self._engine.post(commands.StopRecording())
+
+    @Slot(bool)
+    def freeze(self, on: bool) -> None:
+        """Hold the picture."""
+        self._engine.post(commands.Freeze(on))
+
+    @Slot(bool)
+    def blackout(self, on: bool) -> None:
+        """Black output."""
+        self._engine.post(commands.Blackout(on))
+
+    @Slot(bool)
+    def still(self, on: bool) -> None:
+        """Show the shipped still."""
+        self._engine.post(commands.Still(on))
+
+    @property
+    def panic(self) -> PanicState:
+        """Which holding buttons are down, as last seen."""
+        state = self._seen.get("panic")
+        return state if isinstance(state, PanicState) else PanicState()
+
+    @Slot()
+    def restart_picture(self) -> None:
+        """Paint a fresh picture."""
+        self._engine.post(commands.RestartPicture())
+
+    @Slot(object)
+    def select_source(self, choice: commands.SourceChoice) -> None:
+        """Listen to another source."""
+        self._engine.post(commands.SelectSource(choice))
+
+    @Slot(bool)
+    def play(self, on: bool) -> None:
+        """Play or pause the file."""
+        self._engine.post(commands.Play(on))
+
+    @Slot(float)
+    def seek(self, position_s: float) -> None:
+        """Jump in the file."""
+        self._engine.post(commands.Seek(position_s))
+
+    @Slot(bool)
+    def set_loop(self, on: bool) -> None:
+        """Start the file again at its end, or not."""
+        self._engine.post(commands.SetLoop(on))
+
+    @Slot(float)
+    def set_volume(self, volume: float) -> None:
+        """Loudness of the file in the speakers."""
+        self._engine.post(commands.SetVolume(volume))
+
+    @property
+    def source(self) -> SourceStatus:
+        """The sound source as last seen."""
+        source = self._seen.get("source")
+        return source if isinstance(source, SourceStatus) else SourceStatus("none", "", False)
+
+    @Slot()
+    def scan_devices(self) -> None:
+        """Look for sound devices on a thread of its own; `devices_changed` follows."""
+        self.devices.start()
+
+    @Slot(object)
+    def start_export(self, request: ExportRequest) -> None:
+        """Render a file in a process of its own; the show goes on."""
+        self.export_job.start(request)
+
+    @Slot()
+    def cancel_export(self) -> None:
+        """Stop the export; what was rendered is kept."""
+        self.export_job.cancel()
+
+
+def _figures(status: EngineStatus) -> Figures:
+    return Figures(
+        phase=status.phase,
+        model=status.model,
+        ai_fps=round(status.ai_fps, 1),
+        output_fps=round(status.output_fps, 1),
+        latency_ms=float(round(status.latency_ms)),
+        longest_gap_ms=float(round(status.longest_gap_ms)),
+        dropped=status.dropped,
+        overflows=status.overflows,
+        flashes_limited=status.flashes_limited,
+    )

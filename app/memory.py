@@ -1,0 +1,74 @@
+"""Listens to what is chosen, so that it is there again the next evening."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from app.engine_bridge import EngineBridge
+from app.settings import Settings, SourceSettings
+from engine.commands import SourceChoice
+from engine.messages import SourceStatus
+
+SAVE_AFTER_MS = 1500
+
+
+class Memory(QObject):
+    """Keeps `Settings` up to date with the engine and says when to save. GUI thread only."""
+
+    save_due = Signal()
+
+    def __init__(
+        self, bridge: EngineBridge, settings: Settings, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._bridge = bridge
+        self._settings = settings
+        self._source = ("", "")  # kind and name of the file that has got its volume
+        self._timer = QTimer(self, singleShot=True, interval=SAVE_AFTER_MS)
+        self._timer.timeout.connect(self.save_due)
+        bridge.preset_changed.connect(self._on_preset)
+        bridge.source_changed.connect(self._on_source)
+
+    @Slot()
+    def note(self) -> None:
+        """Something changed: save soon."""
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Nothing more is due."""
+        self._timer.stop()
+
+    def note_source(self, choice: SourceChoice) -> None:
+        """A source was chosen by hand."""
+        self._settings.source = SourceSettings(
+            kind=choice.kind, device=choice.device, path=choice.path
+        )
+        self.note()
+
+    @Slot(str)
+    def _on_preset(self, name: str) -> None:
+        if name and name != self._settings.preset:
+            self._settings.preset = name
+            self.note()
+
+    @Slot(object)
+    def _on_source(self, status: SourceStatus) -> None:
+        if status.duration_s is None:
+            self._source = ("", "")
+            return
+        source = (status.kind, status.name)
+        if source != self._source:
+            self._source = source
+            self._hand_over(status)
+            return
+        loops = status.loop if status.kind == "file" else self._settings.loop
+        if (status.volume, loops) != (self._settings.volume, self._settings.loop):
+            self._settings.volume, self._settings.loop = status.volume, loops
+            self.note()
+
+    def _hand_over(self, status: SourceStatus) -> None:
+        """A new file begins with its own volume: give it the remembered one."""
+        if status.volume != self._settings.volume:
+            self._bridge.set_volume(self._settings.volume)
+        if status.kind == "file" and status.loop != self._settings.loop:
+            self._bridge.set_loop(self._settings.loop)

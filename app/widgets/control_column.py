@@ -1,0 +1,109 @@
+"""The right column: message bar, and under it the controls, the export sheet or the keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QFrame, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+
+from app.engine_bridge import EngineBridge
+from app.widgets.export_panel import ExportPanel
+from app.widgets.key_sheet import KeySheet
+from app.widgets.message_bar import MessageBar
+from app.widgets.param_panel import ParamPanel
+from app.widgets.prompt_panel import PromptPanel
+from app.widgets.section import Section
+from app.widgets.source_panel import SourcePanel
+
+NARROW_PX = 340
+WIDE_PX = 440
+
+
+class ControlColumn(QFrame):
+    """Between 340 and 440 px wide, a quarter of the window."""
+
+    page_changed = Signal(str)
+    """`controls`, `export` or `keys`"""
+
+    def __init__(
+        self, bridge: EngineBridge, export_folder: Path, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("column")
+        self.message = MessageBar(bridge)
+        self.source = SourcePanel(bridge)
+        self.prompt = PromptPanel(bridge)
+        self.params = ParamPanel(bridge)
+        self.export = ExportPanel(bridge, export_folder)
+        self.keys = KeySheet()
+        self.sections = {"sound": Section("sound", "Sound"), "scene": Section("scene", "Prompt")}
+        self.sections["sound"].body.addWidget(self.source)
+        self.sections["scene"].body.addWidget(self.prompt)
+        self._pages = QStackedWidget()
+        self._names = ["controls", "export", "keys"]
+        for page in (self._controls(), self.export, self.keys):
+            self._pages.addWidget(page)
+        self._message_room = QWidget()
+        room = QVBoxLayout(self._message_room)
+        room.setContentsMargins(12, 12, 12, 0)
+        room.addWidget(self.message)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._message_room)
+        layout.addWidget(self._pages, 1)
+        self.export.closed.connect(self.show_controls)
+        self.keys.closed.connect(self.show_controls)
+        bridge.message_changed.connect(self._on_message)
+        self._message_room.hide()
+
+    def all_sections(self) -> dict[str, Section]:
+        """Return every section that folds, by name."""
+        return {**self.sections, **self.params.sections}
+
+    @property
+    def page(self) -> str:
+        """Which page shows."""
+        return self._names[self._pages.currentIndex()]
+
+    def show_page(self, name: str) -> None:
+        """Show a page."""
+        if name != self.page:
+            self._pages.setCurrentIndex(self._names.index(name))
+            self.page_changed.emit(name)
+
+    def toggle_page(self, name: str) -> None:
+        """Show a page, or the controls if it shows already."""
+        self.show_page("controls" if self.page == name else name)
+
+    @Slot()
+    def show_controls(self) -> None:
+        """Back to the controls."""
+        self.show_page("controls")
+
+    def fit(self, window_width_px: int) -> None:
+        """Take a quarter of the window, within limits."""
+        self.setFixedWidth(min(max(window_width_px // 4, NARROW_PX), WIDE_PX))
+
+    @Slot()
+    def _on_message(self) -> None:
+        self._message_room.setVisible(self.message.isVisibleTo(self._message_room))
+
+    def _controls(self) -> QWidget:
+        body = QWidget()
+        body.setObjectName("scrollBody")
+        layout = QVBoxLayout(body)
+        layout.setContentsMargins(16, 8, 10, 16)
+        layout.setSpacing(0)
+        for section in self.sections.values():
+            layout.addWidget(section)
+        layout.addWidget(self.params)
+        layout.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setObjectName("scroll")
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        scroll.setWidget(body)
+        return scroll

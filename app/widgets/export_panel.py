@@ -1,0 +1,307 @@
+"""The export sheet: a page of the control column, so that no dialog ever covers the show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QVBoxLayout,
+    QWidget,
+)  # fmt: skip
+
+from app.engine_bridge import EngineBridge, Message, PromptState
+from app.export_job import ExportRequest, ExportState
+from app.settings import ExportSettings
+from app.widgets.buttons import Button, Choice, ElidedLabel, label
+from app.widgets.export_shape import RATES_FPS, SHAPES, SIZES, output_name, output_size
+from app.widgets.key_sheet import SheetHead
+from app.widgets.progress_bar import ProgressBar
+from app.widgets.source_panel import FILE_FILTER
+from app.widgets.transport import clock_text
+from engine.messages import SourceStatus
+
+WHOLE = "whole track"
+
+
+class ExportPanel(QWidget):
+    """Gathers an `ExportRequest`, starts it, shows how far it is."""
+
+    closed = Signal()
+    changed = Signal()
+    """A choice worth remembering was made."""
+
+    def __init__(self, bridge: EngineBridge, folder: Path, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("page")
+        self._bridge = bridge
+        self._folder = folder
+        self._audio: Path | None = None  # None: the demo track
+        self._preset = "default"
+        self._model = ""
+        self._written_prompt = ""
+        self._output_typed = False
+        self.audio = Button("Demo track", tip="Which sound to render")
+        self.shapes = {name: Button(name, kind="segment", checkable=True) for name in SHAPES}
+        self.short_side = Choice("Shorter side of the video")
+        self.fps = Choice("Frames per second of the video")
+        self.seconds = QLineEdit()
+        self.output = QLineEdit()
+        self.browse = Button(icon_name="folder", tip="Choose the video file")
+        self.summary = ElidedLabel("", "small")
+        self.start = Button("Render", kind="primary", tip="Render the video")
+        self.cancel = Button("Cancel", tip="Stop; what was rendered is kept")
+        self.progress = ProgressBar()
+        self.progress_text = ElidedLabel("", "dim")
+        self._fill()
+        self._arrange()
+        self._connect()
+        self._show_state(ExportState())
+        self._refresh()
+
+    # -- build --------------------------------------------------------------------------------
+
+    def _fill(self) -> None:
+        for size in SIZES:
+            self.short_side.addItem(f"{size} px", size)
+        for fps in RATES_FPS:
+            self.fps.addItem(f"{fps:g} fps", fps)
+        self.fps.setCurrentIndex(RATES_FPS.index(30.0))
+        self.shapes["1:1"].setChecked(True)
+        self.seconds.setPlaceholderText(WHOLE)
+        self.seconds.setAccessibleName("Seconds to render")
+        self.output.setAccessibleName("Video file")
+
+    def _arrange(self) -> None:
+        shapes = QHBoxLayout()
+        shapes.setSpacing(4)
+        for button in self.shapes.values():
+            shapes.addWidget(button, 1)
+        path = QHBoxLayout()
+        path.setSpacing(4)
+        path.addWidget(self.output, 1)
+        path.addWidget(self.browse)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(12)
+        grid.setVerticalSpacing(8)
+        grid.setColumnMinimumWidth(0, 64)
+        grid.setColumnStretch(1, 1)
+        rows: list[tuple[str, QWidget | QHBoxLayout]] = [
+            ("Sound", self.audio), ("Shape", shapes), ("Size", self.short_side),
+            ("Rate", self.fps), ("Seconds", self.seconds), ("File", path),
+        ]  # fmt: skip
+        for row, (text, entry) in enumerate(rows):
+            grid.addWidget(label(text, "dim"), row, 0)
+            if isinstance(entry, QWidget):
+                grid.addWidget(entry, row, 1)
+            else:
+                grid.addLayout(entry, row, 1)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.start, 2)
+        buttons.addWidget(self.cancel, 1)
+        head = SheetHead("Export")
+        head.closed.connect(self.closed)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 10, 16, 14)
+        layout.setSpacing(10)
+        layout.addWidget(head)
+        layout.addLayout(grid)
+        layout.addWidget(self.summary)
+        layout.addLayout(buttons)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.progress_text)
+        note = QLabel("The show goes on while a video renders; it is slower meanwhile.")
+        note.setProperty("role", "small")
+        note.setWordWrap(True)
+        layout.addWidget(note)
+        layout.addStretch(1)
+
+    def _connect(self) -> None:
+        self.audio.clicked.connect(self._on_audio)
+        self.browse.clicked.connect(self._on_browse)
+        self.start.clicked.connect(self._on_start)
+        self.cancel.clicked.connect(self._bridge.cancel_export)
+        self.output.textEdited.connect(self._on_output_edited)
+        for button in self.shapes.values():
+            button.clicked.connect(self._on_shape)
+        self.short_side.activated.connect(self._on_choice)
+        self.fps.activated.connect(self._on_choice)
+        self._bridge.preset_changed.connect(self._on_preset)
+        self._bridge.prompts_changed.connect(self._on_prompts)
+        self._bridge.source_changed.connect(self._on_source)
+        self._bridge.export_changed.connect(self._on_export)
+
+    # -- value --------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> str:
+        """The aspect that is chosen."""
+        return next(name for name, button in self.shapes.items() if button.isChecked())
+
+    def apply(self, settings: ExportSettings) -> None:
+        """Show what is remembered."""
+        for name, button in self.shapes.items():
+            button.setChecked(name == settings.shape)
+        self.short_side.setCurrentIndex(max(self.short_side.findData(settings.size), 0))
+        self.fps.setCurrentIndex(max(self.fps.findData(settings.fps), 0))
+        self._folder = settings.folder or self._folder
+        self._refresh()
+
+    def values(self) -> ExportSettings:
+        """Return what is to be remembered."""
+        return ExportSettings.model_validate(
+            {
+                "folder": self._folder,
+                "shape": self.shape,
+                "size": self.short_side.currentData(),
+                "fps": self.fps.currentData(),
+            }
+        )
+
+    def request(self) -> ExportRequest | None:
+        """Return what would be rendered now; None when the seconds are no number."""
+        text = self.seconds.text().strip().replace(",", ".")
+        try:
+            seconds = float(text) if text else None
+        except ValueError:
+            return None
+        if seconds is not None and not 0.0 < seconds < 1e6:
+            return None
+        width, height = output_size(self.shape, int(self.short_side.currentData()))
+        return ExportRequest(
+            audio=self._audio or "demo",
+            output=Path(self.output.text()).expanduser(),
+            preset=self._preset,
+            width=width,
+            height=height,
+            fps=float(self.fps.currentData()),
+            model="" if self._model.startswith("ember") else self._model,
+            seconds=seconds,
+        )
+
+    # -- hand ---------------------------------------------------------------------------------
+
+    @Slot()
+    def _on_start(self) -> None:
+        request = self.request()
+        if request is None:
+            text = f"Seconds: {self.seconds.text()!r} is no length; write 30, or nothing for all"
+            self._bridge.report(Message(text))
+            return
+        self._bridge.report(Message(""))
+        self._bridge.start_export(request)
+
+    @Slot()
+    def _on_audio(self) -> None:
+        dialog = QFileDialog(self.window(), "Sound to render", "", FILE_FILTER)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(self.set_audio)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    @Slot(str)
+    def set_audio(self, path: str) -> None:
+        """Render this sound; empty is the demo track."""
+        self._audio = Path(path) if path else None
+        self._refresh()
+
+    @Slot()
+    def _on_browse(self) -> None:
+        dialog = QFileDialog(self.window(), "Video file", self.output.text(), "Video (*.mp4)")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("mp4")
+        dialog.fileSelected.connect(self._on_output_chosen)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    @Slot(str)
+    def _on_output_chosen(self, path: str) -> None:
+        self._output_typed = True
+        self._folder = Path(path).parent
+        self.output.setText(path)
+        self.changed.emit()
+
+    @Slot()
+    def _on_output_edited(self) -> None:
+        self._output_typed = True
+
+    @Slot()
+    def _on_shape(self) -> None:
+        sender = self.sender()
+        for button in self.shapes.values():
+            button.setChecked(button is sender)
+        self._on_choice()
+
+    @Slot()
+    def _on_choice(self) -> None:
+        self._refresh()
+        self.changed.emit()
+
+    # -- engine -------------------------------------------------------------------------------
+
+    @Slot(str)
+    def _on_preset(self, name: str) -> None:
+        self._preset = name or "default"
+        self._refresh()
+
+    @Slot(object)
+    def _on_prompts(self, state: PromptState) -> None:
+        self._model = state.model
+
+    @Slot(object)
+    def _on_source(self, status: SourceStatus) -> None:
+        # The file that plays is most likely the one to render; its path is the window's to know.
+        if status.kind == "demo" and self._audio is None:
+            self._refresh()
+
+    @Slot(object)
+    def _on_export(self, state: ExportState) -> None:
+        self._show_state(state)
+
+    def _refresh(self) -> None:
+        name = self._audio.name if self._audio else "Demo track"
+        self.audio.setText(self.audio.fontMetrics().elidedText(
+            name, Qt.TextElideMode.ElideMiddle, 220))  # fmt: skip
+        width, height = output_size(self.shape, int(self.short_side.currentData()))
+        self.summary.set_full_text(
+            f"{width} \N{MULTIPLICATION SIGN} {height} px, preset {self._preset}, H.264 + AAC"
+        )
+        if not self._output_typed:
+            stem = self._audio.stem if self._audio else "demo"
+            self.output.setText(str(self._folder / output_name(stem, self._preset, self.shape)))
+
+    def _show_state(self, state: ExportState) -> None:
+        self.start.setEnabled(not state.busy)
+        self.cancel.setEnabled(state.phase == "running")
+        self.progress.setVisible(state.phase != "idle")
+        self.progress_text.setVisible(state.phase != "idle")
+        self.progress.set_share(state.share, state.phase in ("running", "cancelling"))
+        self.progress_text.set_full_text(export_text(state))
+
+
+def export_text(state: ExportState) -> str:
+    """Say how an export is doing, one line."""
+    name = Path(state.output).name
+    match state.phase:
+        case "running" if state.frames_total:
+            return (
+                f"{state.share:.0%}   {state.frames_done} of {state.frames_total} frames   "
+                f"{state.fps:.1f} fps   {clock_text(state.eta_s)} left"
+            )
+        case "running":
+            return "Starting the renderer\N{HORIZONTAL ELLIPSIS}"
+        case "cancelling":
+            return "Finishing what is there\N{HORIZONTAL ELLIPSIS}"
+        case "cancelled":
+            return f"Stopped after {state.frames_done} frames; {name} is kept"
+        case "done":
+            return f"Done: {state.output}"
+        case "failed":
+            return "Failed; the message above says why"
+        case _:
+            return ""

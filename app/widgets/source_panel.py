@@ -1,0 +1,142 @@
+"""Which sound: microphone or line with its device, the demo, a file, a tone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, cast
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
+
+from app.device_scan import DeviceList
+from app.engine_bridge import EngineBridge
+from app.widgets.buttons import Button, Choice, ElidedLabel
+from app.widgets.transport import Transport
+from engine.commands import SourceChoice
+from engine.messages import SourceStatus
+
+KINDS = (("mic", "Mic / line"), ("demo", "Demo"), ("file", "File\N{HORIZONTAL ELLIPSIS}"),
+         ("tone", "Tone"))  # fmt: skip
+FILE_FILTER = (
+    "Sound (*.wav *.flac *.ogg *.oga *.opus *.mp3 *.m4a *.aac *.aif *.aiff *.mp4 *.mov *.mkv "
+    "*.webm);;All files (*)"
+)
+DEFAULT_DEVICE = "System default"
+
+
+class SourcePanel(QWidget):
+    """Posts a choice; shows what the engine really listens to."""
+
+    chosen = Signal(object)
+    """SourceChoice, to be remembered"""
+
+    def __init__(self, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._bridge = bridge
+        self._kind = ""
+        self.buttons = {
+            kind: Button(text, kind="segment", checkable=True, tip=f"Listen to: {text}")
+            for kind, text in KINDS
+        }
+        self.device = Choice("Sound device")
+        self.device.addItem(DEFAULT_DEVICE, "")
+        self.scan = Button(icon_name="restart", tip="Look for devices again")
+        self.name = ElidedLabel("", "dim")
+        self.transport = Transport(bridge)
+        self._device_row = QWidget()
+        self._arrange()
+        for kind, button in self.buttons.items():
+            button.setProperty("source", kind)
+            button.clicked.connect(self._on_kind)
+        self.device.activated.connect(self._on_device)
+        self.scan.clicked.connect(bridge.scan_devices)
+        bridge.source_changed.connect(self._on_source)
+        bridge.devices_changed.connect(self._on_devices)
+
+    def _arrange(self) -> None:
+        segments = QHBoxLayout()
+        segments.setSpacing(4)
+        for button in self.buttons.values():
+            segments.addWidget(button, 1)
+        devices = QHBoxLayout(self._device_row)
+        devices.setContentsMargins(0, 0, 0, 0)
+        devices.setSpacing(4)
+        devices.addWidget(self.device, 1)
+        devices.addWidget(self.scan)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        layout.addLayout(segments)
+        layout.addWidget(self._device_row)
+        layout.addWidget(self.name)
+        layout.addWidget(self.transport)
+
+    def choose(self, choice: SourceChoice) -> None:
+        """Ask for a source and have it remembered."""
+        self._bridge.select_source(choice)
+        self.chosen.emit(choice)
+
+    def remember_device(self, name: str) -> None:
+        """Show a device that was chosen earlier, before any scan."""
+        if name and self.device.findData(name) < 0:
+            self.device.addItem(name, name)
+        self.device.setCurrentIndex(max(self.device.findData(name), 0))
+
+    @Slot()
+    def _on_kind(self) -> None:
+        button = self.sender()
+        kind = button.property("source") if button is not None else ""
+        self._show_kind()  # the engine decides; until then the old choice stays lit
+        if kind == "file":
+            self._ask_for_file()
+        elif kind in ("mic", "demo", "tone"):
+            device = str(self.device.currentData() or "") if kind == "mic" else ""
+            self.choose(SourceChoice(cast("Literal['mic', 'demo', 'tone']", kind), device))
+
+    def _ask_for_file(self) -> None:
+        dialog = QFileDialog(self.window(), "Listen to a file", "", FILE_FILTER)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(self._on_file)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    @Slot(str)
+    def _on_file(self, path: str) -> None:
+        self.open_file(path)
+
+    def open_file(self, path: str) -> None:
+        """Listen to a file and have it remembered."""
+        self.choose(SourceChoice("file", path=Path(path)))
+
+    @Slot(int)
+    def _on_device(self, index: int) -> None:
+        self.choose(SourceChoice("mic", str(self.device.itemData(index) or "")))
+
+    @Slot(object)
+    def _on_devices(self, devices: DeviceList) -> None:
+        if not devices.scanned:
+            return
+        current = str(self.device.currentData() or "")
+        self.device.clear()
+        self.device.addItem(DEFAULT_DEVICE, "")
+        for name in devices.names:
+            self.device.addItem(name, name)
+        if current and current not in devices.names:
+            self.device.addItem(f"{current} (not connected)", current)
+        self.device.setCurrentIndex(max(self.device.findData(current), 0))
+
+    @Slot(object)
+    def _on_source(self, status: SourceStatus) -> None:
+        self._kind = status.kind
+        self._show_kind()
+        if status.kind == "mic":
+            text = status.name if status.connected else f"{status.name}: not connected"
+        else:
+            text = status.name
+        self.name.set_full_text(text)
+        self.name.setVisible(bool(text))
+        self._device_row.setVisible(status.kind in ("mic", "none"))
+
+    def _show_kind(self) -> None:
+        for kind, button in self.buttons.items():
+            button.setChecked(kind == self._kind)

@@ -1,0 +1,120 @@
+"""`Analyzer`: samples in, one `AudioFeatures` per hop out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.analysis.bands import BandMeter
+from engine.analysis.beat import BeatTracker
+from engine.analysis.framer import Framer, hop_length
+from engine.analysis.loudness import Gate, level_db
+from engine.analysis.onset import OnsetDetector
+from engine.analysis.spectrum import Spectrum, band_weights, log_filterbank
+from engine.analysis.tap import TapTempo
+from engine.analysis.timbre import Timbre
+from engine.messages import BAND_EDGES_HZ, BAND_NAMES, AudioFeatures, Float32
+
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 8_000, 192_000
+ATTACK_DELAY_S = 0.012
+"""How long after an attack the hop that shows it ends, on average."""
+_QUICK_S = 1024 / 48_000
+_EXACT_S = 4096 / 48_000
+_LEVEL_S = 0.046
+_EXACT_BANDS = 2
+"""Sub and low are too narrow for the quick spectrum."""
+_NOVELTY_LOW_HZ, _NOVELTY_HIGH_HZ = 30.0, 16_000.0
+_NOVELTY_PER_OCTAVE = 12
+
+
+class Analyzer:
+    """The causal analysis at any sample rate from 8 to 192 kHz.
+
+    The features depend on the samples alone, never on how they were cut into blocks. Owned by one
+    thread. `gain_db` may be set between two calls of `push` (the parameter `audio/gain`).
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        if not LOWEST_RATE_HZ <= sample_rate <= HIGHEST_RATE_HZ:
+            raise ValueError(
+                f"{sample_rate} Hz is outside {LOWEST_RATE_HZ}..{HIGHEST_RATE_HZ} Hz: resample"
+            )
+        self.sample_rate = sample_rate
+        self.hop_length = hop_length(sample_rate)
+        self.gain_db = 0.0
+        dt_s = self.hop_length / sample_rate
+        self._dt_s = dt_s
+        self._quick = Spectrum(sample_rate, _QUICK_S)
+        self._exact = Spectrum(sample_rate, _EXACT_S)
+        self._level_length = round(_LEVEL_S * sample_rate)
+        longest = max(self._quick.length, self._exact.length, self._level_length)
+        self._framer = Framer(self.hop_length, longest)
+        self._quick_bands = band_weights(self._quick.frequencies_hz, BAND_EDGES_HZ)
+        self._exact_bands = band_weights(self._exact.frequencies_hz, BAND_EDGES_HZ[:_EXACT_BANDS])
+        self._bank = log_filterbank(
+            self._quick.frequencies_hz, _NOVELTY_LOW_HZ, _NOVELTY_HIGH_HZ, _NOVELTY_PER_OCTAVE
+        )
+        self._gate = Gate()
+        self._meter = BandMeter(dt_s)
+        self._timbre = Timbre(self._quick.frequencies_hz, dt_s)
+        self._onsets = OnsetDetector(self._bank.shape[0], dt_s)
+        self._beats = BeatTracker(dt_s, ATTACK_DELAY_S)
+        self._taps = TapTempo()
+
+    def push(self, block: Float32) -> list[AudioFeatures]:
+        """Take samples `(n, channels)`, channels <= 2; return the features of each full hop."""
+        return [self._hop(index) for index in self._framer.push(block)]
+
+    def tap(self, sample_index: int) -> None:
+        """The performer taps the beat at this sample; from the second tap on this sets the tempo.
+
+        The tempo then stays fixed until `set_tempo(0)`.
+        """
+        tempo_bpm = self._taps.tap(sample_index / self.sample_rate)
+        if tempo_bpm > 0.0:
+            self._beats.set_tempo(tempo_bpm)
+        self._beats.tap((self._framer.sample_index - sample_index) / self.sample_rate)
+
+    def set_tempo(self, bpm: float) -> None:
+        """Fix the tempo; 0 gives it back to the tracker."""
+        self._taps.forget()
+        self._beats.set_tempo(bpm)
+
+    def _hop(self, sample_index: int) -> AudioFeatures:
+        level = level_db(self._framer.newest(self._level_length))
+        silent = self._gate.step(level + self.gain_db, self._dt_s)
+        gain = np.float32(10.0 ** (self.gain_db / 10.0))
+        quick = self._quick.power(self._framer.newest(self._quick.length)) * gain
+        exact = self._exact.power(self._framer.newest(self._exact.length)) * gain
+        self._step_bands(quick, exact, silent)
+        self._timbre.step(quick, silent=silent)
+        self._onsets.step(self._bank @ quick, silent=silent)
+        self._beats.step(self._onsets.novelty, silent=silent)
+        levels, hits, presences = self._meter.frozen()
+        return AudioFeatures(
+            sample_index=sample_index,
+            sample_rate=self.sample_rate,
+            level_db=level,
+            peak=self._framer.peak,
+            silent=silent,
+            band_level=levels,
+            band_hit=hits,
+            band_presence=presences,
+            onset_strength=self._onsets.strength,
+            onset_count=self._onsets.count,
+            centroid=self._timbre.centroid,
+            flatness=self._timbre.flatness,
+            tempo_bpm=self._beats.tempo_bpm,
+            tempo_confidence=self._beats.confidence,
+            beat_count=self._beats.count,
+            beat_phase=self._beats.phase,
+        )
+
+    def _step_bands(self, quick: Float32, exact: Float32, silent: bool) -> None:
+        hit_power = self._quick_bands @ quick
+        low_power = self._exact_bands @ exact
+        level_power = hit_power.copy()
+        level_power[:_EXACT_BANDS] = low_power
+        hit_power[0] = low_power[0]  # one bin of the quick spectrum is wider than the whole band
+        whole = BAND_NAMES.index("all")
+        level_power[whole] = level_power[:whole].sum()
+        self._meter.step(level_power, hit_power, silent=silent)

@@ -1,0 +1,74 @@
+"""`Framer`: blocks of any length in, hops of one length out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from engine.messages import Float32
+
+HOP_MS = 10.667
+"""The analysis hop: 512 samples at 48 kHz, about 94 Hz at any rate."""
+_MAX_ABS = 16.0  # +24 dBFS; more is damage, and its square must stay finite
+
+
+def hop_length(sample_rate: int) -> int:
+    """Samples per analysis hop at `sample_rate`."""
+    return max(1, round(sample_rate * HOP_MS / 1000.0))
+
+
+class Framer:
+    """Keeps the newest samples and says when a hop is full. Analysis thread only.
+
+    What comes out depends on the samples alone, never on how they were cut into blocks. Samples
+    that are not numbers become 0.
+    """
+
+    def __init__(self, hop: int, history: int) -> None:
+        self.hop = hop
+        self.sample_index = 0
+        """One past the newest sample of the last full hop."""
+        self._mono = np.zeros(max(hop, history), np.float32)
+        self._pending = np.zeros((hop, 2), np.float32)
+        self._filled = 0
+
+    def push(self, block: Float32) -> Iterator[int]:
+        """Take `block`, shape `(n,)`, `(n, 1)` or `(n, 2)`, and yield once per full hop.
+
+        Yields the new `sample_index`; look at `newest` and `peak` before asking for the next.
+        """
+        samples = np.asarray(block, np.float32)
+        if samples.ndim == 1:
+            samples = samples[:, None]
+        if samples.ndim != 2 or not 1 <= samples.shape[1] <= 2:
+            raise ValueError(f"a block of shape {samples.shape} is not (n, 1) or (n, 2)")
+        if not np.isfinite(samples).all():
+            samples = np.where(np.isfinite(samples), samples, np.float32(0.0))
+        start = 0
+        while start < samples.shape[0]:
+            take = min(self.hop - self._filled, samples.shape[0] - start)
+            pending = self._pending[self._filled : self._filled + take]
+            np.clip(samples[start : start + take], -_MAX_ABS, _MAX_ABS, out=pending)
+            start += take
+            self._filled += take
+            if self._filled == self.hop:
+                self._complete()
+                yield self.sample_index
+
+    def newest(self, n: int) -> Float32:
+        """The newest `n` samples of full hops, both channels averaged; a view, shape `(n,)`."""
+        return self._mono[self._mono.shape[0] - n :]
+
+    @property
+    def peak(self) -> float:
+        """Largest absolute sample of the newest hop, over both channels."""
+        return float(np.abs(self._pending).max())
+
+    def _complete(self) -> None:
+        hop = self.hop
+        self._mono[:-hop] = self._mono[hop:]
+        np.add(self._pending[:, 0], self._pending[:, 1], out=self._mono[-hop:])
+        self._mono[-hop:] *= 0.5
+        self.sample_index += hop
+        self._filled = 0

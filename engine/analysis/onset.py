@@ -1,0 +1,95 @@
+"""`OnsetDetector`: attacks, as they happen; and the novelty the beat tracker listens to."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from engine.messages import Float32
+
+_LAG = 2
+_REFERENCE_FORGET_S = 12.0
+_COMPRESSION = 100.0
+_MEAN_S = 0.12
+_BASELINE_S = 3.0
+_REFRACTORY_S = 0.06
+_OVER_MEAN = 1.6
+_OVER_BASELINE = 1.2
+_FLOOR = 0.03
+_STRENGTH_DECAY_S = 0.04
+
+
+class OnsetDetector:
+    """Spectral flux with a maximum filter, without looking ahead. Analysis thread only.
+
+    After SuperFlux (Boeck and Widmer, DAFx 2013): log magnitudes on a log axis, compared with the
+    largest neighbour two hops ago, so that vibrato is no attack. Levels are relative to the
+    loudest of the last seconds; that reference stands still while silent.
+    """
+
+    def __init__(self, bands: int, dt_s: float) -> None:
+        self.count = 0
+        self.strength = 0.0
+        self.novelty = 0.0
+        """Bass-weighted rise of the root magnitudes in this hop, for the beat tracker."""
+        self._dt_s = dt_s
+        self._reference = 0.0
+        self._log_past = np.zeros((_LAG, bands), np.float32)
+        self._root_past = np.zeros((_LAG, bands), np.float32)
+        bass = np.exp(-2.0 * np.arange(bands) / bands)
+        self._bass = (bass / bass.sum()).astype(np.float32)
+        even = 0.5 + bass
+        self._even = (even / even.sum()).astype(np.float32)
+        self._recent = np.zeros(max(3, round(_MEAN_S / dt_s)))
+        self._baseline = 0.0
+        self._heard_s = 0.0
+        self._since_s = math.inf
+
+    def step(self, bands: Float32, *, silent: bool) -> bool:
+        """Take the power per log band, `(bands,)`; True at an onset."""
+        magnitude: Float32 = np.sqrt(bands)
+        if not silent:
+            forget = math.exp(-self._dt_s / _REFERENCE_FORGET_S)
+            self._reference = max(self._reference * forget, float(magnitude.max()), 1e-6)
+        relative: Float32 = magnitude / np.float32(max(self._reference, 1e-6))
+        flux = self._flux(relative)
+        onset = not silent and self._is_onset(flux)
+        self._follow(flux, silent)
+        self._since_s = 0.0 if onset else self._since_s + self._dt_s
+        self.count += int(onset)
+        return onset
+
+    def _flux(self, relative: Float32) -> float:
+        root = np.sqrt(relative)
+        rise = np.maximum(root - self._root_past[0], 0.0)
+        self.novelty = float(np.dot(rise, self._bass))
+        logs = np.log1p(np.float32(_COMPRESSION) * relative)
+        before = self._log_past[0]
+        widest = before.copy()
+        np.maximum(widest[1:], before[:-1], out=widest[1:])
+        np.maximum(widest[:-1], before[1:], out=widest[:-1])
+        flux = float(np.dot(np.maximum(logs - widest, 0.0), self._even))
+        for past, newest in ((self._root_past, root), (self._log_past, logs)):
+            past[:-1] = past[1:]
+            past[-1] = newest
+        return flux
+
+    def _is_onset(self, flux: float) -> bool:
+        return (
+            self._since_s >= _REFRACTORY_S
+            and flux >= float(self._recent[-2:].max())
+            and flux > _OVER_MEAN * float(self._recent.mean()) + _FLOOR
+            and flux > _OVER_BASELINE * self._baseline + _FLOOR
+        )
+
+    def _follow(self, flux: float, silent: bool) -> None:
+        self.strength *= math.exp(-self._dt_s / _STRENGTH_DECAY_S)
+        if not silent:
+            over = flux / max(self._baseline, _FLOOR) - 1.5
+            self.strength = max(self.strength, 1.0 - math.exp(-max(over, 0.0) / 2.0))
+            self._heard_s += self._dt_s
+            share = 1.0 - math.exp(-self._dt_s / min(_BASELINE_S, self._heard_s))
+            self._baseline += share * (flux - self._baseline)
+        self._recent[:-1] = self._recent[1:]
+        self._recent[-1] = flux

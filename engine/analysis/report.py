@@ -1,0 +1,89 @@
+"""`analyze`: the live analysis over a whole sound, as the JSON of `sonolume analyze`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from engine.analysis.analyzer import ATTACK_DELAY_S, Analyzer
+from engine.messages import AudioFeatures, Float32
+
+FEATURE_NAMES: tuple[str, ...] = tuple(
+    row.name for row in fields(AudioFeatures) if row.name != "sample_rate"
+)
+_CONFIDENT = 0.3
+_TEMPO_STEP = 1.005
+
+
+def analyze(
+    blocks: Iterable[Float32], sample_rate: int
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Run the live analysis over `blocks`, shape `(n, channels <= 2)` each.
+
+    Returns the report (keys as in the command's JSON; null for what is not yet analysed) and one
+    array per field of `AudioFeatures`, one row per hop, plus `time_s`.
+    """
+    analyzer = Analyzer(sample_rate)
+    features: list[AudioFeatures] = []
+    samples = 0
+    for block in blocks:
+        samples += block.shape[0]
+        features.extend(analyzer.push(block))
+    arrays = feature_arrays(features, sample_rate)
+    report: dict[str, Any] = {
+        "duration_s": samples / sample_rate,
+        "tempo_bpm": global_tempo_bpm(arrays["tempo_bpm"], arrays["tempo_confidence"]),
+        "beats_s": beat_times_s(arrays),
+        "downbeats_s": None,
+        "onsets_s": onset_times_s(arrays),
+        "lanes": {"kick": None, "snare": None, "hat": None},
+        "key": None,
+        "sections": None,
+    }
+    return report, arrays
+
+
+def feature_arrays(features: list[AudioFeatures], sample_rate: int) -> dict[str, np.ndarray]:
+    """One array per field, one row per hop; `time_s` is the end of each hop."""
+    arrays = {name: np.array([getattr(f, name) for f in features]) for name in FEATURE_NAMES}
+    for name in ("band_level", "band_hit", "band_presence"):
+        arrays[name] = arrays[name].reshape(len(features), -1)
+    arrays["time_s"] = arrays["sample_index"] / sample_rate
+    return arrays
+
+
+def global_tempo_bpm(tempo_bpm: np.ndarray, confidence: np.ndarray) -> float | None:
+    """One tempo for all of it: the median of the most common tempo, weighted by confidence.
+
+    None when no hop was confident.
+    """
+    sure = (confidence >= _CONFIDENT) & (tempo_bpm > 0.0)
+    if not sure.any():
+        return None
+    tempi, weights = tempo_bpm[sure], confidence[sure]
+    # A weighted median over two tempi may lie at neither, so find the crowd first.
+    bins = np.round(np.log(tempi) / np.log(_TEMPO_STEP)).astype(int)
+    totals = np.bincount(bins - bins.min(), weights)
+    crowd = np.convolve(totals, np.ones(7), mode="same").argmax() + bins.min()
+    near = np.abs(bins - crowd) <= 3
+    tempi, weights = tempi[near], weights[near]
+    order = np.argsort(tempi)
+    half = np.searchsorted(np.cumsum(weights[order]), 0.5 * weights.sum())
+    return float(tempi[order][half])
+
+
+def beat_times_s(arrays: dict[str, np.ndarray]) -> list[float]:
+    """When each beat fell, between the hops: where the phase was 0."""
+    began = np.flatnonzero(np.diff(arrays["beat_count"], prepend=0) > 0)
+    period_s = 60.0 / arrays["tempo_bpm"][began]
+    times = arrays["time_s"][began] - arrays["beat_phase"][began] * period_s
+    return [round(max(0.0, float(t)), 4) for t in times]
+
+
+def onset_times_s(arrays: dict[str, np.ndarray]) -> list[float]:
+    """When each attack fell: the hop that showed it, less the delay of the analysis."""
+    began = np.flatnonzero(np.diff(arrays["onset_count"], prepend=0) > 0)
+    return [round(max(0.0, float(t) - ATTACK_DELAY_S), 4) for t in arrays["time_s"][began]]

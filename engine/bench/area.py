@@ -1,0 +1,40 @@
+"""The table of benchmarks: each area is a function that gives named figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+Result = dict[str, object]
+"""`name` and its figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchRequest:
+    """How to measure."""
+
+    seconds: float = 20.0
+    """Length of the live runs."""
+    device_compute: str = "auto"
+
+
+Bench = Callable[[BenchRequest], list[Result]]
+
+AREAS: dict[str, str] = {
+    "ember": "engine.bench.ember:bench",
+    "hearing": "engine.bench.hearing:bench",
+    "composer": "engine.bench.composer:bench",
+    "latency": "engine.bench.latency:bench",
+    "start": "engine.bench.start:bench",
+    "live": "engine.bench.live:bench",
+    "export": "engine.bench.export:bench",
+}
+"""In the order they run."""
+
+
+def load_area(name: str) -> Bench:
+    """Import the benchmark of one area."""
+    module_name, _, attribute = AREAS[name].partition(":")
+    bench: Bench = getattr(import_module(module_name), attribute)
+    return bench

@@ -1,0 +1,72 @@
+"""The analysis: cost per hop, and how well beats are found on music with exact truth."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+
+from engine.analysis.analyzer import Analyzer
+from engine.analysis.beat import BeatTracker
+from engine.analysis.report import analyze
+from engine.audio.decode import SoundReader
+from engine.bench.area import BenchRequest, Result
+from engine.messages import Float32
+from engine.runtime.listening import demo_track
+
+BEAT_WINDOW_S = 0.07
+
+
+def bench(request: BenchRequest) -> list[Result]:
+    """Return `hearing/hop` and `hearing/tracker` (ms) and `hearing/sonolume` (on the demo)."""
+    with SoundReader(demo_track()) as reader:
+        samples, rate = reader.read_all(), reader.sample_rate
+    hop_ms, tracker_ms = _hop_times(samples[: 40 * rate], rate)
+    truth = json.loads(demo_track().with_suffix(".json").read_text("utf-8"))
+    report, _ = analyze((samples[i : i + 4096] for i in range(0, len(samples), 4096)), rate)
+    f = beat_f(report["beats_s"], truth["beats_s"])
+    error = abs(report["tempo_bpm"] / truth["tempo_bpm"] - 1.0)
+    return [
+        {"name": "hearing/hop", **_percentiles(hop_ms)},
+        {"name": "hearing/tracker", **_percentiles(tracker_ms)},
+        {"name": "hearing/sonolume", "f": round(f, 3), "acc1": float(error <= 0.04),
+         "tempo_error": round(error, 4), "on": "demo"},
+    ]  # fmt: skip
+
+
+def beat_f(found_s: list[float], truth_s: list[float]) -> float:
+    """F of beats within 70 ms, each truth matched once."""
+    free = sorted(truth_s)
+    hits = 0
+    for beat in sorted(found_s):
+        near = [index for index, true in enumerate(free) if abs(true - beat) <= BEAT_WINDOW_S]
+        if near:
+            free.pop(near[0])
+            hits += 1
+    return 2.0 * hits / max(len(found_s) + len(truth_s), 1)
+
+
+def _hop_times(samples: Float32, rate: int) -> tuple[list[float], list[float]]:
+    """Milliseconds of every analysis hop, and of the beat tracker alone on the same onsets."""
+    analyzer = Analyzer(rate)
+    hop_ms: list[float] = []
+    onsets: list[float] = []
+    hop = analyzer.hop_length
+    for start in range(0, len(samples) - hop, hop):
+        started = time.perf_counter()
+        features = analyzer.push(samples[start : start + hop])
+        hop_ms.append(1000.0 * (time.perf_counter() - started))
+        onsets += [hop_features.onset_strength for hop_features in features]
+    tracker = BeatTracker(hop / rate)
+    tracker_ms: list[float] = []
+    for onset in onsets:
+        started = time.perf_counter()
+        tracker.step(onset, silent=False)
+        tracker_ms.append(1000.0 * (time.perf_counter() - started))
+    return hop_ms, tracker_ms
+
+
+def _percentiles(times_ms: list[float]) -> Result:
+    p50, p99 = np.percentile(np.array(times_ms), (50, 99))
+    return {"p50_ms": round(float(p50), 3), "p99_ms": round(float(p99), 3)}

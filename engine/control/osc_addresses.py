@@ -1,0 +1,211 @@
+"""Every OSC address that is understood or sent, what it does, and the page that says so."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from engine.commands import (
+    Blackout,
+    Command,
+    Freeze,
+    LoadPreset,
+    NextPrompt,
+    RestartPicture,
+    SetParam,
+    SetPrompt,
+    SetTempo,
+    StartRecording,
+    Still,
+    StopRecording,
+    TapTempo,
+)
+from engine.messages import BAND_EDGES_HZ, BAND_NAMES
+from engine.params import PARAMS, ParamSpec
+
+PREFIX = "/sonolume/"
+SLOWEST_BPM = 30.0
+FASTEST_BPM = 300.0
+LONGEST_PROMPT = 2000
+BAND_VALUES: tuple[str, ...] = ("level", "hit", "presence")
+
+Reading = tuple[Command | None, str]
+"""What a message asks for (None: nothing), and one line worth logging, or an empty one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressSpec:
+    """One address that is understood."""
+
+    address: str
+    argument: str
+    """For people: type and range."""
+    help: str
+    read: Callable[[tuple[Any, ...]], Reading]
+
+
+def interpret(address: str, arguments: tuple[Any, ...]) -> Reading:
+    """Return the command that a message stands for, and what to say about it once."""
+    spec = ADDRESSES.get(address)
+    if spec is None:
+        close = difflib.get_close_matches(address, list(ADDRESSES), n=1, cutoff=0.5)
+        nearest = f"; did you mean {close[0]}?" if close else "; `sonolume osc` lists them all"
+        return None, f"no OSC address {address}{nearest}"
+    command, note = spec.read(arguments)
+    return command, f"{address}: {note}" if note else ""
+
+
+def number_of(value: Any) -> float | None:
+    """Return int, float, bool or numeric string as a finite float, anything else as None."""
+    try:
+        number = float(value) if isinstance(value, (bool, int, float, str)) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def address_page() -> str:
+    """Return the page that `sonolume osc` prints: Markdown, generated from the tables."""
+    lines = [
+        "# OSC addresses",
+        "",
+        "The argument is only the value. Integers, floats, booleans and numeric strings are all",
+        "taken; out of range is clamped. A trigger fires on anything but 0, or without an",
+        "argument, and ignores the release. Bundles are played at their time tag.",
+        "",
+        "## In (default port 9000 on 127.0.0.1)",
+        "",
+        "| address | argument | does |",
+        "|---|---|---|",
+    ]
+    lines += [f"| `{s.address}` | {s.argument} | {s.help} |" for s in ADDRESSES.values()]
+    lines += [
+        "",
+        "## Out (`--osc-out HOST:PORT`, at most 60 a second per address, only on change)",
+        "",
+        "| address | argument | says |",
+        "|---|---|---|",
+    ]
+    lines += [f"| `{address}` | {argument} | {says} |" for address, argument, says in _outgoing()]
+    return "\n".join(lines) + "\n"
+
+
+def band_address(band: str, value: str) -> str:
+    """Address of one value of one band."""
+    return f"{PREFIX}audio/{band}/{value}"
+
+
+def _outgoing() -> list[tuple[str, str, str]]:
+    rows = []
+    meanings = ("how loud against the last 45 s", "a rise right now", "how much in the last 2 s")
+    for band, (low_hz, high_hz) in zip(BAND_NAMES, BAND_EDGES_HZ, strict=True):
+        for value, meaning in zip(BAND_VALUES, meanings, strict=True):
+            says = f"{low_hz:g}-{high_hz:g} Hz: {meaning}"
+            rows.append((band_address(band, value), "float 0..1", says))
+    rows += [
+        (f"{PREFIX}beat", "int", "beats since the start, one message per beat"),
+        (f"{PREFIX}tempo/bpm", "float", "beats per minute, 0 while unknown"),
+        (f"{PREFIX}tempo/phase", "float 0..1", "0 on the beat, rising until the next"),
+        (f"{PREFIX}tempo/confidence", "float 0..1", "how sure the tempo is"),
+        (f"{PREFIX}<group>/<name>", "float", "every parameter, when it changes"),
+    ]
+    return rows
+
+
+def _parameter(spec: ParamSpec) -> AddressSpec:
+    def read(arguments: tuple[Any, ...]) -> Reading:
+        value = number_of(arguments[0]) if arguments else None
+        if value is None:
+            return None, f"needs a number, got {_shown(arguments)}"
+        allowed = spec.clamp(value)
+        outside = not spec.low <= value <= spec.high
+        note = f"{value:g} is outside {spec.low:g}..{spec.high:g}, clamped" if outside else ""
+        return SetParam(spec.name, allowed), note
+
+    kind = "int" if spec.integer else "float"
+    argument = f"{kind} {spec.low:g}..{spec.high:g} {spec.unit}".rstrip()
+    return AddressSpec(PREFIX + spec.name, argument, spec.help, read)
+
+
+def _trigger(name: str, command: Command, explanation: str) -> AddressSpec:
+    def read(arguments: tuple[Any, ...]) -> Reading:
+        # Nothing, a nil and the word that Max spells a bang with are all a press.
+        if not arguments or arguments[0] is None or arguments[0] == "bang":
+            return command, ""
+        value = number_of(arguments[0])
+        if value is None:
+            return None, f"needs 1 or nothing, got {_shown(arguments)}"
+        return (command if value else None), ""
+
+    return AddressSpec(PREFIX + name, "trigger", explanation, read)
+
+
+def _state(name: str, make: Callable[[bool], Command], explanation: str) -> AddressSpec:
+    def read(arguments: tuple[Any, ...]) -> Reading:
+        value = number_of(arguments[0]) if arguments else None
+        if value is None:
+            return None, f"needs 1 or 0, got {_shown(arguments)}"
+        return make(value != 0.0), ""
+
+    return AddressSpec(PREFIX + name, "1 or 0", explanation, read)
+
+
+def _text(name: str, make: Callable[[str], Command], explanation: str) -> AddressSpec:
+    def read(arguments: tuple[Any, ...]) -> Reading:
+        text = arguments[0].strip() if arguments and isinstance(arguments[0], str) else ""
+        if not text:
+            return None, f"needs a text, got {_shown(arguments)}"
+        if len(text) > LONGEST_PROMPT:
+            note = f"a text of {len(text)} characters, cut to {LONGEST_PROMPT}"
+            return make(text[:LONGEST_PROMPT]), note
+        return make(text), ""
+
+    return AddressSpec(PREFIX + name, "string", explanation, read)
+
+
+def _tempo() -> AddressSpec:
+    def read(arguments: tuple[Any, ...]) -> Reading:
+        value = number_of(arguments[0]) if arguments else None
+        if value is None:
+            return None, f"needs a number, got {_shown(arguments)}"
+        bpm = min(max(value, SLOWEST_BPM), FASTEST_BPM) if value > 0.0 else 0.0
+        outside = bpm != value
+        note = f"{value:g} is outside {SLOWEST_BPM:g}..{FASTEST_BPM:g}, clamped" if outside else ""
+        return SetTempo(bpm), note
+
+    argument = f"float {SLOWEST_BPM:g}..{FASTEST_BPM:g}, or 0"
+    explanation = "Fixes the tempo, beats per minute; 0 gives it back to the tracker."
+    return AddressSpec(f"{PREFIX}tempo/bpm", argument, explanation, read)
+
+
+def _recording(on: bool) -> Command:
+    return StartRecording() if on else StopRecording()
+
+
+def _shown(arguments: tuple[Any, ...]) -> str:
+    return repr(arguments[0])[:40] if arguments else "nothing"
+
+
+ADDRESSES: Mapping[str, AddressSpec] = MappingProxyType(
+    {
+        spec.address: spec
+        for spec in (
+            *(_parameter(spec) for spec in PARAMS.values()),
+            _text("prompt/text", SetPrompt, "Goes to this prompt."),
+            _trigger("prompt/next", NextPrompt(), "Goes to the preset's next prompt."),
+            _text("preset/load", LoadPreset, "Loads a preset by name or path."),
+            _trigger("tempo/tap", TapTempo(), "A tap of the finger, on the beat."),
+            _tempo(),
+            _state("record", _recording, "Starts and stops recording."),
+            _state("panic/freeze", Freeze, "Holds the picture."),
+            _state("panic/black", Blackout, "Black output, at once."),
+            _state("panic/still", Still, "Shows the shipped still."),
+            _trigger("panic/restart", RestartPicture(), "Forgets the picture, paints anew."),
+        )
+    }
+)
+"""Address -> what it does."""

@@ -1,0 +1,227 @@
+"""Recorder: output frames and the sound they belong to, as one movie on one clock."""
+
+from __future__ import annotations
+
+import logging
+from fractions import Fraction
+from pathlib import Path
+
+from engine.errors import SinkError
+from engine.messages import Float32, Frame, RecordStatus
+from engine.sinks.audio_timeline import AudioTimeline
+from engine.sinks.movie_file import CONTAINERS, MovieFile, remux_faststart, writing_failed
+
+logger = logging.getLogger(__name__)
+
+SMALLEST_PX = 16
+LARGEST_PX = 8192
+BEST_QUALITY = 0
+WORST_QUALITY = 51
+
+_NEW_SOURCE_S = 10.0
+_NEW_SOURCE_BACK_S = 1.0
+"""A longer jump of the sample clock, forwards or back, is another source: it goes on from here."""
+_SILENCE_AFTER_S = 2.0
+"""Sound that is later than this behind the picture is not coming; silence takes its place."""
+
+
+class Recorder:
+    """H.264 and AAC, stamped from the sample clock. A `FrameSink` that also takes sound.
+
+    The first frame is time 0. Frames go into the slots of a constant frame rate by their sample
+    index: a missing slot repeats the picture before, a second picture for a slot is left out.
+    Sound is written exactly as far as there are pictures, so both end together.
+
+    Live (`final=False`) the file grows under its own name and stays playable if the process is
+    killed. With `final=True` it grows as `NAME.part.mp4` and `finish` turns it into `NAME.mp4`,
+    index first; without `finish`, what was made so far stays in the playable part file.
+
+    One thread only, except `status`.
+    """
+
+    def __init__(
+        self, path: Path, width: int, height: int, fps: float, sample_rate: int,
+        channels: int = 2, quality: int = 20, *, final: bool = False,
+    ) -> None:  # fmt: skip
+        self.path = Path(path)
+        self.size = (width, height)
+        self.rate = Fraction(fps).limit_denominator(1001)
+        self.sample_rate = sample_rate
+        self.quality = quality
+        self.final = final
+        self.repeated = 0
+        self.left_out = 0
+        self._timeline = AudioTimeline(min(max(channels, 1), 2))
+        self._early: list[tuple[int, Float32]] = []  # sound from before the first frame
+        self._file: MovieFile | None = None
+        self._origin: int | None = None  # sample index of time 0
+        self._slots = 0  # pictures in the file so far; written by the sink thread, read by any
+        self._closed = False
+
+    @property
+    def written_path(self) -> Path:
+        """The file that exists now: `NAME.part.mp4` until `finish`, else `path`."""
+        if not self.final:
+            return self.path
+        return self.path.with_name(f"{self.path.stem}.part{self.path.suffix}")
+
+    @property
+    def seconds(self) -> float:
+        """Length of the movie so far. Any thread, never blocks."""
+        return float(self._slots / self.rate)
+
+    @property
+    def frames(self) -> int:
+        """Pictures in the movie so far. Any thread, never blocks."""
+        return self._slots
+
+    def status(self) -> RecordStatus:
+        """How far it is. Any thread, never blocks."""
+        return RecordStatus(str(self.path), self.seconds, self._slots, self.left_out)
+
+    def open(self) -> None:
+        """Create the file. Raises `SinkError` for a name, size or place that will not do."""
+        self._check()
+        self._file = MovieFile(
+            self.written_path, self.size, self.rate, self.sample_rate, self._timeline.channels,
+            self.quality, final=self.final,
+        )  # fmt: skip
+
+    def write(self, frame: Frame) -> None:
+        """Take one frame of the recorder's size. Raises `SinkError`."""
+        file = self._open_file()
+        height, width = frame.pixels.shape[:2]
+        if (width, height) != self.size:
+            raise SinkError(
+                f"a recording of {self.size[0]}x{self.size[1]} cannot take a picture of "
+                f"{width}x{height}; stop it before changing the size"
+            )
+        slot = self._slot_of(frame.sample_index)
+        if slot is None:
+            self.left_out += 1
+            return
+        while self._slots < slot and self._slots:
+            file.repeat_picture(self._slots)
+            self._slots += 1
+            self.repeated += 1
+        file.write_picture(self._slots, frame.pixels)
+        self._slots += 1
+        self._write_sound_up_to_pictures(file)
+
+    def write_audio(self, start_sample: int, samples: Float32) -> None:
+        """Take sound that starts at `start_sample`, shape `(n, channels)`. Raises `SinkError`.
+
+        It may come before or up to 2 s after the frames it belongs to; an export may give all of
+        it first.
+        """
+        self._open_file()
+        if self._origin is None:
+            self._early.append((start_sample, samples))
+            while self._early[-1][0] - self._early[0][0] > _NEW_SOURCE_S * self.sample_rate:
+                if self.final:
+                    break
+                self._early.pop(0)
+            return
+        position = start_sample - self._origin
+        if abs(position - self._timeline.end) > _NEW_SOURCE_S * self.sample_rate:
+            return  # another source; its first frame will move the origin
+        self._timeline.add(position, samples)
+
+    def close(self) -> None:
+        """Finish the file; idempotent. Without a single frame, none is left behind."""
+        if self._closed or self._file is None:
+            self._closed = True
+            return
+        self._closed = True
+        try:
+            if not self._file.failed:
+                self._file.write_sound(self._timeline.take(self._sound_end()), last=True)
+        finally:
+            self._file.close()
+        if self._slots == 0:
+            self.written_path.unlink(missing_ok=True)
+            logger.info("no picture came, so %s was not kept", self.path)
+
+    def finish(self) -> None:
+        """Close, and give a `final` movie its name, index first. Raises `SinkError`."""
+        self.close()
+        if not self.final or self._slots == 0:
+            return
+        part = self.written_path
+        try:
+            if self.path.suffix.lower() != ".mkv":
+                indexed = self.path.with_name(f"{self.path.stem}.index{self.path.suffix}")
+                try:
+                    remux_faststart(part, indexed)
+                    indexed.replace(part)
+                except SinkError as error:  # the part is a whole movie too, only slower to open
+                    indexed.unlink(missing_ok=True)
+                    logger.warning("%s; kept with its index at the end", error)
+            part.replace(self.path)
+        except OSError as error:
+            raise writing_failed(self.path, error) from error
+
+    def _check(self) -> None:
+        if self.path.suffix.lower() not in CONTAINERS:
+            raise SinkError(
+                f"cannot record to {self.path.name!r}: the name must end in "
+                f"{', '.join(CONTAINERS)}; try {self.path.stem}.mp4"
+            )
+        if any(px % 2 or not SMALLEST_PX <= px <= LARGEST_PX for px in self.size):
+            raise SinkError(
+                f"cannot record {self.size[0]}x{self.size[1]}: both sides must be even, from "
+                f"{SMALLEST_PX} to {LARGEST_PX}; try "
+                f"{'x'.join(str(_nearest_side(px)) for px in self.size)}"
+            )
+        if not BEST_QUALITY <= self.quality <= WORST_QUALITY:
+            raise SinkError(
+                f"quality {self.quality} is outside {BEST_QUALITY} (best) .. {WORST_QUALITY}; "
+                "18 to 24 look good"
+            )
+        if not 1 <= self.rate <= 240:
+            raise SinkError(f"{float(self.rate):g} fps is outside 1..240; try 30")
+        if self.path.is_dir():
+            raise SinkError(f"cannot write {self.path}: that is a folder; add a file name")
+
+    def _open_file(self) -> MovieFile:
+        if self._file is None or self._closed:
+            raise SinkError(f"{self.path} is not open for recording; start it first")
+        return self._file
+
+    def _slot_of(self, sample_index: int) -> int | None:
+        """Which slot this frame belongs to; None when its slot has its picture already."""
+        if self._origin is None:
+            self._origin = sample_index
+            for start, samples in self._early:
+                self._place_early(start - sample_index, samples)
+            self._early = []
+        ahead_s = (sample_index - self._origin - self._sound_end()) / self.sample_rate
+        if not self.final and not -_NEW_SOURCE_BACK_S <= ahead_s <= _NEW_SOURCE_S:
+            self._origin = sample_index - self._sound_end()
+            self._timeline.forget_untaken()
+            return self._slots
+        position = float(Fraction(sample_index - self._origin, self.sample_rate) * self.rate)
+        # A frame up to a slot early or late still takes the next one: the composer's clock and the
+        # sample clock jitter against each other, and every needless repeat is a visible stumble.
+        if position <= self._slots - 1 and self._slots:
+            return None
+        return self._slots if position < self._slots + 1 else int(position)
+
+    def _place_early(self, position: int, samples: Float32) -> None:
+        if position < 0:
+            samples = samples[-position:]
+            position = 0
+        if samples.shape[0]:
+            self._timeline.add(position, samples)
+
+    def _sound_end(self) -> int:
+        return round(self._slots / self.rate * self.sample_rate)
+
+    def _write_sound_up_to_pictures(self, file: MovieFile) -> None:
+        end = self._sound_end()
+        lost = end - round(_SILENCE_AFTER_S * self.sample_rate)
+        file.write_sound(self._timeline.take(max(min(self._timeline.end, end), lost)))
+
+
+def _nearest_side(px: int) -> int:
+    return min(max(px - px % 2, SMALLEST_PX), LARGEST_PX)

@@ -1,0 +1,192 @@
+"""Words for painted pictures: what a person might type to get this picture.
+
+A caption names the scene in one of its phrases and mentions some of the attributes by the word for
+their range. Adjectives go before the noun or behind commas, word groups ("on the left") behind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from engine.training.ember.scenes.catalogue import SCENES
+from engine.training.ember.scenes.scene import Attribute, Scene
+
+_ARTICLES = ("a", "an", "the")
+_COLOURS = ("colour", "hue")
+_OPENINGS = ("a picture of", "a photo of", "a painting of", "an image of", "a view of")
+_ADORNMENTS = ("beautiful", "stunning", "dreamy", "magical", "cinematic", "atmospheric")
+_TONES = ("in {} light", "in {} tones", "in {} colours", "in {}", "{} colours", "{} light")
+_QUANTITIES = ("many", "several", "a few", "a single", "alone", "crowded")
+_BEHIND = frozenset(
+    (
+        "above",
+        "across",
+        "against",
+        "alone",
+        "among",
+        "and",
+        "around",
+        "at",
+        "before",
+        "behind",
+        "below",
+        "beneath",
+        "by",
+        "during",
+        "face-on",
+        "filled",
+        "flowing",
+        "for",
+        "from",
+        "full",
+        "in",
+        "inside",
+        "into",
+        "like",
+        "near",
+        "of",
+        "on",
+        "opening",
+        "over",
+        "seen",
+        "through",
+        "towards",
+        "under",
+        "upon",
+        "veined",
+        "with",
+        "without",
+    )
+)
+
+
+def range_words(attribute: Attribute, value: float) -> tuple[str, ...]:
+    """Synonyms for the range that `value` in [0, 1] lies in; empty where people say nothing."""
+    ranges = attribute.words
+    if not ranges:
+        return ()
+    return ranges[min(int(value * len(ranges)), len(ranges) - 1)]
+
+
+def caption(
+    scene: Scene,
+    values_of_one: Mapping[str, float],
+    rng: np.random.Generator,
+    *,
+    mirrored: bool = False,
+) -> str:
+    """Describe one picture in lower case; every word is in `CAPTION_WORDS`.
+
+    About a fifth of the captions only name the scene; the others mention up to four attributes,
+    colours most often. For a `mirrored` picture left and right change places.
+    """
+    phrase = _pick(rng, scene.phrases)
+    spoken = _chosen_attributes(scene, values_of_one, rng)
+    before, behind = [], []
+    for attribute, word in spoken:
+        if attribute.name in _COLOURS and not _goes_behind(word) and rng.random() < 0.22:
+            behind.append(_pick(rng, _TONES).format(word))
+        elif _goes_behind(word):
+            behind.append(word)
+        else:
+            before.append(word)
+    if rng.random() < 0.06:
+        before.insert(0, _pick(rng, _ADORNMENTS))
+    text = _compose(phrase, before, behind, rng)
+    return re.sub(r"\b(left|right)\b", _other_side, text) if mirrored else text
+
+
+def _other_side(found: re.Match[str]) -> str:
+    return "right" if found.group() == "left" else "left"
+
+
+def _chosen_attributes(
+    scene: Scene, values_of_one: Mapping[str, float], rng: np.random.Generator
+) -> list[tuple[Attribute, str]]:
+    """Draw which attributes are mentioned, and the word for each, in random order."""
+    if rng.random() < 0.2:
+        return []
+    found = []
+    for attribute in scene.attributes:
+        words = range_words(attribute, float(values_of_one[attribute.name]))
+        eager = 0.8 if attribute.name in _COLOURS else 0.45
+        if words and rng.random() < eager:
+            found.append((attribute, _pick(rng, words)))
+    order = rng.permutation(len(found))[:4]
+    return [found[i] for i in order]
+
+
+def _compose(
+    phrase: str, before: Sequence[str], behind: Sequence[str], rng: np.random.Generator
+) -> str:
+    """Put a phrase and its attributes together in one of several orders."""
+    article, noun = _split_article(phrase)
+    layout = rng.random()
+    if layout < 0.2:  # a list of words
+        parts = [phrase if rng.random() < 0.5 else noun, *before, *behind]
+        if rng.random() < 0.4:
+            rest = [parts[i + 1] for i in rng.permutation(len(parts) - 1)]
+            parts = [parts[0], *rest]
+        return ", ".join(parts)
+    lead = [word for word in before if word not in _QUANTITIES and not word.endswith(" of")]
+    tags = [word.removesuffix(" of") for word in before if word not in lead]
+    if tags and not article:  # "many soap bubbles"
+        lead, tags = [tags[0], *lead], tags[1:]
+    text = " ".join([*lead, noun])
+    if article and rng.random() < 0.65:
+        text = f"{_article(article, text)} {text}"
+    tail = [*behind, *tags]
+    if tail and layout < 0.32 and all(_goes_behind(word) for word in tail):
+        return f"{', '.join(tail)}, {text}"
+    glue = " " if rng.random() < 0.6 else ", "
+    text = glue.join([text, *behind])
+    text = ", ".join([text, *tags])
+    if layout > 0.92:
+        text = f"{_pick(rng, _OPENINGS)} {text}"
+    return text
+
+
+def _split_article(phrase: str) -> tuple[str, str]:
+    first, _, rest = phrase.partition(" ")
+    return (first, rest) if first in _ARTICLES and rest else ("", phrase)
+
+
+def _article(article: str, text: str) -> str:
+    if article == "the":
+        return article
+    return "an" if text[0] in "aeiou" else "a"
+
+
+def _goes_behind(word: str) -> bool:
+    """Whether a word group can only follow its noun."""
+    first, _, rest = word.partition(" ")
+    if word in _QUANTITIES or word.endswith(" of"):
+        return False
+    if rest and (first in _ARTICLES or first.endswith("ing")):  # "swimming left"
+        return True
+    return first in _BEHIND or " with " in word
+
+
+def _pick(rng: np.random.Generator, choices: Sequence[str]) -> str:
+    return choices[int(rng.integers(len(choices)))]
+
+
+def _words(texts: Iterable[str]) -> set[str]:
+    return {word for text in texts for word in re.findall(r"[a-z0-9'-]+", text.lower())}
+
+
+def _all_texts() -> Iterable[str]:
+    yield from (*_OPENINGS, *_ADORNMENTS, *_ARTICLES)
+    yield from (tone.format("") for tone in _TONES)
+    for scene in SCENES.values():
+        yield from scene.phrases
+        for attribute in scene.attributes:
+            for words in attribute.words:
+                yield from words
+
+
+CAPTION_WORDS: frozenset[str] = frozenset(_words(_all_texts()))
+"""Every word that a caption can use: the words ember knows by heart."""

@@ -1,0 +1,155 @@
+"""Encodes the painted pictures once; draws batches of latents with captions from the result."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from engine.errors import TrainingError
+from engine.training.ember.autoencoder import TrainedAutoencoder, warp_grid
+from engine.training.ember.dataset import PictureFile, to_tensor
+
+PLAIN, MIRRORED, DEGRADED = 0, 1, 2
+
+_SHAPE_SHARES = {"square": 0.8, "wide": 0.12, "tall": 0.08}
+_CHUNK = 8
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LatentFile:
+    """Latents of one scene and shape: `(3, n, 16, h, w)` float16, plain, mirrored, degraded."""
+
+    scene: str
+    shape: str
+    latents: NDArray[np.float16]
+    values: Mapping[str, Sequence[float]]
+    rows: NDArray[np.int64]
+
+
+def encode_pictures(
+    files: Sequence[PictureFile],
+    network: TrainedAutoencoder,
+    folder: Path,
+    *,
+    device: str,
+    seed: int,
+) -> None:
+    """Write the latents of every file that has none yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    network.to(device)
+    for file in tqdm(files, desc="encode", unit="file", disable=None):
+        path = folder / f"{file.scene}-{file.shape}.npy"
+        if path.exists():
+            continue
+        generator = torch.Generator().manual_seed(seed)
+        parts = []
+        for first in range(0, len(file.pictures), _CHUNK):
+            pictures = to_tensor(np.asarray(file.pictures[first : first + _CHUNK])).to(device)
+            parts.append(_encode(pictures, network, generator).cpu().numpy())
+        temporary = path.with_name(f".{path.name}")
+        np.save(temporary, np.concatenate(parts, axis=1))
+        temporary.replace(path)
+
+
+def open_latents(files: Sequence[PictureFile], folder: Path) -> list[LatentFile]:
+    """Latents of these files, in memory; raises `TrainingError` where one has none."""
+    out = []
+    for file in files:
+        path = folder / f"{file.scene}-{file.shape}.npy"
+        if not path.exists():
+            raise TrainingError(f"{path} is missing: run the stage 'autoencoder' first")
+        rows = file.training_rows()
+        out.append(LatentFile(file.scene, file.shape, np.load(path), file.values, rows))
+    return out
+
+
+class LatentSource:
+    """Batches of latents with fresh captions; all pictures of a batch have one shape."""
+
+    def __init__(self, files: Sequence[LatentFile]) -> None:
+        from engine.training.ember.scenes.catalogue import SCENES
+
+        self._scenes = dict(SCENES)
+        self._by_shape: dict[str, list[LatentFile]] = {}
+        for file in files:
+            if file.scene in self._scenes:
+                self._by_shape.setdefault(file.shape, []).append(file)
+        shares = np.array([_SHAPE_SHARES[shape] for shape in self._by_shape])
+        self._shares = shares / shares.sum()
+
+    def batch(
+        self, rng: np.random.Generator, count: int, degraded_share: float
+    ) -> tuple[Tensor, Tensor, list[str]]:
+        """Return clean latents, latents to start from, and captions.
+
+        Both tensors have shape `(count, 16, h, w)`, float32. They differ in the last
+        round(degraded_share x count) rows, which start from damaged latents.
+        """
+        from engine.training.ember.captions import caption
+
+        shape = str(rng.choice(list(self._by_shape), p=self._shares))
+        files = self._by_shape[shape]
+        clean, start, prompts = [], [], []
+        degraded = count - round(degraded_share * count)
+        for index in range(count):
+            file = files[rng.integers(len(files))]
+            row = int(rng.choice(file.rows))
+            copy = PLAIN if index >= degraded else int(rng.integers(2))
+            clean.append(file.latents[copy, row])
+            start.append(file.latents[DEGRADED, row] if index >= degraded else clean[-1])
+            values = {name: column[row] for name, column in file.values.items()}
+            scene = self._scenes[file.scene]
+            prompts.append(caption(scene, values, rng, mirrored=copy == MIRRORED))
+        return _stack(clean), _stack(start), prompts
+
+
+def _stack(latents: Sequence[NDArray[np.float16]]) -> Tensor:
+    return torch.from_numpy(np.stack(latents).astype(np.float32))
+
+
+@torch.inference_mode()
+def _encode(
+    pictures: Tensor, network: TrainedAutoencoder, generator: torch.Generator
+) -> Tensor:
+    """Plain, mirrored and degraded latents `(3, b, 16, h, w)`."""
+    with torch.autocast(pictures.device.type, torch.bfloat16):
+        plain = network.encode(pictures)
+        mirrored = network.encode(pictures.flip(3).contiguous(memory_format=torch.channels_last))
+        worn = _wear(network.decoder(plain).float(), generator)
+        degraded = network.encode(worn)
+    return torch.stack([plain, mirrored, degraded]).half()
+
+
+def _wear(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """What a round of the feedback loop does: resample away and back, and a slight shift of levels.
+
+    The way back is the same motion mirrored in time, so the picture stays where it was.
+    """
+    b, _, height, width = pictures.shape
+    grid = warp_grid(b, generator, pictures.shape[2:], 1.0).to(pictures.device)
+    away = F.grid_sample(
+        pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False
+    )
+    # First-order inverse of a motion this slight: sample at x - (motion(x) - x).
+    still = F.affine_grid(
+        torch.eye(2, 3, device=pictures.device).expand(b, 2, 3),
+        [b, 3, height, width],
+        align_corners=False,
+    )
+    back = F.grid_sample(
+        away, 2 * still - grid, mode="bilinear", padding_mode="reflection", align_corners=False
+    )
+    gain = 1 + 0.1 * (torch.rand(b, 1, 1, 1, generator=generator) - 0.5)
+    lift = 0.06 * (torch.rand(b, 3, 1, 1, generator=generator) - 0.5)
+    return (back * gain.to(back.device) + lift.to(back.device)).clamp(-1, 1)

@@ -1,0 +1,64 @@
+"""Every scene ember can paint, by name, and how a batch of one is painted."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from engine.training.ember.scenes.city import SCENES_CITY
+from engine.training.ember.scenes.coast import SCENES_COAST
+from engine.training.ember.scenes.fire import SCENES_FIRE
+from engine.training.ember.scenes.fluids import SCENES_FLUIDS
+from engine.training.ember.scenes.land import SCENES_LAND
+from engine.training.ember.scenes.objects import SCENES_OBJECTS
+from engine.training.ember.scenes.patterns import SCENES_PATTERNS
+from engine.training.ember.scenes.plants import SCENES_PLANTS
+from engine.training.ember.scenes.scene import Scene
+from engine.training.ember.scenes.sky import SCENES_SKY
+from engine.training.ember.scenes.space import SCENES_SPACE
+from engine.training.ember.scenes.water import SCENES_WATER
+
+SCENES: dict[str, Scene] = {
+    scene.name: scene
+    for scene in (
+        *SCENES_SKY,
+        *SCENES_WATER,
+        *SCENES_COAST,
+        *SCENES_LAND,
+        *SCENES_PLANTS,
+        *SCENES_CITY,
+        *SCENES_FIRE,
+        *SCENES_SPACE,
+        *SCENES_PATTERNS,
+        *SCENES_FLUIDS,
+        *SCENES_OBJECTS,
+    )
+}
+"""Scene by name, in a fixed order."""
+
+_CHUNK = 4  # pictures painted at once: larger batches leave the cache
+
+
+def paint(
+    scene: Scene, count: int, generator: torch.Generator, height: int, width: int
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Paint `count` pictures of a scene with attributes drawn uniformly.
+
+    Returns pictures `(count, 3, height, width)`, float32 sRGB in [0, 1], and the attribute
+    values, each `(count,)` in [0, 1], on the generator's device. Deterministic by the generator's
+    state.
+    """
+    values = {
+        attribute.name: torch.rand(count, generator=generator, device=generator.device)
+        for attribute in scene.attributes
+    }
+    pictures = [
+        scene.paint(
+            {name: value[first : first + _CHUNK] for name, value in values.items()},
+            generator,
+            height,
+            width,
+        )
+        for first in range(0, count, _CHUNK)
+    ]
+    return torch.cat(pictures), values

@@ -1,0 +1,107 @@
+"""Tiny randomly initialised checkpoints in the exact diffusers layout, written to a folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+CLIP_WORDS = ["l", "o", "w", "e", "r", "s", "t", "i", "d", "n", "lo", "l</w>", "w</w>", "r</w>",
+              "t</w>", "low</w>", "er</w>", "lowest</w>", "newer</w>", "wider</w>",
+              "<unk>", "<|startoftext|>", "<|endoftext|>"]  # fmt: skip
+
+
+def write_sd(folder: Path, *, width: int = 32, seed: int = 0, tiny_vae: bool = True) -> Path:
+    """SD 1.x / SD-Turbo layout; `width` is the text width (768 and 1024 in the real ones)."""
+    torch.manual_seed(seed)
+    _write_unet(folder, cross_attention_dim=width)
+    _write_vae(folder, tiny=tiny_vae)
+    _write_text(folder, "tokenizer", "text_encoder", width)
+    _write_scheduler(folder)
+    _index(folder, "StableDiffusionPipeline")
+    return folder
+
+
+def write_sdxl(folder: Path, *, seed: int = 0) -> Path:
+    """SDXL-Turbo layout: two text encoders, pooled embedding, time ids."""
+    torch.manual_seed(seed)
+    _write_unet(
+        folder, cross_attention_dim=64, addition_embed_type="text_time",
+        addition_time_embed_dim=8, projection_class_embeddings_input_dim=32 + 6 * 8,
+        transformer_layers_per_block=(1, 1), use_linear_projection=True,
+    )  # fmt: skip
+    _write_vae(folder, tiny=True)
+    _write_text(folder, "tokenizer", "text_encoder", 32)
+    _write_text(folder, "tokenizer_2", "text_encoder_2", 32, projected=True)
+    _write_scheduler(folder)
+    _index(folder, "StableDiffusionXLPipeline")
+    return folder
+
+
+def _write_unet(folder: Path, **config: Any) -> None:
+    from diffusers import UNet2DConditionModel
+
+    unet = UNet2DConditionModel(
+        sample_size=8, in_channels=4, out_channels=4, layers_per_block=1,
+        block_out_channels=(32, 64), norm_num_groups=8, attention_head_dim=8,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), **config,
+    )  # fmt: skip
+    unet.save_pretrained(folder / "unet")
+
+
+def _write_vae(folder: Path, *, tiny: bool) -> None:
+    from diffusers import AutoencoderKL, AutoencoderTiny
+
+    vae: Any
+    if tiny:
+        vae = AutoencoderTiny(
+            encoder_block_out_channels=(8, 8, 8, 8), decoder_block_out_channels=(8, 8, 8, 8),
+            num_encoder_blocks=(1, 1, 1, 1), num_decoder_blocks=(1, 1, 1, 1),
+        )  # fmt: skip
+    else:
+        vae = AutoencoderKL(
+            block_out_channels=(8, 8, 8, 8), norm_num_groups=4, latent_channels=4,
+            down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+        )  # fmt: skip
+    vae.save_pretrained(folder / "vae")
+
+
+def _write_text(
+    folder: Path, tokenizer: str, encoder: str, width: int, *, projected: bool = False
+) -> None:
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+    config = CLIPTextConfig(
+        vocab_size=len(CLIP_WORDS), hidden_size=width, intermediate_size=37, num_hidden_layers=2,
+        num_attention_heads=4, max_position_embeddings=77, projection_dim=32,
+        bos_token_id=21, eos_token_id=22, pad_token_id=22,
+    )  # fmt: skip
+    model = (CLIPTextModelWithProjection if projected else CLIPTextModel)(config)
+    model.save_pretrained(folder / encoder)
+    home = folder / tokenizer
+    home.mkdir(parents=True)
+    vocabulary = {word: index for index, word in enumerate(CLIP_WORDS)}
+    (home / "vocab.json").write_text(json.dumps(vocabulary))
+    (home / "merges.txt").write_text("#version: 0.2\nl o\nlo w</w>\ne r</w>\n")
+    (home / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "CLIPTokenizer", "model_max_length": 77,
+                    "bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>",
+                    "unk_token": "<|endoftext|>", "pad_token": "<|endoftext|>"})
+    )  # fmt: skip
+
+
+def _write_scheduler(folder: Path) -> None:
+    home = folder / "scheduler"
+    home.mkdir(parents=True)
+    (home / "scheduler_config.json").write_text(
+        json.dumps({"_class_name": "EulerDiscreteScheduler", "beta_start": 0.00085,
+                    "beta_end": 0.012, "beta_schedule": "scaled_linear",
+                    "num_train_timesteps": 1000, "prediction_type": "epsilon"})
+    )  # fmt: skip
+
+
+def _index(folder: Path, class_name: str) -> None:
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": class_name}))

@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from pytestqt.qtbot import QtBot
+
+from app.main_window import MainWindow
+from engine import commands as cmd
+from engine.messages import PromptWeight, SourceStatus
+from engine.params import PARAMS, defaults
+from tests.gui.fake_engine import PROMPTS, FakeEngine
+
+Look = Callable[..., None]
+LEFT = Qt.MouseButton.LeftButton
+FILE = SourceStatus("file", "song.flac", True, position_s=10.0, duration_s=100.0)
+
+
+def test_there_is_one_slider_for_every_parameter(window: MainWindow) -> None:
+    assert list(window.column.params.rows) == list(PARAMS)
+
+
+@pytest.mark.parametrize("name", list(PARAMS))
+def test_every_slider_posts_native_units_at_both_ends(
+    name: str, window: MainWindow, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    row = window.column.params.rows[name]
+    window.column.params.sections[PARAMS[name].group].set_open(True)
+    row.slider.resize(200, 24)
+    y = 12
+    engine.commands.clear()
+    qtbot.mouseClick(row.slider, LEFT, pos=QPoint(100, y))
+    qtbot.mouseClick(row.slider, LEFT, pos=QPoint(199, y))
+    qtbot.mouseClick(row.slider, LEFT, pos=QPoint(0, y))
+    posted = [command for command in engine.commands if isinstance(command, cmd.SetParam)]
+    assert posted[-1] == cmd.SetParam(name, PARAMS[name].low)
+    assert cmd.SetParam(name, PARAMS[name].high) in posted
+    assert all(PARAMS[name].low <= command.value <= PARAMS[name].high for command in posted)
+
+
+def test_a_double_click_resets_to_the_default(
+    window: MainWindow, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    row = window.column.params.rows["diffusion/strength"]
+    row.slider.edit(0.9)
+    qtbot.mouseDClick(row.slider, LEFT, pos=QPoint(20, 12))
+    assert engine.commands[-1] == cmd.SetParam(
+        "diffusion/strength", PARAMS["diffusion/strength"].default
+    )
+
+
+def test_the_figure_can_be_typed_and_is_clamped(
+    window: MainWindow, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    row = window.column.params.rows["motion/zoom"]
+    for text, value in (("-0,5", -0.5), ("99 1/s", PARAMS["motion/zoom"].high)):
+        row.figure.setFocus()
+        row.figure.selectAll()
+        qtbot.keyClicks(row.figure, text)
+        qtbot.keyClick(row.figure, Qt.Key.Key_Return)
+        assert engine.commands[-1] == cmd.SetParam("motion/zoom", value)
+
+
+def test_nonsense_in_the_figure_changes_nothing(
+    window: MainWindow, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    row = window.column.params.rows["motion/zoom"]
+    before = row.figure.text()
+    row.figure.setFocus()
+    row.figure.selectAll()
+    qtbot.keyClicks(row.figure, "fast")
+    qtbot.keyClick(row.figure, Qt.Key.Key_Return)
+    assert engine.commands == []
+    assert row.figure.text() == before
+
+
+def test_a_slider_shows_base_and_modulated_value_apart(window: MainWindow, look: Look) -> None:
+    look(values=defaults() | {"motion/zoom": 0.5}, modulated=defaults() | {"motion/zoom": 1.25})
+    slider = window.column.params.rows["motion/zoom"].slider
+    assert (slider.value, slider.modulated) == (0.5, 1.25)
+
+
+def test_a_held_slider_does_not_jump_back_to_older_values(
+    window: MainWindow, look: Look, qtbot: QtBot
+) -> None:
+    row = window.column.params.rows["colour/hue"]
+    window.column.params.sections["colour"].set_open(True)
+    qtbot.mousePress(row.slider, LEFT, pos=QPoint(40, 12))
+    held = row.slider.value
+    look(values=defaults() | {"colour/hue": 77.0})
+    assert row.slider.value == held
+    qtbot.mouseRelease(row.slider, LEFT, pos=QPoint(40, 12))
+
+
+def test_tooltips_tell_help_and_osc_address(window: MainWindow) -> None:
+    for name, row in window.column.params.rows.items():
+        assert PARAMS[name].help in row.toolTip()
+        assert f"/sonolume/{name}" in row.toolTip()
+
+
+def test_the_prompt_box_sends_on_enter(
+    window: MainWindow, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    qtbot.keyClicks(window.column.prompt.box, "  a glass forest ")
+    qtbot.keyClick(window.column.prompt.box, Qt.Key.Key_Return)
+    assert engine.commands == [cmd.SetPrompt("a glass forest")]
+
+
+def test_an_empty_prompt_is_not_sent(window: MainWindow, engine: FakeEngine, qtbot: QtBot) -> None:
+    qtbot.keyClicks(window.column.prompt.box, "   ")
+    qtbot.keyClick(window.column.prompt.box, Qt.Key.Key_Return)
+    assert engine.commands == []
+
+
+def test_words_the_model_does_not_know_are_named_with_the_nearest(
+    window: MainWindow, look: Look
+) -> None:
+    assert not window.column.prompt.warning.isVisible()
+    look(unknown_words=(("tractor", "train"), ("xyz", "")))
+    assert window.column.prompt.warning.isVisible()
+    text = window.column.prompt.warning.text()
+    assert text == "ember does not know ‘tractor’ (nearest: ‘train’), ‘xyz’"
+
+
+def test_the_walk_of_the_preset_is_listed_marked_and_clickable(
+    window: MainWindow, engine: FakeEngine, look: Look
+) -> None:
+    look(prompts=(PromptWeight(PROMPTS[1], 0.7), PromptWeight(PROMPTS[2], 0.3)), prompt_index=1)
+    scenes = window.column.prompt.scenes
+    assert [scene.prompt for scene in scenes] == list(PROMPTS)
+    assert [scene.property("state") for scene in scenes] == ["", "current", "next"]
+    assert [scene.share for scene in scenes] == [0.0, 0.7, 0.3]
+    scenes[2].click()
+    assert engine.commands == [cmd.SetPrompt(PROMPTS[2])]
+
+
+def test_source_buttons_post_their_choice(window: MainWindow, engine: FakeEngine) -> None:
+    buttons = window.column.source.buttons
+    buttons["demo"].click()
+    buttons["tone"].click()
+    buttons["mic"].click()
+    assert engine.commands == [
+        cmd.SelectSource(cmd.SourceChoice("demo")),
+        cmd.SelectSource(cmd.SourceChoice("tone")),
+        cmd.SelectSource(cmd.SourceChoice("mic")),
+    ]
+
+
+def test_the_lit_source_is_the_one_the_engine_listens_to(window: MainWindow, look: Look) -> None:
+    buttons = window.column.source.buttons
+    buttons["demo"].click()
+    assert buttons["mic"].isChecked()
+    assert not buttons["demo"].isChecked()
+    look(source=SourceStatus("demo", "demo", True, duration_s=80.0))
+    assert buttons["demo"].isChecked()
+
+
+def test_a_device_is_chosen_by_name(window: MainWindow, engine: FakeEngine) -> None:
+    panel = window.column.source
+    panel.device.addItem("ALSA: USB Audio", "ALSA: USB Audio")
+    panel.device.activated.emit(1)
+    choice = cmd.SourceChoice("mic", "ALSA: USB Audio")
+    assert engine.commands == [cmd.SelectSource(choice)]
+
+
+def test_a_file_is_opened_and_remembered(
+    window: MainWindow, engine: FakeEngine, tmp_path: Path
+) -> None:
+    window.column.source.open_file(str(tmp_path / "a.wav"))
+    choice = cmd.SourceChoice("file", path=tmp_path / "a.wav")
+    assert engine.commands == [cmd.SelectSource(choice)]
+    request = window.column.export.request()
+    assert request is not None
+    assert request.audio == tmp_path / "a.wav"
+
+
+def test_the_transport_hides_for_live_input(window: MainWindow, look: Look) -> None:
+    transport = window.column.source.transport
+    assert not transport.isVisible()
+    look(source=FILE)
+    assert transport.isVisible()
+    assert transport.position.text() == "0:10"
+    assert transport.duration.text() == "1:40"
+    assert transport.seek.share == pytest.approx(0.1)
+    look(source=SourceStatus("mic", "x", True))
+    assert not transport.isVisible()
+
+
+def test_the_transport_posts_its_commands(
+    window: MainWindow, engine: FakeEngine, look: Look, qtbot: QtBot
+) -> None:
+    look(source=FILE)
+    transport = window.column.source.transport
+    transport.seek.resize(112, 22)
+    transport.volume.resize(112, 22)
+    engine.commands.clear()
+    transport.play.click()
+    transport.loop.click()
+    qtbot.mouseClick(transport.seek, LEFT, pos=QPoint(56, 11))
+    qtbot.mouseClick(transport.volume, LEFT, pos=QPoint(31, 11))
+    assert engine.commands == [
+        cmd.Play(False), cmd.SetLoop(True), cmd.Seek(50.0), cmd.SetVolume(0.25),
+    ]  # fmt: skip
+
+
+def test_a_new_file_gets_the_remembered_volume_and_loop(
+    window: MainWindow, engine: FakeEngine, look: Look
+) -> None:
+    window._store.settings.volume = 0.4
+    window._store.settings.loop = True
+    look(source=FILE)
+    assert engine.commands == [cmd.SetVolume(0.4), cmd.SetLoop(True)]
+
+
+def test_panic_buttons_post_and_follow_the_engine(
+    window: MainWindow, engine: FakeEngine, look: Look
+) -> None:
+    panic = window.strip.panic
+    for button in (panic.freeze, panic.black, panic.still, panic.restart):
+        button.click()
+    assert engine.commands == [
+        cmd.Freeze(True), cmd.Blackout(True), cmd.Still(True), cmd.RestartPicture(),
+    ]  # fmt: skip
+    look(frozen=True, still=True)
+    look(frozen=False, blackout=True)
+    assert not panic.freeze.isChecked()
+    assert panic.black.isChecked()
+
+
+def test_tap_auto_record_next_and_presets_post(
+    window: MainWindow, engine: FakeEngine, qtbot: QtBot, bridge: object
+) -> None:
+    window.header.presets.addItems(["default", "neon"])
+    qtbot.mousePress(window.strip.tap, LEFT)
+    window.strip.auto.click()
+    window.header.record.click()
+    window.column.prompt.next.click()
+    window.header.presets.activated.emit(window.header.presets.findText("neon"))
+    assert engine.commands == [
+        cmd.TapTempo(), cmd.SetTempo(0.0), cmd.StartRecording(), cmd.NextPrompt(),
+        cmd.LoadPreset("neon"),
+    ]  # fmt: skip
+
+
+def test_folded_groups_hide_their_rows(window: MainWindow) -> None:
+    section = window.column.params.sections["motion"]
+    row = window.column.params.rows["motion/zoom"]
+    assert row.isVisible()
+    section.heading.click()
+    assert not row.isVisible()

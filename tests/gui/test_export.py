@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from app.engine_bridge import EngineBridge
+from app.export_job import ExportJob, ExportRequest, ExportState
+from app.main_window import MainWindow
+from app.widgets.export_panel import export_text
+from app.widgets.export_shape import SHAPES, SIZES, output_name, output_size
+
+Look = Callable[..., None]
+
+RENDERER = """
+import json, signal, sys, time
+mode, words = sys.argv[1], sys.argv[2:]
+stop = []
+signal.signal(signal.SIGINT, lambda *_: stop.append(1))
+def say(done, total):
+    line = {"frames_done": done, "frames_total": total, "fps": 40.0, "eta_s": 1.5}
+    print(json.dumps(line), file=sys.stderr, flush=True)
+if mode == "fail":
+    print("sonolume: /no/x.mp4 cannot be written: no such folder", file=sys.stderr)
+    sys.exit(1)
+say(15, 60)
+while mode == "wait" and not stop:
+    time.sleep(0.01)
+if stop:
+    sys.exit(130)
+say(60, 60)
+"""
+
+
+@pytest.fixture
+def request_() -> ExportRequest:
+    return ExportRequest("demo", Path("/tmp/x.mp4"), "default", 512, 512, 30.0, seconds=2.0)
+
+
+def job_of(mode: str) -> ExportJob:
+    return ExportJob([sys.executable, "-c", RENDERER, mode])
+
+
+def test_arguments_are_those_of_the_command_line() -> None:
+    request = ExportRequest(
+        Path("/a b.wav"), Path("/o.mp4"), "neon", 1280, 720, 29.97, prompts=("sea", "sky"),
+        model="sd-turbo", seed=7, start_s=1.5, seconds=10.0,
+    )  # fmt: skip
+    assert request.arguments() == [
+        "render", "/a b.wav", "-o", "/o.mp4", "--preset", "neon", "--prompt", "sea", "--prompt",
+        "sky", "--model", "sd-turbo", "--size", "1280x720", "--fps", "29.97", "--seed", "7",
+        "--start", "1.5", "--seconds", "10", "--progress-json",
+    ]  # fmt: skip
+
+
+def test_the_command_line_understands_what_the_window_asks(request_: ExportRequest) -> None:
+    cli = pytest.importorskip("app.cli")
+    options = cli.build_parser().parse_args(request_.arguments())
+    assert options.progress_json
+    assert tuple(options.size) == (512, 512)
+
+
+def test_an_export_reports_progress_and_ends(qtbot: QtBot, request_: ExportRequest) -> None:
+    job = job_of("run")
+    states: list[ExportState] = []
+    job.changed.connect(states.append)
+    job.start(request_)
+    qtbot.waitUntil(lambda: job.state.phase == "done", timeout=10_000)
+    assert [state.frames_done for state in states if state.phase == "running"] == [0, 15, 60]
+    assert job.state.share == 1.0
+    job.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems end the child at once")
+def test_a_cancelled_export_may_finish_what_it_has(qtbot: QtBot, request_: ExportRequest) -> None:
+    job = job_of("wait")
+    job.start(request_)
+    qtbot.waitUntil(lambda: job.state.frames_done == 15, timeout=10_000)
+    job.cancel()
+    assert job.state.phase == "cancelling"
+    qtbot.waitUntil(lambda: job.state.phase == "cancelled", timeout=10_000)
+    assert "x.mp4 is kept" in export_text(job.state)
+
+
+def test_a_failed_export_says_why(qtbot: QtBot, request_: ExportRequest) -> None:
+    job = job_of("fail")
+    job.start(request_)
+    qtbot.waitUntil(lambda: job.state.phase == "failed", timeout=10_000)
+    assert job.state.message == "Export failed: /no/x.mp4 cannot be written: no such folder"
+
+
+def test_a_renderer_that_does_not_exist_is_a_message(
+    qtbot: QtBot, request_: ExportRequest
+) -> None:
+    job = ExportJob(["/no/such/program"])
+    job.start(request_)
+    qtbot.waitUntil(lambda: job.state.phase == "failed", timeout=10_000)
+    assert "/no/such/program" in job.state.message
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("size", SIZES)
+def test_sizes_are_even_and_keep_the_shape(shape: str, size: int) -> None:
+    width, height = output_size(shape, size)
+    across, down = SHAPES[shape]
+    assert width % 2 == height % 2 == 0
+    assert min(width, height) == size
+    assert abs(width / height - across / down) < 0.01
+
+
+def test_names_tell_sound_preset_and_shape() -> None:
+    assert output_name("my song", "neon", "16:9") == "my-song-neon-16x9.mp4"
+
+
+def test_the_panel_makes_a_request_and_refuses_a_length_that_is_none(
+    window: MainWindow, bridge: EngineBridge, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[ExportRequest] = []
+    monkeypatch.setattr(bridge.export_job, "start", started.append)
+    qtbot.keyClick(window, Qt.Key.Key_E)
+    panel = window.column.export
+    assert panel.isVisible()
+    panel.shapes["16:9"].click()
+    panel.seconds.setText("soon")
+    panel.start.click()
+    assert started == []
+    assert "'soon'" in window.column.message.text.text()
+    panel.seconds.setText("2,5")
+    panel.start.click()
+    assert len(started) == 1
+    request = started[0]
+    assert (request.width, request.height, request.seconds) == (910, 512, 2.5)
+    assert request.audio == "demo"
+    assert request.output.name == "demo-default-16x9.mp4"
+    assert not window.column.message.isVisible()
+
+
+def test_the_panel_shows_progress_and_offers_cancel_only_while_it_runs(
+    window: MainWindow, bridge: EngineBridge
+) -> None:
+    window.column.show_page("export")
+    panel = window.column.export
+    assert not panel.cancel.isEnabled()
+    bridge.export_changed.emit(ExportState("running", "/x.mp4", 30, 60, 24.0, 75.0))
+    assert panel.cancel.isEnabled()
+    assert not panel.start.isEnabled()
+    assert panel.progress.share == 0.5
+    assert panel.progress_text.full_text() == "50%   30 of 60 frames   24.0 fps   1:15 left"
+
+
+def test_closing_the_window_asks_twice_while_an_export_runs(
+    window: MainWindow, bridge: EngineBridge
+) -> None:
+    bridge.export_job.state = ExportState("running", "/x.mp4", 30, 60)
+    window.close()
+    assert window.isVisible()
+    assert "close again" in window.column.message.text.text()
+    window.close()
+    assert not window.isVisible()

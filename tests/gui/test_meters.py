@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PySide6.QtGui import QImage
+
+from app.main_window import MainWindow
+from app.widgets.meter_paint import db_position
+from engine.messages import EngineStatus, Phase, SourceStatus
+from tests.gui.fake_engine import FakeEngine, features
+
+Look = Callable[..., None]
+GONE = SourceStatus("mic", "USB Audio", False, "USB Audio is gone")
+
+
+def picture_of(window: MainWindow) -> np.ndarray:
+    image = window.strip.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), -1)
+    return rows[:, : image.width() * 3].astype(int)
+
+
+def test_silence_and_no_device_look_and_read_differently(window: MainWindow, look: Look) -> None:
+    silent = features(96_000, silent=True, level_db=-90.0, band_level=np.zeros(6, np.float32))
+    look(features=silent)
+    assert window.strip.caption.text.text() == "Silent"
+    quiet = picture_of(window)
+    look(source=GONE)
+    assert window.strip.caption.text.text() == "No device"
+    assert window.strip.caption.icon.isVisible()
+    unplugged = picture_of(window)
+    differing = (np.abs(quiet - unplugged) > 24).mean()
+    assert differing > 0.02
+
+
+def test_live_sound_shows_its_level_in_figures(window: MainWindow, look: Look) -> None:
+    look(features=features(96_000, level_db=-13.6))
+    assert window.strip.caption.text.text() == "−14"
+
+
+def test_the_clip_lamp_lights_at_full_scale_and_goes_out(window: MainWindow, look: Look) -> None:
+    look(features=features(96_000, peak=1.0))
+    assert window.strip.level.clipping
+    look(features=features(96_000 + 48_000, peak=0.5))
+    assert window.strip.level.clipping
+    look(features=features(96_000 + 3 * 48_000, peak=0.5))
+    assert not window.strip.level.clipping
+
+
+def test_a_beat_and_an_onset_between_two_looks_are_not_missed(
+    window: MainWindow, look: Look
+) -> None:
+    look(features=features(96_000, beat_count=8, onset_count=5))
+    look(features=features(120_000, beat_count=8, onset_count=5))
+    dark = (window.strip.beat.beat_glow, window.strip.beat.onset_glow)
+    look(features=features(124_800, beat_count=10, onset_count=9, onset_strength=0.7))
+    assert window.strip.beat.beat_glow == 1.0
+    assert window.strip.beat.onset_glow == 0.7
+    assert max(dark) < 0.2
+
+
+def test_the_tempo_is_a_dash_while_unknown(window: MainWindow, look: Look) -> None:
+    assert window.strip.beat.tempo_text == "124.0"
+    look(features=features(96_000, tempo_bpm=0.0))
+    assert window.strip.beat.tempo_text == "–"
+
+
+def test_the_level_scale_rises_and_gives_the_top_half_to_24_db() -> None:
+    positions = [db_position(level) for level in (-200, -72, -48, -24, -12, 0, 6)]
+    assert positions == sorted(positions)
+    assert positions[0] == positions[1] == 0.0
+    assert positions[3] == 0.5
+    assert positions[-1] == positions[-2] == 1.0
+
+
+def test_the_status_line_tells_speed_and_marks_losses(window: MainWindow, look: Look) -> None:
+    look(ai_fps=21.34, output_fps=29.97, latency_ms=41.4, dropped=3, overflows=0)
+    figures = window.status_line.figures
+    assert figures["ai"].text() == "AI 21.3 fps"
+    assert figures["output"].text() == "Output 30.0 fps"
+    assert figures["latency"].text() == "Latency 41 ms"
+    assert figures["dropped"].property("alert") == "true"
+    assert figures["overflows"].property("alert") == "false"
+
+
+def test_a_failed_engine_is_a_state_that_shows(
+    window: MainWindow, engine: FakeEngine, look: Look
+) -> None:
+    engine.now = EngineStatus(phase=Phase.FAILED, message="diffusion stopped: out of memory")
+    look()
+    assert window.status_line.phase.text() == "Failed"
+    assert window.column.message.isVisible()

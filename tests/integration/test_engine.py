@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import commands as cmd
+from engine.clock import MonotonicClock
+from engine.errors import PresetError
+from engine.messages import EngineStatus, Phase
+from engine.runtime.engine import Engine, EngineConfig
+from tests.scripted_source import ScriptedSource, feed_realtime
+
+WAIT_S = 90.0
+
+
+@pytest.fixture
+def source() -> ScriptedSource:
+    return ScriptedSource()
+
+
+@pytest.fixture
+def engine(source: ScriptedSource) -> Iterator[Engine]:
+    config = EngineConfig(model="null", width=128, height=96, fps=60.0)
+    running = Engine(config, open_source=lambda choice: source)
+    running.start()
+    yield running
+    running.close()
+
+
+def until(engine: Engine, condition: Callable[[EngineStatus], bool]) -> EngineStatus:
+    """Return the first status that fulfils the condition."""
+    clock, stop = MonotonicClock(), threading.Event()
+    end_s = clock.now() + WAIT_S
+    while clock.now() < end_s:
+        status = engine.status()
+        if condition(status):
+            return status
+        stop.wait(0.01)
+    pytest.fail(f"never happened; last status: {engine.status()}")
+
+
+def play(source: ScriptedSource, seconds: float) -> None:
+    feed_realtime(source, MonotonicClock(), seconds, threading.Event().wait)
+
+
+def test_sound_becomes_pictures_and_frames(engine: Engine, source: ScriptedSource) -> None:
+    play(source, 1.0)
+    status = until(engine, lambda s: s.pictures > 2 and s.frames > 10)
+    assert status.phase is Phase.RUNNING
+    assert status.features is not None
+    assert status.features.onset_count > 0
+    frame = engine.frames.get()
+    assert frame is not None
+    assert frame.pixels.shape == (96, 128, 3)
+    assert not frame.pixels.flags.writeable
+
+
+def test_frames_flow_before_the_first_sound_and_are_not_black(engine: Engine) -> None:
+    until(engine, lambda s: s.frames > 3)
+    frame = engine.frames.get()
+    assert frame is not None
+    assert frame.pixels.mean() > 5.0
+
+
+def test_a_parameter_set_by_command_reaches_the_status(
+    engine: Engine, source: ScriptedSource
+) -> None:
+    engine.post(cmd.SetParam("diffusion/strength", 0.77))
+    play(source, 0.2)
+    status = until(engine, lambda s: s.values.get("diffusion/strength") == 0.77)
+    assert status.message == ""
+
+
+def test_an_unknown_parameter_is_a_message_and_the_show_goes_on(
+    engine: Engine, source: ScriptedSource
+) -> None:
+    engine.post(cmd.SetParam("diffusion/strenght", 0.5))
+    play(source, 0.2)
+    status = until(engine, lambda s: "diffusion/strength" in s.message)
+    assert status.phase is not Phase.FAILED
+
+
+def test_a_broken_preset_keeps_the_show(engine: Engine, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text('name = "x"\nprompts = [{ txt = "y" }]\n')
+    engine.post(cmd.LoadPreset(str(broken)))
+    status = until(engine, lambda s: "broken.toml" in s.message)
+    assert "text" in status.message
+    assert status.preset == "default"
+
+
+def test_an_unknown_model_keeps_the_model_it_has(engine: Engine, source: ScriptedSource) -> None:
+    play(source, 0.2)
+    until(engine, lambda s: s.pictures > 0)
+    engine.post(cmd.SelectModel("no-such-model"))
+    play(source, 0.2)
+    status = until(engine, lambda s: "no-such-model" in s.message)
+    assert status.model == "null"
+    made = status.pictures
+    play(source, 0.3)
+    until(engine, lambda s: s.pictures > made)
+
+
+def test_without_samples_the_show_goes_on_in_silence(engine: Engine) -> None:
+    status = until(engine, lambda s: s.features is not None and s.features.silent)
+    assert status.features is not None
+    until(engine, lambda s: s.pictures > 0)
+
+
+def test_musical_time_never_jumps_back_when_the_source_changes(
+    engine: Engine, source: ScriptedSource
+) -> None:
+    play(source, 0.6)
+    until(engine, lambda s: s.pictures > 0)
+    before = engine._controls.get()
+    assert before is not None
+    engine.post(cmd.SelectSource(cmd.SourceChoice("tone")))
+    until(engine, lambda s: engine._source_changes == 1)
+    play(source, 0.3)
+    after = engine._controls.get()
+    assert after is not None
+    assert after.time_s >= before.time_s
+
+
+def test_a_backlog_is_dropped_not_queued(engine: Engine, source: ScriptedSource) -> None:
+    source.feed(np.zeros(source.sample_rate * 2, np.float32))
+    play(source, 0.1)
+    status = until(engine, lambda s: s.features is not None)
+    assert status.phase is not Phase.FAILED
+
+
+def test_freeze_and_blackout_act_at_once(engine: Engine, source: ScriptedSource) -> None:
+    play(source, 0.3)
+    until(engine, lambda s: s.pictures > 0)
+    engine.post(cmd.Blackout(on=True))
+    until(engine, lambda s: s.blackout)
+    seen = engine.frames.version
+    until(engine, lambda s: engine.frames.version > seen + 2)
+    frame = engine.frames.get()
+    assert frame is not None
+    assert frame.pixels.max() == 0
+    engine.post(cmd.Blackout(on=False))
+
+
+def test_a_recording_holds_picture_and_sound(
+    engine: Engine, source: ScriptedSource, tmp_path: Path
+) -> None:
+    import av
+
+    path = tmp_path / "show.mp4"
+    play(source, 0.2)
+    engine.post(cmd.StartRecording(path))
+    until(engine, lambda s: s.record is not None)
+    play(source, 1.5)
+    until(engine, lambda s: s.record is not None and s.record.frames > 30)
+    engine.post(cmd.StopRecording())
+    until(engine, lambda s: s.record is None)
+    with av.open(str(path)) as movie:
+        video, sound = movie.streams.video[0], movie.streams.audio[0]
+        assert video.codec_context.name == "h264"
+        assert sound.codec_context.name == "aac"
+        assert sum(1 for _ in movie.decode(video)) > 30
+
+
+def test_an_unwritable_recording_is_a_message_and_the_show_goes_on(
+    engine: Engine, source: ScriptedSource, tmp_path: Path
+) -> None:
+    play(source, 0.2)
+    engine.post(cmd.StartRecording(tmp_path / "no-such-folder" / "x.mp4"))
+    play(source, 0.5)
+    until(engine, lambda s: "no-such-folder" in s.message)
+    frames = engine.status().frames
+    until(engine, lambda s: s.frames > frames + 5)
+
+
+def test_an_unknown_preset_is_refused_at_the_start() -> None:
+    with pytest.raises(PresetError, match="did you mean 'default'"):
+        Engine(EngineConfig(preset="defalt"))
+
+
+def test_a_model_that_cannot_be_opened_leaves_frames_flowing(source: ScriptedSource) -> None:
+    config = EngineConfig(model="/no/such/folder", width=64, height=64)
+    engine = Engine(config, open_source=lambda choice: source)
+    engine.start()
+    try:
+        status = until(engine, lambda s: "/no/such/folder" in s.message)
+        until(engine, lambda s: s.frames > status.frames + 3)
+    finally:
+        engine.close()
+
+
+def test_close_is_idempotent(source: ScriptedSource) -> None:
+    engine = Engine(EngineConfig(model="null"), open_source=lambda choice: source)
+    engine.start()
+    engine.close()
+    engine.close()
+    assert source.closed
+    assert engine.status().phase is Phase.STOPPED

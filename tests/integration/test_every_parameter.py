@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from engine.analysis.analyzer import Analyzer
+from engine.commands import SetParam
+from engine.compose.composer import Composer
+from engine.diffusion.models.ember.bundle import open_ember
+from engine.messages import Picture, Uint8
+from engine.modulation.stage import Modulation
+from engine.params import PARAMS
+from engine.presets import Preset, PromptScene, Route
+from engine.protocols import ImageModel
+from engine.registry import ModelRequest
+
+RATE_HZ = 48_000
+FRAMES = 7
+PRESET = Preset(
+    name="all",
+    prompts=(
+        PromptScene(text="a sunset over the sea", hold_s=0.2, transition_s=0.2),
+        PromptScene(text="a spiral galaxy", hold_s=0.2, transition_s=0.2),
+    ),
+    params={"motion/zoom": 0.3},
+    routes=(Route(source="all.hit", target="colour/exposure", amount=0.8),),
+)
+
+
+@pytest.fixture(scope="module")
+def model() -> ImageModel:
+    return open_ember(ModelRequest("ember", 128, 128, "cpu", "float32", 1))
+
+
+def last_frame(model: ImageModel, name: str, value: float) -> Uint8:
+    """Run the real stages for a moment with one parameter changed, the rest as they are."""
+    model.restart()
+    rng = np.random.default_rng(5)
+    samples = (0.02 * rng.standard_normal((RATE_HZ, 2))).astype(np.float32)
+    for start in range(0, RATE_HZ, RATE_HZ // 8):
+        samples[start : start + 2000] *= 25.0
+    analyzer, modulation = Analyzer(RATE_HZ), Modulation(PRESET)
+    modulation.apply(SetParam(name, value))
+    composer = Composer(128, 128, np.full((128, 128, 3), 90, np.uint8))
+    step = RATE_HZ // FRAMES
+    frame = np.zeros((128, 128, 3), np.uint8)
+    for k in range(FRAMES):
+        analyzer.gain_db = modulation.modulated["audio/gain"]
+        for features in analyzer.push(samples[k * step : (k + 1) * step]):
+            dt_s = analyzer.hop_length / RATE_HZ
+            control = modulation.step(features, dt_s, host_time_s=0.0)
+        picture = Picture(k, model.generate(control, 1 / FRAMES), control, 10.0, 0.1)
+        later = dataclasses.replace(control, time_s=control.time_s - 0.02)
+        frame = composer.compose(picture, later, time_s=control.time_s, dt_s=1 / FRAMES)
+    return frame
+
+
+@pytest.mark.parametrize("name", list(PARAMS))
+def test_every_parameter_changes_the_picture(model: ImageModel, name: str) -> None:
+    spec = PARAMS[name]
+    default = PRESET.params.get(name, spec.default)
+    ends = [end for end in (spec.low, spec.high) if end != default]
+    before = last_frame(model, name, default)
+    changes = [np.abs(last_frame(model, name, end).astype(int) - before).mean() for end in ends]
+    assert max(changes) > 0.2, f"{name} is a dead knob: {changes}"

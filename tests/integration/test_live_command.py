@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from engine.synthesis.loop import render_loop
+from tests.real_parts import PULSE_TOOLS, X_TOOLS, missing, played, sound_server
+
+pytestmark = pytest.mark.real
+LIVE = [sys.executable, "-m", "app", "live", "--osc-port", "0", "--json"]
+VIRTUAL_SCREEN = ["xvfb-run", "-a", "-s", "-screen 0 1600x900x24"]
+
+
+def run_live(
+    arguments: list[str], environment: dict[str, str], *, window: bool
+) -> dict[str, object]:
+    environment = environment | {"QT_QPA_PLATFORM": "xcb"}
+    command = [*(VIRTUAL_SCREEN if window else []), *LIVE, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    report: dict[str, object] = json.loads(done.stdout.strip().splitlines()[-1])
+    return report
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    return os.environ | {"HOME": str(tmp_path)}
+
+
+@pytest.mark.skipif(bool(missing(X_TOOLS + PULSE_TOOLS)), reason="needs Xvfb and PulseAudio")
+def test_a_microphone_in_a_real_window_is_heard_without_overflow(tmp_path: Path) -> None:
+    samples, truth = render_loop(bpm=120.0, bars=8, seed=1)
+    loop = tmp_path / "loop.wav"
+    soundfile.write(loop, samples, 44_100)
+    assert truth.tempo_bpm == 120.0
+    with sound_server(tmp_path) as environment, played(loop, environment):
+        report = run_live(
+            ["--source", "mic", "--seconds", "12", "--fps", "20", "--model", "null"],
+            environment, window=True,
+        )  # fmt: skip
+    assert report["overflows"] == 0
+    assert report["message"] == ""
+    assert isinstance(report["beats"], int)
+    assert report["beats"] >= 8
+    assert isinstance(report["output_fps"], float)
+    assert report["output_fps"] == pytest.approx(20.0, rel=0.1)
+
+
+@pytest.mark.skipif(bool(missing(X_TOOLS)), reason="needs Xvfb")
+def test_the_window_paints_with_ember(home: dict[str, str], tmp_path: Path) -> None:
+    record = tmp_path / "show.mp4"
+    report = run_live(
+        ["--source", "demo", "--mute", "--seconds", "8", "--fps", "15", "--record", str(record)],
+        home, window=True,
+    )  # fmt: skip
+    assert isinstance(report["frames"], int)
+    assert report["frames"] > 30
+    assert isinstance(report["ai_fps"], float)
+    assert report["ai_fps"] > 0.0
+    assert set(report["latency_ms"]) == {"p50", "p95", "p99"}  # type: ignore[call-overload]
+    assert record.stat().st_size > 10_000
+
+
+def test_a_show_without_any_device_goes_on_and_says_so(home: dict[str, str]) -> None:
+    home = home | {"PULSE_SERVER": "unix:/nonexistent", "ALSA_CONFIG_PATH": "/nonexistent"}
+    report = run_live(
+        ["--source", "mic", "--seconds", "3", "--model", "null", "--headless"], home, window=False
+    )
+    assert report["message"] != ""
+    assert isinstance(report["frames"], int)
+    assert report["frames"] > 10

