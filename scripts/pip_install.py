@@ -117,7 +117,7 @@ class Progress:
             name = match[1].rsplit("/", 1)[-1].split("-")[0]  # a local wheel comes with its path
             self._show(f"  [{self._seen}/{self.total}] {name}")
         elif line.startswith("Installing collected packages"):
-            self._show("  unpacking", last=True)
+            self._show("  unpacking, which takes a minute or two", last=True)
 
     def _show(self, text: str, *, last: bool = False) -> None:
         if self._moves:

@@ -48,6 +48,7 @@ class Outcome:
 _PYTEST = ("pytest", "-q", "--durations=5")
 CHECKS: tuple[Check, ...] = (
     Check("mypy", ("mypy",), beside=True),
+    Check("mypy scripts", ("mypy", "scripts/run.py", "scripts/test.py"), beside=True),
     Check("ruff", ("ruff", "check", ".")),
     Check("format", ("ruff", "format", "--check", ".")),
     Check("imports", ("lint-imports",)),
@@ -126,6 +127,7 @@ def environment(venv: Path) -> dict[str, str]:
     return {
         **os.environ,
         "PATH": os.pathsep.join([folder, os.environ.get("PATH", "")]),
+        "MYPYPATH": str(ROOT / "scripts"),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
     }
 
@@ -139,7 +141,7 @@ def summary(outcomes: list[Outcome], seconds: float) -> int:
     say("")
     for outcome in outcomes:
         mark = "ok    " if outcome.passed else "FAILED"
-        say(f"{mark} {outcome.name:<12}{outcome.seconds:7.1f} s")
+        say(f"{mark} {outcome.name:<14}{outcome.seconds:7.1f} s")
     took = f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
     if failed:
         names = ", ".join(outcome.name for outcome in failed)

@@ -32,8 +32,8 @@ AREA = 0.18
 """Share of the picture that makes a flash (WCAG: 0.25)."""
 TOGETHER_S = 0.12
 """Changes of different places within this time count as one."""
-CELLS = 2304
-PIXELS_PER_CELL = 2
+CELLS = 1024
+PIXELS_PER_CELL = 3
 """Each side of a grid cell is measured by so many area-averaged pixels."""
 SEARCH_STEPS = 6
 CAUTION = 0.96

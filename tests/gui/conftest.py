@@ -30,6 +30,13 @@ class Device:
 DEVICES = (Device("ALSA: pulse", 2), Device("ALSA: HDMI", 0), Device("ALSA: USB Audio", 2))
 
 
+@pytest.fixture(scope="session")
+def styled(qapp: QApplication) -> QApplication:
+    """Style the application once: every new style sheet costs a walk over all widgets."""
+    apply_style(qapp)
+    return qapp
+
+
 @pytest.fixture
 def engine() -> FakeEngine:
     return FakeEngine()
@@ -50,10 +57,9 @@ def store(tmp_path: Path) -> SettingsStore:
 
 @pytest.fixture
 def window(
-    qtbot: QtBot, qapp: QApplication, bridge: EngineBridge, store: SettingsStore
+    qtbot: QtBot, styled: QApplication, bridge: EngineBridge, store: SettingsStore
 ) -> MainWindow:
     """The window, shown, and told the engine's first status."""
-    apply_style(qapp)
     window = MainWindow(bridge, store)
     qtbot.addWidget(window)
     window.show()

@@ -7,7 +7,9 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from pytestqt.qtbot import QtBot
 
+from app.engine_bridge import EngineBridge
 from app.main_window import MainWindow
+from app.widgets.param_row import ParamRow
 from engine import commands as cmd
 from engine.messages import PromptWeight, SourceStatus
 from engine.params import PARAMS, defaults
@@ -24,16 +26,13 @@ def test_there_is_one_slider_for_every_parameter(window: MainWindow) -> None:
 
 @pytest.mark.parametrize("name", list(PARAMS))
 def test_every_slider_posts_native_units_at_both_ends(
-    name: str, window: MainWindow, engine: FakeEngine, qtbot: QtBot
+    name: str, bridge: EngineBridge, engine: FakeEngine, qtbot: QtBot
 ) -> None:
-    row = window.column.params.rows[name]
-    window.column.params.sections[PARAMS[name].group].set_open(True)
+    row = ParamRow(PARAMS[name], bridge)
+    qtbot.addWidget(row)
     row.slider.resize(200, 24)
-    y = 12
-    engine.commands.clear()
-    qtbot.mouseClick(row.slider, LEFT, pos=QPoint(100, y))
-    qtbot.mouseClick(row.slider, LEFT, pos=QPoint(199, y))
-    qtbot.mouseClick(row.slider, LEFT, pos=QPoint(0, y))
+    for x in (100, 199, 0):
+        qtbot.mouseClick(row.slider, LEFT, pos=QPoint(x, 12))
     posted = [command for command in engine.commands if isinstance(command, cmd.SetParam)]
     assert posted[-1] == cmd.SetParam(name, PARAMS[name].low)
     assert cmd.SetParam(name, PARAMS[name].high) in posted
@@ -230,7 +229,7 @@ def test_panic_buttons_post_and_follow_the_engine(
 
 
 def test_tap_auto_record_next_and_presets_post(
-    window: MainWindow, engine: FakeEngine, qtbot: QtBot, bridge: object
+    window: MainWindow, engine: FakeEngine, qtbot: QtBot
 ) -> None:
     window.header.presets.addItems(["default", "neon"])
     qtbot.mousePress(window.strip.tap, LEFT)

@@ -60,7 +60,7 @@ def test_arguments_are_those_of_the_command_line() -> None:
 
 def test_the_command_line_understands_what_the_window_asks(request_: ExportRequest) -> None:
     cli = pytest.importorskip("app.cli")
-    options = cli.build_parser().parse_args(request_.arguments())
+    options = cli._parser().parse_args(request_.arguments())
     assert options.progress_json
     assert tuple(options.size) == (512, 512)
 

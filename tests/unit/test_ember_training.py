@@ -15,7 +15,7 @@ from engine.diffusion.models.ember.text import TextConfig
 from engine.diffusion.models.ember.weights import load_ember, read_word_table
 from engine.diffusion.models.ember.word_table import split_words
 from engine.errors import TrainingError
-from engine.training.ember.autoencoder import RunningNorm, picture_loss, warp
+from engine.training.ember.autoencoder import FirstNorm, moments, picture_loss, warp
 from engine.training.ember.checkpoint import load_checkpoint, save_checkpoint
 from engine.training.ember.dataset import CropSource, open_pictures, paint_file
 from engine.training.ember.flow import FlowPlan, FlowTrainer, integrate, learning_rate, sample_t
@@ -91,7 +91,7 @@ def test_exported_latents_have_the_statistics_of_training(trained: Path) -> None
     export_ember(trained, trained / "again")
     config = json.loads((trained / "again" / "autoencoder" / "config.json").read_text())
     tensors, _ = load_checkpoint(trained / "autoencoder.safetensors")
-    expected = tensors["average.norm.running_mean"].tolist()
+    expected = tensors["average.norm.mean"].tolist()
     assert config["latents_mean"] == pytest.approx(expected)
 
 
@@ -189,14 +189,21 @@ def test_the_learning_rate_warms_up_and_decays() -> None:
     assert learning_rate(plan, 50, 1.0) == pytest.approx(0.03 * plan.learning_rate)
 
 
-def test_running_statistics_keep_the_brightness_of_a_batch() -> None:
-    norm = RunningNorm(1)
+def test_first_statistics_stay_and_keep_the_brightness_of_a_batch() -> None:
+    norm = FirstNorm(1, batches=50)
     generator = torch.Generator().manual_seed(0)
-    for _ in range(300):
+    for _ in range(50):
         norm(2 + 3 * torch.randn(4, 1, 8, 8, generator=generator))
-    norm.eval()
     bright = norm(torch.full((1, 1, 8, 8), 5.0))
-    assert float(bright.mean()) == pytest.approx(1.0, abs=0.15)
+    assert float(bright.mean()) == pytest.approx(1.0, abs=0.1)
+    torch.testing.assert_close(norm(torch.full((1, 1, 8, 8), 5.0)), bright)
+
+
+def test_the_moment_penalty_is_zero_at_zero_mean_and_unit_variance() -> None:
+    x = torch.randn(4, 2, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert float(moments(x)) < 0.01
+    assert float(moments(x + 1)) > 0.5
+    assert float(moments(3 * x)) > 0.5
 
 
 def test_a_lost_star_costs_more_than_a_slight_veil() -> None:

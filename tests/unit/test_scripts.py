@@ -374,7 +374,7 @@ def test_all_passed_is_exit_code_0(capsys):
 
 def test_an_unknown_check_is_wrong_usage(capsys):
     assert runner.main(["unti"]) == 2
-    assert "no check 'unti'; there are mypy, ruff" in capsys.readouterr().err
+    assert "no check 'unti'; there are mypy, mypy scripts, ruff" in capsys.readouterr().err
 
 
 def test_a_test_folder_counts_only_when_it_holds_tests():

@@ -117,3 +117,13 @@ def test_a_folder_that_is_no_checkpoint_says_so(tmp_path: Path) -> None:
 def test_an_unknown_name_is_no_hub_id() -> None:
     with pytest.raises(ModelLoadError, match="models list"):
         checkpoint_folder("embr")
+
+
+def test_a_hub_id_without_network_says_so_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelLoadError, match="someone/some-model .* network") as caught:
+        checkpoint_folder("someone/some-model")
+    assert "\n" not in str(caught.value)

@@ -1,9 +1,9 @@
 """Trains the autoencoder on painted pictures.
 
 Loss: absolute error at four scales, weighted towards small details that L1 alone forgets (stars,
-windows, lightning), plus absolute error of the gradients. Latents are divided
-by running statistics, which makes them unit variance per channel; noise is added so that the
-decoder tolerates what a flow network draws; and a share of each batch goes round twice through a
+windows, lightning), plus absolute error of the gradients. A penalty
+holds the latents at zero mean and unit variance per channel; noise is added so that the decoder
+tolerates what a flow network draws; and a share of each batch goes round twice through a
 slight warp, as it will in the feedback loop.
 """
 
@@ -42,49 +42,42 @@ class AutoencoderPlan:
     max_steps: int | None = None
     batch: int = 8
     crop_px: int = 256
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     warm_up: int = 200
     round_trip_share: float = 0.25
     latent_noise: float = 0.08
+    moment_weight: float = 0.02
     save_every_s: float = 120.0
     sheet_every_s: float = 300.0
 
 
-class RunningNorm(nn.Module):
-    """Divides each channel by slowly moving statistics, in training and after.
+class FirstNorm(nn.Module):
+    """Divides each channel by the statistics of the first batches it has seen.
 
-    A batch norm would take the brightness of the batch out of the latents: eight crops differ too
-    much from the whole.
+    Statistics that went on moving could be chased by the encoder for ever, and those of each batch
+    would take its brightness out of the latents; later a penalty holds the moments.
     """
 
-    running_mean: Tensor
-    running_var: Tensor
+    mean: Tensor
+    variance: Tensor
     seen: Tensor
 
-    def __init__(self, channels: int, momentum: float = 0.01) -> None:
+    def __init__(self, channels: int, batches: int = 20) -> None:
         super().__init__()
-        self._momentum = momentum
-        self.register_buffer("running_mean", torch.zeros(channels))
-        self.register_buffer("running_var", torch.ones(channels))
+        self._batches = batches
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.training:
-            self._observe(x)
-        shift = self.running_mean[None, :, None, None]
-        return (x - shift) * self.running_var[None, :, None, None].rsqrt()
-
-    @torch.no_grad()
-    def _observe(self, x: Tensor) -> None:
-        momentum = max(self._momentum, 1 / (1 + int(self.seen)))
-        mean = x.mean(dim=(0, 2, 3))
-        # Around the running mean, so that the spread between batches counts too.
-        variance = (x - self.running_mean[None, :, None, None]).square().mean(dim=(0, 2, 3))
-        if int(self.seen) == 0:
-            variance = x.var(dim=(0, 2, 3))
-        self.running_mean.lerp_(mean, momentum)
-        self.running_var.lerp_(variance.clamp_min(1e-4), momentum)
-        self.seen += 1
+        """Normalise `(b, channels, h, w)`."""
+        seen = int(self.seen)
+        if self.training and seen < self._batches:
+            with torch.no_grad():
+                self.mean.lerp_(x.mean(dim=(0, 2, 3)), 1 / (1 + seen))
+                self.variance.lerp_(x.var(dim=(0, 2, 3)), 1 / (1 + seen))
+                self.seen += 1
+        return (x - self.mean[None, :, None, None]) * self.variance[None, :, None, None].rsqrt()
 
 
 class TrainedAutoencoder(nn.Module):
@@ -94,7 +87,7 @@ class TrainedAutoencoder(nn.Module):
         super().__init__()
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
-        self.norm = RunningNorm(LATENT_CHANNELS)
+        self.norm = FirstNorm(LATENT_CHANNELS)
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Normalised latents."""
@@ -155,8 +148,8 @@ def load_autoencoder(path: Path) -> tuple[AutoencoderConfig, TrainedAutoencoder]
     network.load_state_dict(state)
     config = replace(
         AutoencoderConfig(),
-        latents_mean=tuple(network.norm.running_mean.tolist()),
-        latents_std=tuple(network.norm.running_var.sqrt().tolist()),
+        latents_mean=tuple(network.norm.mean.tolist()),
+        latents_std=tuple(network.norm.variance.sqrt().tolist()),
     )
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return config, network.eval().requires_grad_(False)
@@ -237,7 +230,7 @@ def _step(
             target = warp(pictures[:again], generator, "bicubic").clamp(-1, 1)
         second = network.decoder(network.encode(moved)).float()
         loop, _ = picture_loss(second, target)
-    total = loss + plan.round_trip_share * loop + 1e-3 * latents.square().mean()
+    total = loss + plan.round_trip_share * loop + plan.moment_weight * moments(latents)
     state.optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(total)
     norm = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -269,6 +262,12 @@ def picture_loss(pictures: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         error = F.avg_pool2d(error, 2)
         coarse = coarse + error.abs().mean()
     return detail + gradient + 0.5 * coarse + 2 * squared, detail
+
+
+def moments(latents: Tensor) -> Tensor:
+    """How far the channels are from zero mean and unit variance; 0 where they are there."""
+    variance, mean = torch.var_mean(latents, dim=(0, 2, 3))
+    return mean.square().mean() + variance.clamp_min(1e-4).log().square().mean()
 
 
 def _gradient(x: Tensor, dim: int) -> Tensor:

@@ -87,6 +87,8 @@ def caption(
     spoken = _chosen_attributes(scene, values_of_one, rng)
     before, behind = [], []
     for attribute, word in spoken:
+        if word in phrase:  # "snowy snowy mountains"
+            continue
         if attribute.name in _COLOURS and not _goes_behind(word) and rng.random() < 0.22:
             behind.append(_pick(rng, _TONES).format(word))
         elif _goes_behind(word):
@@ -95,7 +97,7 @@ def caption(
             before.append(word)
     if rng.random() < 0.06:
         before.insert(0, _pick(rng, _ADORNMENTS))
-    text = _compose(phrase, before, behind, rng)
+    text = re.sub(r"\ba (?=[aeio])", "an ", _compose(phrase, before, behind, rng))
     return re.sub(r"\b(left|right)\b", _other_side, text) if mirrored else text
 
 

@@ -231,16 +231,19 @@ SCENES_CITY: tuple[Scene, ...] = (
     Scene(
         "skyline",
         (
-            "a city skyline at night",
-            "downtown skyscrapers at night",
+            "a city skyline",
+            "downtown skyscrapers",
             "a neon city by the water",
             "skyscrapers with lit windows",
             "city lights reflected in the water",
-            "a city at night",
+            "a big city",
         ),
         (
             Attribute("colour", NIGHT_WORDS),
-            Attribute("time", (("at dusk",), (), ("late at night", "at midnight"))),
+            Attribute(
+                "time",
+                (("at dusk", "in the evening"), ("at night",), ("late at night", "at midnight")),
+            ),
             Attribute("height", (("low",), (), ("towering", "high"))),
             Attribute("lights", (("with few lights",), (), ("brightly lit", "with many lights"))),
             Attribute("water", (("calm", "still"), (), ("rough",))),

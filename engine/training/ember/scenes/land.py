@@ -316,34 +316,49 @@ DAWN_WORDS = (
 SCENES_LAND: tuple[Scene, ...] = (
     Scene(
         "mountains",
-        ("snowy mountains",),
+        (
+            "snowy mountains",
+            "a mountain range",
+            "mountains by a lake",
+            "snow-capped peaks",
+            "alpine peaks behind pine trees",
+            "high mountains above a lake",
+        ),
         (
             Attribute("time", DAYLIGHT_WORDS),
-            Attribute("height", (("low",), (), ("high",))),
-            Attribute("snow", ((), (), ("snowy",))),
-            Attribute("fog", (("clear",), (), ("foggy",))),
+            Attribute("height", (("low",), (), ("high", "towering"))),
+            Attribute("snow", (("rocky", "bare"), (), ("in deep snow", "white"))),
+            Attribute("fog", (("clear",), (), ("foggy", "misty"))),
         ),
         paint_mountains,
     ),
     Scene(
         "dunes",
-        ("desert dunes",),
+        ("desert dunes", "sand dunes", "a desert", "dunes in the desert", "a sea of sand"),
         (
             Attribute("colour", SAND_WORDS),
-            Attribute("size", (("small",), (), ("huge",))),
-            Attribute("viewpoint", (("above",), (), ("below",))),
-            Attribute("haze", (("clear",), (), ("hazy",))),
+            Attribute("size", (("small", "low"), (), ("huge", "high"))),
+            Attribute("viewpoint", ((), (), ("from above", "seen from above"))),
+            Attribute("haze", (("clear",), (), ("hazy", "dusty"))),
         ),
         paint_dunes,
     ),
     Scene(
         "cloud_sea",
-        ("a sea of clouds at dawn",),
+        (
+            "a sea of clouds",
+            "above the clouds",
+            "clouds seen from above",
+            "a blanket of clouds at dawn",
+            "sunrise above the clouds",
+        ),
         (
             Attribute("colour", DAWN_WORDS),
-            Attribute("viewpoint", (("above",), (), ("below",))),
-            Attribute("waves", (("clear",), (), ("hazy",))),
-            Attribute("peaks", (("clear",), (), ("hazy",))),
+            Attribute("viewpoint", ((), (), ())),
+            Attribute("waves", (("smooth", "calm"), (), ("billowing", "rolling"))),
+            Attribute(
+                "peaks", (("endless",), (), ("with mountain peaks", "with islands of rock"))
+            ),
         ),
         paint_cloud_sea,
     ),

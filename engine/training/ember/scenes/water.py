@@ -324,7 +324,7 @@ SCENES_WATER: tuple[Scene, ...] = (
             Attribute("colour", SEA_WORDS),
             Attribute("size", (("calm", "gentle"), (), ("high", "huge"))),
             Attribute("wind", (("smooth",), (), ("foaming", "rough"))),
-            Attribute("viewpoint", (("from above",), (), ("from the water",))),
+            Attribute("viewpoint", ((), (), ("from above", "seen from above"))),
         ),
         paint_waves,
     ),

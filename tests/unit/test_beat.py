@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.analysis.analyzer import Analyzer
+from engine.analysis.report import beat_times_s, feature_arrays
+from engine.analysis.tap import TapTempo
+from engine.messages import AudioFeatures
+from tests.signals import drums, noise
+
+RATE = 24_000
+
+
+def heard(samples: np.ndarray) -> list[AudioFeatures]:
+    return Analyzer(RATE).push(samples)
+
+
+def beats(features: list[AudioFeatures]) -> np.ndarray:
+    return np.array(beat_times_s(feature_arrays(features, RATE)))
+
+
+def share_on_beat(times_s: np.ndarray, bpm: float, from_s: float) -> float:
+    late = times_s[times_s > from_s]
+    distance = np.abs((late * bpm / 60.0 + 0.5) % 1.0 - 0.5) * 60.0 / bpm
+    return float(np.mean(distance < 0.05))
+
+
+@pytest.mark.parametrize("bpm", [76.0, 97.0, 120.0, 139.5, 168.0])
+def test_tempo_and_phase_of_a_drum_loop_are_found(bpm: float) -> None:
+    features = heard(drums(bpm, 12.0, RATE))
+    assert features[-1].tempo_bpm == pytest.approx(bpm, rel=0.01)
+    assert features[-1].tempo_confidence > 0.6
+    times = beats(features)
+    assert share_on_beat(times, bpm, 5.0) == 1.0
+    assert len(times[times > 5.0]) == pytest.approx(7.0 * bpm / 60.0, abs=1.5)
+
+
+def test_the_first_lock_takes_at_most_four_seconds() -> None:
+    times = beats(heard(drums(124.0, 6.0, RATE)))
+    assert times[0] < 4.0
+    assert share_on_beat(times, 124.0, 4.0) == 1.0
+
+
+def test_a_new_tempo_is_followed_within_six_seconds() -> None:
+    music = np.concatenate([drums(100.0, 12.0, RATE), drums(132.0, 10.0, RATE)])
+    features = heard(music)
+    late = [f.tempo_bpm for f in features if f.sample_index > 18 * RATE]
+    np.testing.assert_allclose(late, 132.0, rtol=0.02)
+    assert share_on_beat(beats(features) - 12.0, 132.0, 7.0) == 1.0
+
+
+@pytest.mark.parametrize("sound", ["silence", "noise"])
+def test_there_is_no_beat_in(sound: str) -> None:
+    samples = noise(12.0, RATE) if sound == "noise" else np.zeros(12 * RATE, np.float32)
+    last = heard(samples)[-1]
+    assert last.beat_count == 0
+    assert last.tempo_confidence < 0.2
+
+
+def test_the_phase_runs_smoothly_and_wraps_exactly_at_each_counted_beat() -> None:
+    features = heard(np.concatenate([drums(110.0, 8.0, RATE), drums(110.0, 8.0, RATE, 0.2)]))
+    phase = np.array([f.beat_phase for f in features])
+    count = np.array([f.beat_count for f in features])
+    tempo = np.array([f.tempo_bpm for f in features])
+    assert np.all((phase >= 0.0) & (phase < 1.0))
+    assert np.all(np.diff(count) >= 0)
+    locked = np.flatnonzero(count > 0)[0]
+    moved = np.diff(phase[locked:]) % 1.0
+    expected = 256 / RATE * tempo[locked + 1 :] / 60.0
+    assert np.all(moved > 0.5 * expected)
+    assert np.all(moved < 1.5 * expected)
+    wrapped = np.diff(phase[locked:]) < 0.0
+    np.testing.assert_array_equal(wrapped, np.diff(count[locked:]) > 0)
+
+
+def test_after_the_music_beats_stop_but_the_phase_runs_on() -> None:
+    features = heard(np.concatenate([drums(120.0, 8.0, RATE), np.zeros(6 * RATE, np.float32)]))
+    at_10_s = next(f for f in features if f.sample_index > 10 * RATE)
+    last = features[-1]
+    assert last.beat_count == at_10_s.beat_count
+    assert last.tempo_confidence < 0.05
+    assert last.tempo_bpm == pytest.approx(120.0, rel=0.01)
+    assert last.beat_phase != features[-2].beat_phase
+
+
+def test_a_pause_does_not_lose_the_tempo() -> None:
+    music = drums(128.0, 8.0, RATE)
+    features = heard(np.concatenate([music, np.zeros(5 * RATE, np.float32), music]))
+    soon = next(f for f in features if f.sample_index > 14 * RATE)
+    assert soon.tempo_bpm == pytest.approx(128.0, rel=0.02)
+    assert soon.tempo_confidence > 0.4
+
+
+def test_a_tempo_set_by_hand_holds_against_the_music() -> None:
+    analyzer = Analyzer(RATE)
+    analyzer.set_tempo(90.0)
+    assert analyzer.push(drums(120.0, 6.0, RATE))[-1].tempo_bpm == pytest.approx(90.0)
+    analyzer.set_tempo(0.0)
+    assert analyzer.push(drums(120.0, 6.0, RATE))[-1].tempo_bpm == pytest.approx(120.0, rel=0.01)
+
+
+def test_taps_set_tempo_and_phase() -> None:
+    analyzer = Analyzer(RATE)
+    quiet = noise(6.0, RATE, level=0.05)
+    taps = [1.0, 1.5, 2.0, 2.5]
+    features = []
+    for second in range(len(quiet) // 256):
+        block = quiet[second * 256 : (second + 1) * 256]
+        features += analyzer.push(block)
+        while taps and taps[0] * RATE <= features[-1].sample_index:
+            analyzer.tap(round(taps.pop(0) * RATE))
+    assert features[-1].tempo_bpm == pytest.approx(120.0, rel=0.001)
+    times = beats(features)
+    assert share_on_beat(times, 120.0, 2.5) == 1.0
+
+
+def test_a_bouncing_key_and_a_long_pause_are_not_a_tempo() -> None:
+    taps = TapTempo()
+    assert taps.tap(1.0) == 0.0
+    assert taps.tap(1.05) == 0.0
+    assert taps.tap(1.5) == pytest.approx(120.0)
+    assert taps.tap(9.0) == 0.0

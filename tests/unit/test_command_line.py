@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.cli import _host_port, _parser, _size, main
+from app.live_command import choose_source
+from app.settings import Settings, SourceSettings
+from engine.commands import SourceChoice
+from engine.errors import CommandError
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    for name in ("live", "render", "analyze", "score", "models", "presets", "devices", "osc",
+                 "doctor", "train", "bench"):  # fmt: skip
+        assert f"\n    {name} " in text
+
+
+def test_the_defaults_are_the_documented_ones() -> None:
+    options = _parser().parse_args(["render", "demo", "-o", "x.mp4"])
+    assert (options.size, options.fps, options.seed) == ((512, 512), 30.0, 0)
+    live = _parser().parse_args(["live"])
+    assert (live.osc_port, live.osc_host) == (9000, "127.0.0.1")
+
+
+@pytest.mark.parametrize("text", ["512", "axb", "1x2x3", ""])
+def test_a_size_that_is_none_is_wrong_usage(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="640x360"):
+        _size(text)
+
+
+@pytest.mark.parametrize("text", ["9001", ":9001", "host:", "host:0", "host:70000"])
+def test_an_address_that_is_none_is_wrong_usage(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=r"127\.0\.0\.1:9001"):
+        _host_port(text)
+
+
+def test_the_source_argument_wins_over_what_is_remembered() -> None:
+    remembered = Settings(source=SourceSettings(kind="tone"))
+    assert choose_source(None, remembered, "") == SourceChoice("tone")
+    assert choose_source("demo", remembered, "") == SourceChoice("demo")
+    assert choose_source("mic", remembered, "ALSA: pulse") == SourceChoice("mic", "ALSA: pulse")
+    assert choose_source("file:a b.wav", remembered, "").path == Path("a b.wav")
+    with pytest.raises(CommandError, match="mic, demo, tone"):
+        choose_source("radio", remembered, "")
+
+
+@pytest.mark.parametrize("module", ["app.cli", "app.main_window", "engine.runtime.engine"])
+def test_importing_brings_no_torch_and_no_librosa(module: str) -> None:
+    heavy = "{'torch', 'librosa', 'diffusers', 'transformers'}"
+    code = f"import {module}, sys; print(*{heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

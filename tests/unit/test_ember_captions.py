@@ -1,0 +1,102 @@
+"""Captions of painted pictures say true things in words that ember knows."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from engine.training.ember.captions import CAPTION_WORDS, caption, range_words
+from engine.training.ember.scenes.catalogue import SCENES
+from engine.training.ember.scenes.scene import Attribute, Scene
+
+every_scene = pytest.mark.parametrize("scene", SCENES.values(), ids=list(SCENES))
+
+EXAMPLE = Scene(
+    "lake",
+    ("a lake", "still waters"),
+    (
+        Attribute("colour", (("red",), ("green",), ("blue",))),
+        Attribute("size", (("small",), (), ("big",))),
+        Attribute("place", (("on the left",), (), ("on the right",))),
+        Attribute("silent", ()),
+    ),
+    lambda *_: pytest.fail("captions do not paint"),
+)
+
+
+def _captions(scene: Scene, values: dict[str, float], count: int, **how: bool) -> list[str]:
+    rng = np.random.default_rng(3)
+    return [caption(scene, values, rng, **how) for _ in range(count)]
+
+
+def _values(scene: Scene, value: float) -> dict[str, float]:
+    return {attribute.name: value for attribute in scene.attributes}
+
+
+@every_scene
+def test_captions_use_only_known_words_in_lower_case(scene: Scene) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(80):
+        values = {attribute.name: float(rng.random()) for attribute in scene.attributes}
+        text = caption(scene, values, rng)
+        assert text == text.lower()
+        assert not re.search(r"[^a-z0-9', -]|  |^[ ,]|[ ,]$| ,", text), text
+        assert set(re.findall(r"[a-z0-9'-]+", text)) <= CAPTION_WORDS
+
+
+@every_scene
+def test_captions_of_one_picture_vary(scene: Scene) -> None:
+    assert len(set(_captions(scene, _values(scene, 0.95), 60))) >= 15
+
+
+def test_captions_mention_only_the_true_range() -> None:
+    values = {"colour": 0.5, "size": 0.9, "place": 0.1, "silent": 0.5}
+    text = " ".join(_captions(EXAMPLE, values, 300))
+    assert "green" in text
+    assert "big" in text
+    assert "on the left" in text
+    assert not re.search(r"\b(red|blue|small|right)\b", text)
+
+
+def test_captions_say_nothing_where_people_would_not() -> None:
+    values = {"colour": 0.5, "size": 0.5, "place": 0.5, "silent": 0.5}
+    text = " ".join(_captions(EXAMPLE, values, 200))
+    assert not re.search(r"\b(small|big|left|right)\b", text)
+
+
+def test_some_captions_only_name_the_scene_and_some_give_its_colour() -> None:
+    texts = _captions(EXAMPLE, {"colour": 0.1, "size": 0.1, "place": 0.1, "silent": 0.1}, 300)
+    plain = sum(text in ("a lake", "lake", "still waters") for text in texts)
+    coloured = sum("red" in text.split() or "red," in text for text in texts)
+    assert 30 < plain < 130
+    assert coloured > 140
+
+
+def test_a_mirrored_picture_has_left_and_right_exchanged() -> None:
+    values = {"colour": 0.1, "size": 0.1, "place": 0.1, "silent": 0.1}
+    text = " ".join(_captions(EXAMPLE, values, 100, mirrored=True))
+    assert "on the right" in text
+    assert "left" not in text
+
+
+def test_the_same_draw_gives_the_same_caption() -> None:
+    scene = SCENES["sunset"]
+    values = _values(scene, 0.7)
+    assert _captions(scene, values, 20) == _captions(scene, values, 20)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(0.0, ("red",)), (0.34, ("green",)), (0.999, ("blue",)), (1.0, ("blue",))]
+)
+def test_the_ranges_of_an_attribute_are_equal_and_lowest_first(
+    value: float, words: tuple[str, ...]
+) -> None:
+    assert range_words(EXAMPLE.attributes[0], value) == words
+
+
+def test_articles_fit_the_word_that_follows() -> None:
+    for scene in SCENES.values():
+        for text in _captions(scene, _values(scene, 0.1), 40):
+            assert not re.search(r"\ba [aeio]", text), text
