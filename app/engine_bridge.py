@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import Enum
-from typing import Literal, Protocol
+from typing import Protocol
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, SignalInstance, Slot
 
 from app.crash import CrashLog
 from app.device_scan import DeviceScan, ListedDevice
 from app.export_job import ExportJob, ExportRequest
+from app.snapshots import (
+    Message,
+    PanicState,
+    PromptState,
+    figures,
+    signal_state,
+)  # fmt: skip
 from engine import commands
 from engine.mailbox import Latest
-from engine.messages import EngineStatus, Frame, Phase, RecordStatus, SourceStatus
+from engine.messages import EngineStatus, Frame, RecordStatus, SourceStatus
 from engine.presets import preset_names
 
 logger = logging.getLogger(__name__)
@@ -48,74 +53,6 @@ class RunningEngine(Protocol):
     def close(self) -> None:
         """Stop and free; idempotent."""
         ...
-
-
-class SignalState(Enum):
-    """What the meters say about the sound; silence and a missing device are never confused."""
-
-    NO_DEVICE = "no device"
-    WAITING = "waiting"
-    PAUSED = "paused"
-    SILENT = "silent"
-    LIVE = "live"
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One line for the message bar; empty text hides it."""
-
-    text: str
-    level: Literal["error", "notice"] = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """The numbers of the status line, rounded to what is shown."""
-
-    phase: Phase = Phase.STARTING
-    model: str = ""
-    ai_fps: float = 0.0
-    output_fps: float = 0.0
-    latency_ms: float = 0.0
-    longest_gap_ms: float = 0.0
-    dropped: int = 0
-    overflows: int = 0
-    flashes_limited: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PanicState:
-    """Which of the holding buttons are down."""
-
-    frozen: bool = False
-    blackout: bool = False
-    still: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PromptState:
-    """The prompts the picture is made from right now."""
-
-    texts: tuple[str, ...] = ()
-    """The current one, and the next one while the walk goes on."""
-    weights: tuple[float, ...] = ()
-    index: int = 0
-    model: str = ""
-    unknown_words: tuple[tuple[str, str], ...] = ()
-
-
-def signal_state(status: EngineStatus) -> SignalState:
-    """Tell what the meters should say."""
-    source = status.source
-    if source.kind == "none" and status.phase in (Phase.STARTING, Phase.LOADING):
-        return SignalState.WAITING
-    if not source.connected:
-        return SignalState.NO_DEVICE
-    if not source.playing:
-        return SignalState.PAUSED
-    if status.features is None:
-        return SignalState.WAITING
-    return SignalState.SILENT if status.features.silent else SignalState.LIVE
 
 
 class EngineBridge(QObject):
@@ -218,7 +155,7 @@ class EngineBridge(QObject):
         self._offer_record(status.record)
         panic = PanicState(status.frozen, status.blackout, status.still)
         self._offer("panic", panic, self.panic_changed)
-        self._offer("figures", _figures(status), self.figures_changed)
+        self._offer("figures", figures(status), self.figures_changed)
         self._offer("devices", self.devices.result(), self.devices_changed)
         self._take_messages(status)
 
@@ -418,17 +355,3 @@ class EngineBridge(QObject):
     def cancel_export(self) -> None:
         """Stop the export; what was rendered is kept."""
         self.export_job.cancel()
-
-
-def _figures(status: EngineStatus) -> Figures:
-    return Figures(
-        phase=status.phase,
-        model=status.model,
-        ai_fps=round(status.ai_fps, 1),
-        output_fps=round(status.output_fps, 1),
-        latency_ms=float(round(status.latency_ms)),
-        longest_gap_ms=float(round(status.longest_gap_ms)),
-        dropped=status.dropped,
-        overflows=status.overflows,
-        flashes_limited=status.flashes_limited,
-    )

@@ -158,7 +158,7 @@ class ExportJob(QObject):
         except (ValueError, KeyError, TypeError):
             if line:
                 logger.info("export: %s", line)
-                self._last_words = line
+                self._last_words = line.removeprefix("sonolume: ")
             return
         self._set(state)
 

@@ -20,10 +20,11 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QVBoxLayou
 from app.actions import install
 from app.crash import CrashLog
 from app.device_scan import ListedDevice
-from app.engine_bridge import EngineBridge, Message, RunningEngine
+from app.engine_bridge import EngineBridge, RunningEngine
 from app.interrupt import quit_on_signals
 from app.memory import Memory
 from app.settings import SettingsStore, WindowSettings
+from app.snapshots import Message
 from app.style import apply_style
 from app.widgets.control_column import ControlColumn
 from app.widgets.header import Header

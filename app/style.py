@@ -44,9 +44,14 @@ FAMILIES = (
 )  # fmt: skip
 
 
+_SOLID = {name: QColor(value) for name, value in COLOURS.items()}  # never changed
+
+
 def colour(name: str, alpha: float = 1.0) -> QColor:
     """Return a colour of the palette; `alpha` in [0, 1]."""
-    value = QColor(COLOURS[name])
+    if alpha >= 1.0:
+        return _SOLID[name]
+    value = QColor(_SOLID[name])
     value.setAlphaF(alpha)
     return value
 

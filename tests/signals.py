@@ -38,7 +38,7 @@ def place(sound: Float32, times_s: np.ndarray, seconds: float, sample_rate: int)
     out = np.zeros(round(seconds * sample_rate) + sound.size, np.float32)
     for time_s in times_s:
         start = round(float(time_s) * sample_rate)
-        if 0 <= start and start + sound.size <= out.size:
+        if start >= 0 and start + sound.size <= out.size:
             out[start : start + sound.size] += sound
     return out[: round(seconds * sample_rate)]
 

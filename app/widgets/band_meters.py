@@ -6,7 +6,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Slot
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from app.engine_bridge import SignalState
+from app.snapshots import SignalState
 from app.style import colour, font
 from app.widgets.meter_paint import paint_well
 from engine.messages import BAND_NAMES, AudioFeatures

@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Slot
 from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from app.engine_bridge import SignalState
+from app.snapshots import SignalState
 from app.style import colour, font
 from engine.messages import AudioFeatures
 

@@ -15,9 +15,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
-from app.engine_bridge import EngineBridge, Message, PromptState
+from app.engine_bridge import EngineBridge
 from app.export_job import ExportRequest, ExportState
 from app.settings import ExportSettings
+from app.snapshots import Message, PromptState
 from app.widgets.buttons import Button, Choice, ElidedLabel, label
 from app.widgets.export_shape import RATES_FPS, SHAPES, SIZES, output_name, output_size
 from app.widgets.key_sheet import SheetHead
@@ -77,7 +78,7 @@ class ExportPanel(QWidget):
         self.seconds.setAccessibleName("Seconds to render")
         self.output.setAccessibleName("Video file")
 
-    def _arrange(self) -> None:
+    def _form(self) -> QGridLayout:
         shapes = QHBoxLayout()
         shapes.setSpacing(4)
         for button in self.shapes.values():
@@ -101,6 +102,9 @@ class ExportPanel(QWidget):
                 grid.addWidget(entry, row, 1)
             else:
                 grid.addLayout(entry, row, 1)
+        return grid
+
+    def _arrange(self) -> None:
         buttons = QHBoxLayout()
         buttons.addWidget(self.start, 2)
         buttons.addWidget(self.cancel, 1)
@@ -110,7 +114,7 @@ class ExportPanel(QWidget):
         layout.setContentsMargins(16, 10, 16, 14)
         layout.setSpacing(10)
         layout.addWidget(head)
-        layout.addLayout(grid)
+        layout.addLayout(self._form())
         layout.addWidget(self.summary)
         layout.addLayout(buttons)
         layout.addWidget(self.progress)

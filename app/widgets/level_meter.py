@@ -6,7 +6,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Slot
 from PySide6.QtGui import QFont, QLinearGradient, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from app.engine_bridge import SignalState
+from app.snapshots import SignalState
 from app.style import colour, font
 from app.widgets.meter_paint import db_position, paint_well
 from engine.messages import AudioFeatures

@@ -5,7 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
-from app.engine_bridge import EngineBridge, Message
+from app.engine_bridge import EngineBridge
+from app.snapshots import Message
 from app.widgets.buttons import Button, restyle
 from app.widgets.icons import icon, pixmap
 

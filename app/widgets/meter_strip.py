@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Slot
+from PySide6.QtCore import QSize, Slot
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from app.actions import shown_key
-from app.engine_bridge import EngineBridge, PanicState, SignalState
+from app.engine_bridge import EngineBridge
+from app.snapshots import PanicState, SignalState
 from app.style import font
 from app.widgets.band_meters import BandMeters
 from app.widgets.beat_lamp import BeatLamp

@@ -10,7 +10,7 @@ from app.resources import read_bytes_if_shipped
 from app.style import colour
 from engine.messages import Frame
 
-STILL = "stills/still.png"
+STILL = "stills/still.jpg"
 
 
 class PictureView(QWidget):

@@ -7,7 +7,8 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from app.actions import shown_key
-from app.engine_bridge import EngineBridge, PromptState
+from app.engine_bridge import EngineBridge
+from app.snapshots import PromptState
 from app.widgets.buttons import Button, label, restyle
 from app.widgets.scene_button import SceneButton
 

@@ -132,7 +132,7 @@ class SourcePanel(QWidget):
         if status.kind == "mic":
             text = status.name if status.connected else f"{status.name}: not connected"
         else:
-            text = status.name
+            text = "The demo track" if status.kind == "demo" else status.name
         self.name.set_full_text(text)
         self.name.setVisible(bool(text))
         self._device_row.setVisible(status.kind in ("mic", "none"))

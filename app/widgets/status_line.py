@@ -6,7 +6,8 @@ from PySide6.QtCore import Slot
 from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 
-from app.engine_bridge import EngineBridge, Figures
+from app.engine_bridge import EngineBridge
+from app.snapshots import Figures
 from app.style import font
 from app.widgets.buttons import label, restyle
 from engine.messages import Phase

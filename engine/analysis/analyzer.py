@@ -20,8 +20,9 @@ ATTACK_DELAY_S = 0.012
 _QUICK_S = 1024 / 48_000
 _EXACT_S = 4096 / 48_000
 _LEVEL_S = 0.046
-_EXACT_BANDS = 2
-"""Sub and low are too narrow for the quick spectrum."""
+_QUICK_RISE, _EXACT_RISE = 0.75, 0.6
+_EXACT_BANDS = 3
+"""Sub, low and mid: the skirts of the quick spectrum would fill them with their neighbours."""
 _NOVELTY_LOW_HZ, _NOVELTY_HIGH_HZ = 30.0, 16_000.0
 _NOVELTY_PER_OCTAVE = 12
 
@@ -43,8 +44,8 @@ class Analyzer:
         self.gain_db = 0.0
         dt_s = self.hop_length / sample_rate
         self._dt_s = dt_s
-        self._quick = Spectrum(sample_rate, _QUICK_S)
-        self._exact = Spectrum(sample_rate, _EXACT_S)
+        self._quick = Spectrum(sample_rate, _QUICK_S, _QUICK_RISE)
+        self._exact = Spectrum(sample_rate, _EXACT_S, _EXACT_RISE)
         self._level_length = round(_LEVEL_S * sample_rate)
         longest = max(self._quick.length, self._exact.length, self._level_length)
         self._framer = Framer(self.hop_length, longest)

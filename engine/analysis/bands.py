@@ -15,8 +15,12 @@ _LOW_SHARE, _HIGH_SHARE = 0.1, 0.95
 _MIN_RANGE_DB, _MAX_RANGE_DB = 14.0, 36.0
 _LOUDEST = 0.94
 """Level of a band at its 95 % quantile: headroom for what is louder still."""
-_BAND_FLOOR_DB = -45.0
-"""A band this far below the whole is empty: its noise is not blown up."""
+_BAND_FLOOR_DB = np.array([-18.0, -14.0, -24.0, -36.0, -46.0, 0.0])
+"""A band whose top is this far below the whole is nearly empty, and its noise not blown up.
+
+Music falls towards the treble, so the floor does too; the lowest bands also catch each other's
+skirts.
+"""
 _QUIET_DB, _LOUD_DB = -62.0, -46.0
 """Between these the whole levels fade in, so that room noise does not shine."""
 _LEVEL_ATTACK_S, _LEVEL_RELEASE_S = 0.015, 0.2

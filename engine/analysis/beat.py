@@ -12,12 +12,12 @@ from engine.analysis.tempo import TempoEstimator
 _UPDATE_HOPS = 12
 _LOCAL_MEAN_S = 0.25
 _SCALE_S = 3.0
-_CLEAR, _UNCLEAR = 0.34, 0.12
+_CLEAR, _UNCLEAR = 0.32, 0.1
 """Clarity that counts as certain, and as none."""
 _LOCK_CONFIDENCE = 0.3
 _HOLD_S = 10.0
 """A lock outlives this much unclear music: a breakdown still has its beat."""
-_SILENT_HOLD_S = 1.0
+_SILENT_HOLD_S = 1.2
 _CONFIDENCE_S = 0.5
 _PHASE_GAIN_PER_BEAT = 0.35
 _MAX_SLEW = 0.35
@@ -78,17 +78,18 @@ class BeatTracker:
         """Take one hop of novelty; True when a beat begins."""
         self._silent_s = self._silent_s + self._dt_s if silent else 0.0
         pulse = self._pulse(novelty, silent)
-        if not silent:
+        paused = self._silent_s > _SILENT_HOLD_S
+        if not paused:  # a rest between two strokes is part of the rhythm
             self._tempo.push(pulse)
             self._hops += 1
             if self._hops % _UPDATE_HOPS == 0:
                 self._tempo.update(_UPDATE_HOPS * self._dt_s)
                 self._follow_tempo()
-        self._follow_confidence(silent)
+        self._follow_confidence(paused)
         if self._period <= 0.0:
             return False
-        self._memory.step(pulse, self._period, silent=silent)
-        return self._run_clock(silent)
+        self._memory.step(pulse, self._period, paused=paused)
+        return self._run_clock(paused)
 
     def _pulse(self, novelty: float, silent: bool) -> float:
         """Novelty above its local mean, in units of its own running scale."""
@@ -119,8 +120,8 @@ class BeatTracker:
     def _clear(self) -> float:
         return min(max((self._tempo.clarity - _UNCLEAR) / (_CLEAR - _UNCLEAR), 0.0), 1.0)
 
-    def _follow_confidence(self, silent: bool) -> None:
-        clear = 0.0 if silent else self._clear()
+    def _follow_confidence(self, paused: bool) -> None:
+        clear = 0.0 if paused else self._clear()
         self._unclear_s = 0.0 if clear > _LOCK_CONFIDENCE else self._unclear_s + self._dt_s
         target = clear if self._period > 0.0 else 0.0
         self.confidence += (1.0 - math.exp(-self._dt_s / _CONFIDENCE_S)) * (
@@ -130,11 +131,11 @@ class BeatTracker:
     def _late(self) -> float:
         return self._delay_hops / self._period
 
-    def _run_clock(self, silent: bool) -> bool:
+    def _run_clock(self, paused: bool) -> bool:
         """Move on by one hop, pulled towards the remembered phase."""
         step = 1.0 / self._period
         error = 0.0
-        if not silent and self._memory.certain:
+        if not paused and self._memory.certain:
             wanted = self._memory.phase - self._memory.beat + self._late()
             error = (wanted - self.phase + 0.5) % 1.0 - 0.5
         pull = min(max(_PHASE_GAIN_PER_BEAT * 2.0 * error, -_MAX_SLEW), _MAX_SLEW)

@@ -31,10 +31,10 @@ class PhaseMemory:
         offsets = (np.arange(_BINS) + _BINS // 2) % _BINS - _BINS // 2
         self._kernel = np.fft.rfft(np.exp(-0.5 * (offsets / _BINS / _KERNEL_WIDTH) ** 2))
 
-    def step(self, pulse: float, period: float, *, silent: bool) -> None:
+    def step(self, pulse: float, period: float, *, paused: bool) -> None:
         """Move on by one hop of a beat of `period` hops, with this much novelty."""
         self.phase = (self.phase + 1.0 / period) % 1.0
-        if silent:
+        if paused:
             return
         self._beats += 1.0 / period
         self._fold *= math.exp(-1.0 / (period * _BEATS))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.analysis.analyzer import ATTACK_DELAY_S, Analyzer
-from engine.messages import AudioFeatures, Float32
+from engine.messages import BAND_NAMES, AudioFeatures, Float32
 
 FEATURE_NAMES: tuple[str, ...] = tuple(
     row.name for row in fields(AudioFeatures) if row.name != "sample_rate"
@@ -50,7 +50,7 @@ def feature_arrays(features: list[AudioFeatures], sample_rate: int) -> dict[str,
     """One array per field, one row per hop; `time_s` is the end of each hop."""
     arrays = {name: np.array([getattr(f, name) for f in features]) for name in FEATURE_NAMES}
     for name in ("band_level", "band_hit", "band_presence"):
-        arrays[name] = arrays[name].reshape(len(features), -1)
+        arrays[name] = arrays[name].reshape(len(features), len(BAND_NAMES))
     arrays["time_s"] = arrays["sample_index"] / sample_rate
     return arrays
 

@@ -6,18 +6,19 @@ import numpy as np
 
 from engine.messages import Float32
 
-_RISE = 0.75
-"""Share of the window that rises: it leans to the newest samples and so reports them earlier."""
-
 
 class Spectrum:
-    """Power spectrum over a window of fixed duration. Analysis thread only."""
+    """Power spectrum over a window of fixed duration. Analysis thread only.
 
-    def __init__(self, sample_rate: int, window_s: float) -> None:
+    `rise` is the share of the window that rises. Above one half it leans to the newest samples and
+    so reports them earlier, at the price of a wider skirt.
+    """
+
+    def __init__(self, sample_rate: int, window_s: float, rise: float = 0.5) -> None:
         self.length = max(16, round(window_s * sample_rate))
         self.n_fft = 1 << (self.length - 1).bit_length()
         self.frequencies_hz = np.fft.rfftfreq(self.n_fft, 1.0 / sample_rate)
-        self._window = _leaning_hann(self.length)
+        self._window = _leaning_hann(self.length, rise)
         self._scale = np.float32(2.0 / (self.n_fft * float(np.sum(self._window**2))))
 
     def power(self, samples: Float32) -> Float32:
@@ -64,8 +65,8 @@ def log_filterbank(
     return np.array(rows, np.float32)
 
 
-def _leaning_hann(length: int) -> Float32:
-    rise = round(length * _RISE)
+def _leaning_hann(length: int, share: float) -> Float32:
+    rise = round(length * share)
     up = 0.5 - 0.5 * np.cos(np.pi * (np.arange(rise) + 0.5) / rise)
     fall = length - rise
     down = 0.5 + 0.5 * np.cos(np.pi * (np.arange(fall) + 0.5) / fall)

@@ -4,7 +4,7 @@ WCAG 2.3.1: a general flash is a pair of opposing changes of relative luminance 
 where the darker state is below 0.80; a red flash is such a pair of (R - G - B) x 320 by more than
 20 that involves a saturated red, R / (R + G + B) >= 0.8. More than three in any second over a
 quarter of the picture may harm. We count both on a coarse grid and on the picture's mean, a little
-more strictly than that, and hold a frame back just enough that one change too many does not happen.
+more strictly than that, and hold a frame back just enough that one too many does not happen.
 """
 
 from __future__ import annotations

@@ -9,7 +9,13 @@ import numpy as np
 from engine.commands import Command
 from engine.mailbox import Latest
 from engine.messages import (
-    AudioFeatures, EngineStatus, Frame, Phase, PromptWeight, SourceStatus, freeze,
+    AudioFeatures,
+    EngineStatus,
+    Frame,
+    Phase,
+    PromptWeight,
+    SourceStatus,
+    freeze,
 )  # fmt: skip
 from engine.params import defaults
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.crash import CrashLog
-from app.engine_bridge import EngineBridge, Message, SignalState, signal_state
+from app.engine_bridge import EngineBridge
 from app.main_window import MainWindow
+from app.snapshots import Message, SignalState, signal_state
 from engine.messages import EngineStatus, Phase, RecordStatus, SourceStatus
 from tests.gui.fake_engine import FakeEngine, features, frame
 

@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.engine_bridge import EngineBridge
-from app.main_window import MainWindow
+from app.main_window import MainWindow, run_window
 from app.settings import Settings, SettingsStore, SourceSettings
 from engine.commands import SourceChoice
 from engine.messages import SourceStatus
+from tests.gui.fake_engine import FakeEngine, frame
 
 Look = Callable[..., None]
 
@@ -105,6 +108,17 @@ def test_the_window_remembers_what_was_chosen(
     assert again.export.shape == "9:16"
     assert "motion" in again.closed_groups
     assert "colour" not in again.closed_groups
+
+
+def test_the_window_runs_for_some_seconds_and_leaves_the_engine_open(
+    styled: QApplication, engine: FakeEngine, store: SettingsStore
+) -> None:
+    hook = sys.excepthook
+    engine.frames.put(frame(1))
+    assert run_window(engine, settings=store, list_devices=tuple, seconds=0.1) == 0
+    assert store.path.is_file()
+    assert not engine.closed
+    assert sys.excepthook is hook
 
 
 def test_full_screen_is_not_remembered_as_the_size_of_the_window(

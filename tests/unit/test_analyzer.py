@@ -124,9 +124,7 @@ def test_published_arrays_cannot_be_changed() -> None:
 def test_stereo_of_two_equal_channels_is_heard_like_mono() -> None:
     mono = drums(120.0, 1.0, 24_000)
     stereo = np.stack([mono, mono], axis=1)
-    for ours, theirs in zip(
-        table(heard(stereo, 24_000)), table(heard(mono, 24_000)), strict=True
-    ):
+    for ours, theirs in zip(table(heard(stereo, 24_000)), table(heard(mono, 24_000)), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
@@ -134,7 +132,8 @@ def test_the_report_has_every_key_and_one_row_per_hop() -> None:
     rate = 24_000
     report, arrays = analyze(in_blocks(drums(120.0, 8.0, rate), 1000), rate)
     assert set(report) == {
-        "duration_s", "tempo_bpm", "beats_s", "downbeats_s", "onsets_s", "lanes", "key", "sections",
+        "duration_s", "tempo_bpm", "beats_s", "downbeats_s",
+        "onsets_s", "lanes", "key", "sections",
     }  # fmt: skip
     assert report["duration_s"] == 8.0
     assert report["tempo_bpm"] == pytest.approx(120.0, rel=0.01)

@@ -20,7 +20,7 @@ def levels(features: list[AudioFeatures]) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("frequency_hz", "band"),
-    [(40.0, "sub"), (120.0, "low"), (700.0, "mid"), (3500.0, "high"), (9000.0, "air")],
+    [(33.0, "sub"), (120.0, "low"), (700.0, "mid"), (3500.0, "high"), (9000.0, "air")],
 )
 def test_a_tone_lights_its_own_band_and_the_whole(frequency_hz: float, band: str) -> None:
     level = heard(sine(frequency_hz, 2.0, 48_000), 48_000)[-1].band_level
@@ -32,7 +32,7 @@ def test_a_tone_lights_its_own_band_and_the_whole(frequency_hz: float, band: str
 
 @pytest.mark.parametrize("gain", [0.1, 3.0])
 def test_levels_do_not_depend_on_the_gain_of_the_line(gain: float) -> None:
-    music = drums(120.0, 8.0, RATE)
+    music = drums(120.0, 5.0, RATE)
     soft = levels(heard(music * np.float32(gain)))
     usual = levels(heard(music))
     np.testing.assert_allclose(soft[-200:].mean(0), usual[-200:].mean(0), atol=0.05)
@@ -55,18 +55,18 @@ def test_a_hit_jumps_and_is_gone_after_a_fifth_of_a_second() -> None:
 
 
 def test_a_chorus_stays_brighter_than_the_verse_it_follows() -> None:
-    verse = drums(120.0, 8.0, RATE) * np.float32(0.2)
-    chorus = drums(120.0, 12.0, RATE)
+    verse = drums(120.0, 6.0, RATE) * np.float32(0.2)
+    chorus = drums(120.0, 8.0, RATE)
     level = levels(heard(np.concatenate([verse, chorus, verse])))[:, BAND_NAMES.index("all")]
     hop_s = 256 / RATE
-    late_chorus = level[round(16 / hop_s) : round(20 / hop_s)].mean()
-    second_verse = level[round(22 / hop_s) :].mean()
+    late_chorus = level[round(10 / hop_s) : round(14 / hop_s)].mean()
+    second_verse = level[round(16 / hop_s) :].mean()
     assert late_chorus > second_verse + 0.2
 
 
 def test_gain_control_stands_still_in_silence() -> None:
     music = drums(120.0, 4.0, RATE)
-    pause = np.zeros(20 * RATE, np.float32)
+    pause = np.zeros(10 * RATE, np.float32)
     with_pause = heard(np.concatenate([music, pause, music]))
     without = heard(np.concatenate([music, music]))
     np.testing.assert_allclose(
@@ -75,7 +75,7 @@ def test_gain_control_stands_still_in_silence() -> None:
 
 
 def test_in_silence_everything_falls_to_nothing() -> None:
-    last = heard(np.concatenate([drums(120.0, 3.0, RATE), np.zeros(15 * RATE, np.float32)]))[-1]
+    last = heard(np.concatenate([drums(120.0, 3.0, RATE), np.zeros(12 * RATE, np.float32)]))[-1]
     assert last.silent
     assert last.band_level.max() < 0.01
     assert last.band_hit.max() < 0.01

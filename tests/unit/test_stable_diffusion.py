@@ -124,6 +124,6 @@ def test_a_hub_id_without_network_says_so_in_one_line(
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ModelLoadError, match="someone/some-model .* network") as caught:
+    with pytest.raises(ModelLoadError, match=r"someone/some-model .* network") as caught:
         checkpoint_folder("someone/some-model")
     assert "\n" not in str(caught.value)

@@ -19,7 +19,7 @@ class Painter(Protocol):
     def __call__(
         self, values: Values, generator: torch.Generator, height: int, width: int
     ) -> torch.Tensor:
-        """Return shape `(b, 3, height, width)`, float32 sRGB in [0, 1], on the generator's device."""
+        """Return `(b, 3, height, width)`, float32 sRGB in [0, 1], on the generator's device."""
         ...
 
 

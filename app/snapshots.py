@@ -1,0 +1,92 @@
+"""What the window shows, as frozen values: made from an `EngineStatus`, compared, then shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+from engine.messages import EngineStatus, Phase
+
+
+class SignalState(Enum):
+    """What the meters say about the sound; silence and a missing device are never confused."""
+
+    NO_DEVICE = "no device"
+    WAITING = "waiting"
+    PAUSED = "paused"
+    SILENT = "silent"
+    LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One line for the message bar; empty text hides it."""
+
+    text: str
+    level: Literal["error", "notice"] = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The numbers of the status line, rounded to what is shown."""
+
+    phase: Phase = Phase.STARTING
+    model: str = ""
+    ai_fps: float = 0.0
+    output_fps: float = 0.0
+    latency_ms: float = 0.0
+    longest_gap_ms: float = 0.0
+    dropped: int = 0
+    overflows: int = 0
+    flashes_limited: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PanicState:
+    """Which of the holding buttons are down."""
+
+    frozen: bool = False
+    blackout: bool = False
+    still: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PromptState:
+    """The prompts the picture is made from right now."""
+
+    texts: tuple[str, ...] = ()
+    """The current one, and the next one while the walk goes on."""
+    weights: tuple[float, ...] = ()
+    index: int = 0
+    model: str = ""
+    unknown_words: tuple[tuple[str, str], ...] = ()
+
+
+def signal_state(status: EngineStatus) -> SignalState:
+    """Tell what the meters should say."""
+    source = status.source
+    if source.kind == "none" and status.phase in (Phase.STARTING, Phase.LOADING):
+        return SignalState.WAITING
+    if not source.connected:
+        return SignalState.NO_DEVICE
+    if not source.playing:
+        return SignalState.PAUSED
+    if status.features is None:
+        return SignalState.WAITING
+    return SignalState.SILENT if status.features.silent else SignalState.LIVE
+
+
+def figures(status: EngineStatus) -> Figures:
+    """Round an engine's figures to what is shown."""
+    return Figures(
+        phase=status.phase,
+        model=status.model,
+        ai_fps=round(status.ai_fps, 1),
+        output_fps=round(status.output_fps, 1),
+        latency_ms=float(round(status.latency_ms)),
+        longest_gap_ms=float(round(status.longest_gap_ms)),
+        dropped=status.dropped,
+        overflows=status.overflows,
+        flashes_limited=status.flashes_limited,
+    )
