@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
+from platformdirs import user_cache_path
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, SignalInstance, Slot
 
 from app.crash import CrashLog
@@ -24,9 +26,10 @@ from app.snapshots import (
     signal_state,
 )  # fmt: skip
 from engine import commands
+from engine.errors import PresetError
 from engine.mailbox import Latest
 from engine.messages import EngineStatus, Frame, RecordStatus, SourceStatus
-from engine.presets import preset_names
+from engine.presets import format_preset, load_preset, preset_names, with_changes
 
 logger = logging.getLogger(__name__)
 
@@ -348,8 +351,22 @@ class EngineBridge(QObject):
 
     @Slot(object)
     def start_export(self, request: ExportRequest) -> None:
-        """Render a file in a process of its own; the show goes on."""
-        self.export_job.start(request)
+        """Render the look of this moment in a process of its own; the show goes on."""
+        self.export_job.start(self._as_played(request))
+
+    def _as_played(self, request: ExportRequest) -> ExportRequest:
+        """Return the request with sliders and prompts as they are now, not as the preset was."""
+        status = self._engine.status()
+        try:
+            look = with_changes(load_preset(request.preset), status.values, status.prompt_texts)
+            path = user_cache_path("sonolume", appauthor=False) / "export-look.toml"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(format_preset(look), "utf-8")
+        except (PresetError, OSError) as error:
+            self.report(Message(f"Exporting the preset without your changes: {error}"))
+            return request
+        seed = int(status.values.get("diffusion/seed", 0.0))
+        return replace(request, preset=str(path), seed=seed)
 
     @Slot()
     def cancel_export(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
@@ -141,6 +141,21 @@ def parse_preset(text: str, file_name: str) -> Preset:
         if first["type"] == "extra_forbidden":
             message = f"unknown key{_nearest(str(first['loc'][-1]), _keys_beside(first['loc']))}"
         raise PresetError(f"{file_name}: {key}: {message}") from error
+
+
+def with_changes(preset: Preset, values: Mapping[str, float], texts: Sequence[str]) -> Preset:
+    """Return `preset` as it is played now: base values and prompt texts changed by hand.
+
+    The master fader and the seed stay out: they belong to the moment, not to the look.
+    """
+    kept = {
+        name: value
+        for name, value in values.items()
+        if name not in ("master/fade", "diffusion/seed") and value != PARAMS[name].default
+    }
+    pairs = zip(preset.prompts, texts, strict=False)
+    prompts = tuple(scene.model_copy(update={"text": text}) for scene, text in pairs)
+    return preset.model_copy(update={"params": kept, "prompts": prompts or preset.prompts})
 
 
 def format_preset(preset: Preset) -> str:

@@ -1,4 +1,4 @@
-"""The sound of MP4, MKV, M4A, WEBM and whatever else FFmpeg opens, through PyAV."""
+"""MP3, and the sound of MP4, MKV, M4A, WEBM and whatever else FFmpeg opens, through PyAV."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _REMEDY = "choose a file with sound"
 _GUESSED_LENGTH = frozenset({"aac", "mp3", "mpegts", "ac3", "dts"})
-"""Containers without an index: FFmpeg estimates their length from the bit rate."""
+"""Formats without an index: FFmpeg may estimate their length from the bit rate."""
 _SHORT_S = 0.25
 _SEEK_MARGIN_S = 0.2
 """Decoders need a few packets before what they return is right again after a seek."""
@@ -118,7 +118,7 @@ class ContainerDecoder:
 
     def _check_end(self, end_s: float) -> None:
         guessed = self._container.format.name in _GUESSED_LENGTH
-        if not guessed and end_s < self.duration_s - _SHORT_S:
+        if end_s < self.duration_s * (0.8 if guessed else 1.0) - _SHORT_S:
             self.note = (
                 f"{self._name} breaks off: {end_s:.1f} s of {self.duration_s:.1f} s can be played"
             )

@@ -16,7 +16,20 @@ from engine.messages import Float32
 logger = logging.getLogger(__name__)
 
 _CONTAINERS = frozenset(
-    {".mp4", ".m4a", ".m4v", ".mov", ".mkv", ".mka", ".webm", ".aac", ".avi", ".ts", ".wma"}
+    {
+        ".mp4",
+        ".m4a",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".mka",
+        ".webm",
+        ".aac",
+        ".avi",
+        ".ts",
+        ".wma",
+        ".mp3",
+    }
 )
 _BLOCK = 65536
 _REMEDY = "choose a WAV, FLAC, OGG, MP3, M4A, MP4, MKV or WEBM file"
@@ -169,6 +182,6 @@ def _open_plain(path: Path) -> Decoder | None:
 
     try:
         return PlainDecoder(path)
-    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a headerless .raw
+    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: MP3, .raw
         logger.debug("libsndfile refuses %s: %s", path, error)
         return None

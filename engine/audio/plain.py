@@ -1,4 +1,4 @@
-"""WAV, FLAC, OGG, Opus and MP3, through libsndfile."""
+"""WAV, FLAC, OGG, Opus and what else libsndfile opens; MP3 is left to FFmpeg."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ logger = logging.getLogger(__name__)
 
 _CHUNK = 4096
 """What is lost where a file breaks: libsndfile throws away the whole read."""
-_MP3_PREROLL = 9216
-"""Eight MP3 frames: after a seek the bit reservoir is empty and what comes first is wrong."""
 
 
 class PlainDecoder:
     """One sound file, native channels, sample-exact seeks.
 
     Raises `soundfile.LibsndfileError` (or `TypeError` for headerless files) when it cannot open.
+    MP3 is refused with a `TypeError`: libsndfile 1.2.2 loses its bit reservoir between two reads
+    and returns damaged sound unless the whole file is read at once.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = self._reopen()
+        if self._file.format == "MP3":
+            self._file.close()
+            raise TypeError("MP3")
         self.sample_rate = int(self._file.samplerate)
         self.channels = int(self._file.channels)
         self.note = ""
@@ -51,18 +54,16 @@ class PlainDecoder:
 
     def seek(self, sample: int) -> None:
         """Make `sample` the next one read."""
-        if self._file.closed:
+        # A second seek in an OGG lands elsewhere in libsndfile 1.2.2; the first one is exact.
+        if self._file.closed or self._file.format == "OGG":
+            self._file.close()
             self._file = self._reopen()
-        preroll = min(sample, _MP3_PREROLL) if self._file.format == "MP3" else 0
         self._position = min(sample, self._there)
         try:
-            self._file.seek(self._position - preroll)
+            self._file.seek(self._position)
         except self._error as error:
             logger.warning("%s: cannot go to sample %d: %s", self._path.name, sample, error)
             self._breaks_at(0)
-            return
-        if preroll:
-            self._file.read(preroll, dtype="float32")
 
     def close(self) -> None:
         """Free the file; idempotent."""

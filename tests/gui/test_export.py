@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from app.export_job import ExportJob, ExportRequest, ExportState
 from app.main_window import MainWindow
 from app.widgets.export_panel import export_text
 from app.widgets.export_shape import SHAPES, SIZES, output_name, output_size
+from engine.params import defaults
+from engine.presets import load_preset
+from tests.gui.fake_engine import FakeEngine
 
 Look = Callable[..., None]
 
@@ -162,3 +166,14 @@ def test_closing_the_window_asks_twice_while_an_export_runs(
     assert "close again" in window.column.message.text.text()
     window.close()
     assert not window.isVisible()
+
+
+def test_an_export_renders_the_look_of_the_moment(
+    bridge: EngineBridge, engine: FakeEngine, request_: ExportRequest
+) -> None:
+    engine.show(values=defaults() | {"motion/zoom": 0.5, "diffusion/seed": 7.0})
+    played = bridge._as_played(replace(request_, preset="default"))
+    look = load_preset(played.preset)
+    assert look.params["motion/zoom"] == 0.5
+    assert look.prompts[0].text == engine.now.prompt_texts[0]
+    assert played.seed == 7

@@ -11,7 +11,7 @@ from engine.audio.downmix import stereo_matrix, to_stereo
 from engine.errors import AudioFileError
 from tests.signals import noise, sine
 
-RATE = 24_000
+RATE = 44_100
 
 
 def write(path: Path, samples: np.ndarray, rate: int = RATE, subtype: str | None = None) -> Path:
@@ -72,7 +72,7 @@ def test_sound_files_are_read_as_two_channels(suffix: str, tmp_path: Path) -> No
 def test_seeking_is_sample_exact(suffix: str, tmp_path: Path) -> None:
     with SoundReader(write(tmp_path / f"a.{suffix}", noise(2.0, RATE))) as reader:
         whole = reader.read_all()
-        for start in (30_000, 0, 5_001):
+        for start in (60_000, 0, 5_001):
             reader.seek(start)
             assert reader.position == start
             np.testing.assert_allclose(reader.read(900), whole[start : start + 900], atol=1e-4)
@@ -103,7 +103,7 @@ def test_a_truncated_file_plays_what_is_there_and_says_so(suffix: str, tmp_path:
     path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     with SoundReader(path) as reader:
         there = reader.read_all()
-        assert there.shape[0] == pytest.approx(2.0 * RATE, abs=0.25 * RATE)
+        assert there.shape[0] == pytest.approx(2.0 * RATE, abs=0.3 * RATE)
         assert f"half.{suffix} breaks off" in reader.note
         assert "of 4.0 s can be played" in reader.note
         reader.seek(0)

@@ -22,7 +22,13 @@ from engine.training.ember.flow import FlowPlan, FlowTrainer, integrate, learnin
 from engine.training.ember.latents import LatentFile, LatentSource
 from engine.training.ember.metrics import CsvLog, contact_sheet, psnr_db
 from engine.training.ember.scenes.catalogue import SCENES
-from engine.training.ember.stages import STAGES, export_ember
+from engine.training.ember.stages import (
+    HELD_BACK,
+    STAGES,
+    caption_words,
+    export_ember,
+    trained_scenes,
+)
 from engine.training.ember.text_table import PACKAGE, unpack_encoder
 
 _WORDS = ("sunset", "sea", "aurora", "waves", "storm", "over", "the")
@@ -93,6 +99,14 @@ def test_exported_latents_have_the_statistics_of_training(trained: Path) -> None
     tensors, _ = load_checkpoint(trained / "autoencoder.safetensors")
     expected = tensors["average.norm.mean"].tolist()
     assert config["latents_mean"] == pytest.approx(expected)
+
+
+def test_known_words_come_from_the_trained_scenes_only() -> None:
+    words = caption_words(trained_scenes(), seed=0, per_scene=60)
+    assert {"sunset", "sea", "aurora"} <= set(words)
+    assert not {scene.name for scene in trained_scenes()} & HELD_BACK
+    assert set(SCENES) >= HELD_BACK
+    assert "whale" not in words
 
 
 def test_a_stage_without_its_predecessor_says_which_one(tmp_path: Path) -> None:

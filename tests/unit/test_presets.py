@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import PresetError
-from engine.params import SOURCES
+from engine.params import SOURCES, defaults
 from engine.presets import (
     Preset,
     PromptScene,
@@ -16,6 +16,7 @@ from engine.presets import (
     load_preset,
     parse_preset,
     preset_names,
+    with_changes,
 )
 
 FACTORY = ("default", "drift", "garden", "ink", "pulse", "storm")
@@ -146,3 +147,15 @@ def test_a_preset_of_the_user_wins_over_the_factory(tmp_path: Path):
     (folder / "default.toml").write_text(GOOD, "utf-8")
     assert load_preset("default").name == "Good"
     assert preset_names().count("default") == 1
+
+
+def test_a_preset_as_played_keeps_what_the_hand_has_changed() -> None:
+    preset = load_preset("default")
+    values = defaults() | preset.params | {"motion/zoom": 0.5, "master/fade": 0.0}
+    texts = ["a typed prompt", *[scene.text for scene in preset.prompts[1:]]]
+    played = parse_preset(format_preset(with_changes(preset, values, texts)), "played.toml")
+    assert played.params["motion/zoom"] == 0.5
+    assert "master/fade" not in played.params
+    assert played.prompts[0].text == "a typed prompt"
+    assert played.prompts[0].hold_s == preset.prompts[0].hold_s
+    assert played.routes == preset.routes

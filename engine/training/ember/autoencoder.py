@@ -180,14 +180,10 @@ def measure(
 def warp(pictures: Tensor, generator: torch.Generator, mode: str, strength: float = 1) -> Tensor:
     """Zoom by up to 4 %, turn by up to 2 degrees and shift slightly, per picture."""
     grid = warp_grid(len(pictures), generator, pictures.shape[2:], strength).to(pictures.device)
-    return F.grid_sample(
-        pictures, grid, mode=mode, padding_mode="reflection", align_corners=False
-    )
+    return F.grid_sample(pictures, grid, mode=mode, padding_mode="reflection", align_corners=False)
 
 
-def warp_grid(
-    count: int, generator: torch.Generator, size: torch.Size, strength: float
-) -> Tensor:
+def warp_grid(count: int, generator: torch.Generator, size: torch.Size, strength: float) -> Tensor:
     """Sampling grid `(count, h, w, 2)` of a random slight affine motion."""
     zoom = 1 - strength * 0.04 * torch.rand(count, generator=generator)
     turn = strength * 0.07 * (torch.rand(count, generator=generator) - 0.5)

@@ -151,8 +151,13 @@ class FlowTrainer:
             self._teacher = self.averaged()
         with torch.autocast(self._device.split(":")[0], torch.bfloat16):
             end = integrate(
-                self._teacher, x_t, t, words, lengths,
-                steps=self.plan.distil_steps, guidance=self.plan.distil_guidance,
+                self._teacher,
+                x_t,
+                t,
+                words,
+                lengths,
+                steps=self.plan.distil_steps,
+                guidance=self.plan.distil_guidance,
             )
         return (x_t - end) / t[:, None, None, None]
 

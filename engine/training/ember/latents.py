@@ -119,9 +119,7 @@ def _stack(latents: Sequence[NDArray[np.float16]]) -> Tensor:
 
 
 @torch.inference_mode()
-def _encode(
-    pictures: Tensor, network: TrainedAutoencoder, generator: torch.Generator
-) -> Tensor:
+def _encode(pictures: Tensor, network: TrainedAutoencoder, generator: torch.Generator) -> Tensor:
     """Plain, mirrored and degraded latents `(3, b, 16, h, w)`."""
     with torch.autocast(pictures.device.type, torch.bfloat16):
         plain = network.encode(pictures)

@@ -28,9 +28,7 @@ class CsvLog:
             if not self._has_header:
                 writer.writeheader()
                 self._has_header = True
-            writer.writerow(
-                {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
-            )
+            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
 
 
 def psnr_db(pictures: Tensor, references: Tensor) -> Tensor:

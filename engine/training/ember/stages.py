@@ -46,12 +46,21 @@ _QUICK_SCALE = 0.125
 _QUICK_SCENES = 3
 HELD_BACK = frozenset(
     {
-        "black hole", "cells", "peacock feathers", "fractal", "smoke", "fish", "birds", "flames",
-        "soap bubbles", "fireworks", "whale",
+        "black hole",
+        "cells",
+        "peacock feathers",
+        "fractal",
+        "smoke",
+        "fish",
+        "birds",
+        "flames",
+        "soap bubbles",
+        "fireworks",
+        "whale",
     }
 )
-"""Painted, and seen by the autoencoder, but left out of what the flow network learns: two CPU cores
-and an hour are enough for thirty scenes. Empty this set where there is more time."""
+"""Painted, and seen by the autoencoder, but left out of what the flow network learns: two CPU
+cores and an hour are enough for thirty scenes. Empty this set where there is more time."""
 
 _SAVE_EVERY_S = 120.0
 _SHEET_EVERY_S = 300.0
@@ -202,9 +211,7 @@ def run_flow(
                 means = {key: value / _LOG_EVERY for key, value in sums.items()}
                 sums = {}
                 bar.set_postfix(loss=f"{means['loss']:.4f}")
-                log.write(
-                    {"step": trainer.state.step, "seconds": trainer.state.seconds, **means}
-                )
+                log.write({"step": trainer.state.step, "seconds": trainer.state.seconds, **means})
             if trainer.state.seconds - saved_s >= _SAVE_EVERY_S:
                 saved_s = trainer.state.seconds
                 trainer.state.save(path, {"stage": "flow"})
