@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from engine.analysis.report import analyze
 from engine.audio.decode import SoundReader
-from engine.errors import SinkError
 from engine.messages import Float32
 from engine.runtime.listening import audio_path
+from engine.sinks.movie_file import writing_failed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _BLOCK = 4096
 
@@ -19,20 +26,41 @@ def run(options: argparse.Namespace) -> int:
     """Analyse and write the JSON file (and the features of every hop)."""
     with SoundReader(audio_path(options.audio)) as reader:
         report, features = analyze(_blocks(reader), reader.sample_rate)
-    try:
-        options.json.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-        if options.features is not None:
-            import numpy as np
-
-            with options.features.open("wb") as file:
-                np.savez_compressed(file, allow_pickle=False, **features)
-    except OSError as error:
-        raise SinkError(f"{error.filename} cannot be written ({error.strerror})") from error
+        note = reader.note
+    _write(options.json, (json.dumps(report, indent=1) + "\n").encode())
+    if options.features is not None:
+        _write(options.features, _packed(features))
+    if note:
+        print(f"sonolume: {note}", file=sys.stderr)
     tempo = report["tempo_bpm"]
     named = f"{tempo:.1f} BPM" if tempo else "no tempo"
     print(f"{options.json}: {named}, {len(report['beats_s'])} beats, "
           f"{len(report['onsets_s'])} onsets")  # fmt: skip
     return 0
+
+
+def _packed(features: Mapping[str, NDArray[Any]]) -> bytes:
+    import numpy as np
+
+    packed = io.BytesIO()
+    np.savez_compressed(packed, allow_pickle=False, **features)
+    return packed.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write all or nothing: what was there stays when the disk is full. Raises `SinkError`."""
+    try:
+        if path.exists() and not path.is_file():  # a pipe or a terminal is no place for a part
+            path.write_bytes(content)
+            return
+        part = path.with_name(f"{path.name}.part")
+        try:
+            part.write_bytes(content)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise writing_failed(path, error) from error
 
 
 def _blocks(reader: SoundReader) -> Iterator[Float32]:

@@ -10,12 +10,14 @@ import sys
 from engine.bench.area import AREAS, BenchRequest, load_area
 from engine.bench.machine import machine
 from engine.errors import CommandError, EngineError
+from engine.runtime.limits import check_seconds
 
 
 def run(options: argparse.Namespace) -> int:
     """Run one area, or each area in a process of its own so that none warms another up."""
     if options.area is not None and options.area not in AREAS:
         raise CommandError(f"no benchmark {options.area!r}; there are {', '.join(AREAS)}")
+    check_seconds(options.seconds)
     if options.area is not None:
         request = BenchRequest(options.seconds, options.device_compute)
         results = load_area(options.area)(request)

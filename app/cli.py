@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger("numba").setLevel(logging.WARNING)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
-        return run(options)
+        return _written(run(options))
     except EngineError as error:
         if options.debug:
             raise
@@ -40,6 +41,48 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("sonolume: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        return _deaf()
+    except OSError as error:
+        if options.debug:
+            raise
+        if error.filename is None:  # print itself: `sonolume osc > /dev/full`
+            return _deaf(error)
+        print(f"sonolume: {error.filename} cannot be used: {error.strerror}", file=sys.stderr)
+        return 1
+    except Exception as error:  # a defect: still one line, and where to find the rest
+        if options.debug:
+            raise
+        print(f"sonolume: {_defect(error)}", file=sys.stderr)
+        return 1
+
+
+def _written(code: int) -> int:
+    """Return `code`, or 1 when what was printed does not arrive."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _deaf()
+    except OSError as error:
+        return _deaf(error)
+    return code
+
+
+def _deaf(error: OSError | None = None) -> int:
+    """Nobody reads any more (`sonolume osc | head`): print nothing else, at exit neither."""
+    if error is not None:
+        reason = error.strerror or error
+        print(f"sonolume: the output cannot be written: {reason}", file=sys.stderr)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def _defect(error: Exception) -> str:
+    words = next(iter(str(error).splitlines()), "")
+    named = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    if isinstance(error, MemoryError):
+        return f"the memory is not enough ({named}); choose a smaller size"
+    return f"an unexpected {named}; please report what the same command with --debug prints"
 
 
 _TOP_LEVEL = ("-h", "--help", "--version")
@@ -123,6 +166,9 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--init-image", type=Path)
     parser.add_argument("--quality", type=int, default=18, help="H.264 CRF: 0 best, 51 worst")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on where an interrupted render stopped"
+    )
     parser.add_argument("--dtype", choices=("auto", "float32", "bfloat16"), default="auto")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: all cores)")
     parser.add_argument("--progress-json", action="store_true", help=argparse.SUPPRESS)

@@ -5,29 +5,35 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
+import os
 import signal
+import sys
 import threading
+from fractions import Fraction
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
+from engine.clock import MonotonicClock
 from engine.commands import SetVolume, SourceChoice
-from engine.errors import CommandError, PresetError
-from engine.export import check_size
+from engine.errors import AudioFileError, CommandError, PresetError, SinkError
 from engine.presets import DEFAULT_PRESET
-from engine.registry import DEFAULT_MODEL
+from engine.registry import DEFAULT_MODEL, find_model
+from engine.runtime import limits
 from engine.runtime.engine import Engine, EngineConfig
 from engine.threads import Worker
 
 if TYPE_CHECKING:
-    from app.settings import Settings
+    from app.settings import Settings, SettingsStore
     from engine.control.osc import OscServer
 
 logger = logging.getLogger(__name__)
 
 OSC_OUT_HZ = 60.0
+LOOK_S = 0.25
 LAST_PICTURE = "last_picture.jpg"
 
 
@@ -35,18 +41,19 @@ def run(options: argparse.Namespace) -> int:
     """Run the show until the window closes, `--seconds` pass, or Ctrl-C."""
     from app.settings import SettingsStore
 
-    check_size(*options.size)
+    _check(options)
     store = SettingsStore()
-    engine = _open_engine(options, store.settings)
-    server = _open_osc(options, engine)
-    sender = _open_osc_out(options, engine)
+    engine = _open_engine(options, store)
+    server, sender = None, None
     announcer = Worker("control", lambda stop: _announce(engine, stop))
     try:
+        server = _open_osc(options, engine)
+        sender = _open_osc_out(options, engine)
         engine.start()
         if options.announce:
             announcer.start()
         if options.headless:
-            code = _run_headless(options.seconds)
+            code = _run_headless(engine, options.seconds)
         else:
             from app.main_window import run_window
             from engine.audio.device import list_devices
@@ -63,9 +70,37 @@ def run(options: argparse.Namespace) -> int:
             server.close()
         if sender is not None:
             sender.stop()
+    message = engine.status().message  # the last one may come from finishing the recording
+    if message and message != report["message"]:
+        report["message"] = message
+        print(f"sonolume: {message}", file=sys.stderr)
     if options.json:
         print(json.dumps(report))
     return code
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse before anything opens what no show can do. The rest is said while it runs."""
+    limits.check_size(*options.size)
+    limits.check_fps(options.fps)
+    limits.check_seconds(options.seconds)
+    find_model(options.model or DEFAULT_MODEL)
+    if options.record is not None:
+        _check_record(options.record, options.size, options.fps)
+
+
+def _check_record(path: Path, size: tuple[int, int], fps: float) -> None:
+    from engine.sinks.recorder import WORST_QUALITY, check_movie
+
+    check_movie(path, size, Fraction(fps).limit_denominator(1001), WORST_QUALITY)
+    if not path.parent.is_dir():
+        raise SinkError(
+            f"cannot record to {path}: the folder {path.parent} does not exist; create it"
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise SinkError(
+            f"cannot record to {path}: no permission to write there; choose another folder"
+        )
 
 
 def choose_source(text: str | None, settings: Settings, device: str) -> SourceChoice:
@@ -91,9 +126,12 @@ def _what_there_is() -> SourceChoice:
     return SourceChoice("mic" if has_input else "demo")
 
 
-def _open_engine(options: argparse.Namespace, settings: Settings) -> Engine:
+def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
+    settings = store.settings
     preset = options.preset or settings.preset or DEFAULT_PRESET
     choice = choose_source(options.source, settings, options.device)
+    if options.source is None and choice.kind == "file":
+        choice = _still_there(choice, store)
 
     def config(preset: str) -> EngineConfig:
         return EngineConfig(
@@ -111,10 +149,28 @@ def _open_engine(options: argparse.Namespace, settings: Settings) -> Engine:
         if options.preset:
             raise
         # The remembered preset is gone or broken: say so and open the show with the default.
-        logger.warning("%s", error)
+        _report(store, str(error))
         engine = Engine(config(DEFAULT_PRESET))
     engine.post(SetVolume(settings.volume))
     return engine
+
+
+def _still_there(choice: SourceChoice, store: SettingsStore) -> SourceChoice:
+    """The remembered file, or, when it is gone or broken by now, what there is."""
+    from engine.audio.decode import SoundReader
+
+    try:
+        SoundReader(choice.path or "").close()
+    except AudioFileError as error:
+        choice = _what_there_is()
+        _report(store, f"{error}; listening to {choice.kind} instead")
+    return choice
+
+
+def _report(store: SettingsStore, message: str) -> None:
+    """Say what was remembered and is no more: in the terminal, and in the window when it opens."""
+    logger.warning("%s", message)
+    store.problem = message
 
 
 def _open_osc(options: argparse.Namespace, engine: Engine) -> OscServer | None:
@@ -154,7 +210,7 @@ def _announce(engine: Engine, stopping: threading.Event) -> None:
             return
 
 
-def _run_headless(seconds: float | None) -> int:
+def _run_headless(engine: Engine, seconds: float | None) -> int:
     stop = threading.Event()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -163,11 +219,27 @@ def _run_headless(seconds: float | None) -> int:
     numbers = (signal.SIGINT, signal.SIGTERM)
     previous = [signal.signal(number, interrupt) for number in numbers]
     try:
-        stop.wait(seconds)
+        _watch(engine, stop, seconds)
     finally:
         for number, handler in zip(numbers, previous, strict=True):
             signal.signal(number, handler)
     return 0
+
+
+def _watch(engine: Engine, stop: threading.Event, seconds: float | None) -> None:
+    """Wait for the end of the show; what the window would say goes to the terminal, once."""
+    said = ""
+    clock = MonotonicClock()
+    end_s = clock.now() + seconds if seconds is not None else math.inf
+    while True:
+        left_s = end_s - clock.now()
+        ended = left_s <= 0.0 or stop.wait(min(left_s, LOOK_S))
+        message = str(engine.report()["message"])
+        if message and message != said:
+            print(f"sonolume: {message}", file=sys.stderr, flush=True)
+        said = message
+        if ended:
+            return
 
 
 def _keep_last_picture(engine: Engine) -> None:

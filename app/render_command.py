@@ -9,7 +9,7 @@ import sys
 import threading
 from types import FrameType
 
-from engine.export import ExportProgress, ExportReport, ExportSettings, render
+from engine.export import ExportProgress, ExportReport, ExportSettings, render, resumable
 from engine.presets import DEFAULT_PRESET
 from engine.registry import DEFAULT_MODEL
 from engine.runtime.listening import audio_path
@@ -18,8 +18,40 @@ INTERRUPTED = 130
 
 
 def run(options: argparse.Namespace) -> int:
-    """Render, with a progress bar; an interruption keeps what was made."""
-    settings = ExportSettings(
+    """Render, with a progress bar; an interruption keeps what was made, `--resume` goes on."""
+    settings = _settings(options)
+    if options.resume and not resumable(settings.output):
+        print(f"sonolume: nothing to resume for {settings.output}; rendering from the start",
+              file=sys.stderr)  # fmt: skip
+    stop = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    previous = [signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        report = _with_progress(
+            settings, stop, as_json=options.progress_json, resume=options.resume
+        )
+    finally:
+        signal.signal(signal.SIGINT, previous[0])
+        signal.signal(signal.SIGTERM, previous[1])
+    if options.json:
+        print(json.dumps(_summary(report)))
+    elif report.finished:
+        print(f"{report.path}: {report.frames} frames, {report.seconds:.1f} s, "
+              f"{report.x_realtime:.2f}x realtime")  # fmt: skip
+    if report.note:
+        print(f"sonolume: {report.note}", file=sys.stderr)
+    if not report.finished:
+        print(f"sonolume: interrupted; {report.seconds:.1f} s are in {report.path}",
+              file=sys.stderr)  # fmt: skip
+        return INTERRUPTED
+    return 0
+
+
+def _settings(options: argparse.Namespace) -> ExportSettings:
+    return ExportSettings(
         audio=audio_path(options.audio),
         output=options.output,
         preset=options.preset or DEFAULT_PRESET,
@@ -41,43 +73,24 @@ def run(options: argparse.Namespace) -> int:
         dtype=options.dtype,
         threads=options.threads,
     )
-    stop = threading.Event()
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    previous = [signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)]
-    try:
-        report = _with_progress(settings, stop, as_json=options.progress_json)
-    finally:
-        signal.signal(signal.SIGINT, previous[0])
-        signal.signal(signal.SIGTERM, previous[1])
-    if options.json:
-        print(json.dumps(_summary(report)))
-    elif report.finished:
-        print(f"{report.path}: {report.frames} frames, {report.seconds:.1f} s, "
-              f"{report.x_realtime:.2f}x realtime")  # fmt: skip
-    if not report.finished:
-        print(f"sonolume: interrupted; {report.seconds:.1f} s are in {report.path}",
-              file=sys.stderr)  # fmt: skip
-        return INTERRUPTED
-    return 0
 
 
 def _with_progress(
-    settings: ExportSettings, stop: threading.Event, *, as_json: bool
+    settings: ExportSettings, stop: threading.Event, *, as_json: bool, resume: bool
 ) -> ExportReport:
     from tqdm import tqdm
 
     if as_json:
-        return render(settings, progress=_print_progress, stop=stop)
+        return render(settings, progress=_print_progress, stop=stop, resume=resume)
     with tqdm(unit="frame", disable=None, desc=settings.output.name) as bar:
 
         def show(progress: ExportProgress) -> None:
             bar.total = progress.frames_total
+            if bar.n == 0:  # what was there already is not speed
+                bar.initial = bar.n = bar.last_print_n = progress.frames_done - 1
             bar.update(progress.frames_done - bar.n)
 
-        return render(settings, progress=show, stop=stop)
+        return render(settings, progress=show, stop=stop, resume=resume)
 
 
 def _print_progress(progress: ExportProgress) -> None:
@@ -103,4 +116,5 @@ def _summary(report: ExportReport) -> dict[str, object]:
         "dtype": report.dtype,
         "threads": report.threads,
         "finished": report.finished,
+        "resumed_frames": report.resumed_frames,
     }

@@ -31,12 +31,20 @@ class ModelLoadError(EngineError):
     """An image model is missing, damaged, of another layout, or does not fit into memory."""
 
 
+class LimitError(EngineError):
+    """A number or a text is outside its stated limits."""
+
+
 class SizeError(EngineError):
     """A picture size is outside the stated limits."""
 
 
 class SinkError(EngineError):
     """A recording or an export cannot be written."""
+
+
+class ResumeError(EngineError):
+    """An interrupted render cannot be continued: other settings, or its work folder is damaged."""
 
 
 class ScoreError(EngineError):

@@ -124,6 +124,17 @@ class ControlState:
     """Increases when the performer asks for a fresh picture (panic/restart)."""
 
 
+def control_from(plain: Mapping[str, Any]) -> ControlState:
+    """Rebuild a control state from what `dataclasses.asdict` made of it."""
+    return ControlState(
+        **{
+            **plain,
+            "travel": Travel(**plain["travel"]),
+            "prompts": tuple(PromptWeight(**part) for part in plain["prompts"]),
+        }
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """One generated picture and the state it was made for. Written by `diffusion`."""

@@ -10,13 +10,27 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_config_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
 
 from engine.errors import PresetError
 from engine.params import PARAMS, SOURCES
 
 SCHEMA_VERSION = 1
 DEFAULT_PRESET = "default"
+LONGEST_PROMPT = 2000
+"""Characters; no text encoder reads more than a fraction of it."""
+
+
+_SHOWN = 120
+"""Characters of a name that an error line repeats."""
 
 
 class _Frozen(BaseModel):
@@ -26,7 +40,9 @@ class _Frozen(BaseModel):
 class PromptScene(_Frozen):
     """One prompt, how long it stays, and how long the walk to the next one takes."""
 
-    text: Annotated[str, Field(min_length=1, max_length=2000)]
+    text: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_PROMPT)
+    ]
     hold_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 16.0
     transition_s: Annotated[float, Field(ge=0.0, le=600.0)] = 4.0
 
@@ -100,13 +116,16 @@ def load_preset(name: str) -> Preset:
     """
     if name.endswith(".toml"):
         return read_preset(Path(name))
+    names = preset_names()
+    if name not in names:
+        hint = _nearest(name, names) or ";"
+        raise PresetError(
+            f"no preset {_short(name)!r}{hint} `sonolume presets list` shows all {len(names)}"
+        )
     user_file = user_preset_folder() / f"{name}.toml"
     if user_file.is_file():
         return read_preset(user_file)
     factory_file = files("presets") / f"{name}.toml"
-    if Path(name).name != name or not factory_file.is_file():
-        nearest = _nearest(name, preset_names())
-        raise PresetError(f"no preset {name!r}{nearest}; `sonolume presets list` shows them all")
     return parse_preset(factory_file.read_text("utf-8"), f"{name}.toml")
 
 
@@ -114,8 +133,16 @@ def read_preset(path: Path) -> Preset:
     """Read one preset file. Raises `PresetError`."""
     try:
         text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PresetError(f"{path}: cannot be read as text ({error}); is it a preset?") from error
+    except FileNotFoundError as error:
+        raise PresetError(f"there is no preset file {path}: check the path") from error
+    except OSError as error:
+        raise PresetError(
+            f"{_short(str(path))}: cannot be read ({error.strerror}); is it a preset?"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise PresetError(
+            f"{path}: cannot be read as text (byte {error.start} is not UTF-8); is it a preset?"
+        ) from error
     return parse_preset(text, path.name)
 
 
@@ -137,10 +164,7 @@ def parse_preset(text: str, file_name: str) -> Preset:
         # A misspelt key is also a missing one: naming the unknown word helps more.
         first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            message = f"unknown key{_nearest(str(first['loc'][-1]), _keys_beside(first['loc']))}"
-        raise PresetError(f"{file_name}: {key}: {message}") from error
+        raise PresetError(f"{file_name}: {key}: {_plain_words(first)}") from error
 
 
 def with_changes(preset: Preset, values: Mapping[str, float], texts: Sequence[str]) -> Preset:
@@ -188,6 +212,29 @@ def _known(value: str, table: Mapping[str, object], noun: str) -> str:
     if value not in names:
         raise ValueError(f"no {noun} {value!r}{_nearest(value, names)}")
     return value
+
+
+def _plain_words(error: ErrorDetails) -> str:
+    """What is wrong with one key, in words for people who write TOML and not Python."""
+    match error["type"]:
+        case "extra_forbidden":
+            key, beside = str(error["loc"][-1]), _keys_beside(error["loc"])
+            return f"unknown key{_nearest(key, beside)}"
+        case "missing":
+            return "is missing"
+        case "tuple_type":
+            return f"must be tables that begin with [[{error['loc'][0]}]]"
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return "must be a table"
+        case "float_parsing" | "float_type":
+            return f"must be a number, not {error['input']!r:.60}"
+        case "string_too_short":
+            return "is empty"
+    return error["msg"].removeprefix("Value error, ")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:

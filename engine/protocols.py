@@ -5,7 +5,8 @@ Each has a dull twin without hardware (`ToneSource`, `NullModel`, `MemorySink`) 
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
 from engine.messages import ControlState, Frame, SourceStatus, Uint8
 from engine.ring import SampleRing
@@ -104,6 +105,19 @@ class ImageModel(Protocol):
 
     def close(self) -> None:
         """Free all memory; idempotent."""
+        ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """What can be put aside and go on later as if nothing had happened, bit for bit."""
+
+    def state(self) -> dict[str, Any]:
+        """All it remembers: arrays, numbers, texts, lists and dicts of them; its own copies."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Remember what `state` once returned, from an equal one of the same settings."""
         ...
 
 

@@ -5,11 +5,16 @@ Third parties add models through the entry-point group `sonolume.models`.
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
+
+from engine.errors import ModelLoadError
 
 DEFAULT_MODEL = "ember"
 ENTRY_POINT_GROUP = "sonolume.models"
@@ -55,6 +60,8 @@ BUILT_IN: tuple[ModelEntry, ...] = (
     ),
 )
 
+_HUB_ID = re.compile(r"[\w][\w.-]{0,95}/[\w][\w.-]{0,95}")
+
 CHECKPOINT = ModelEntry(
     "checkpoint",
     "engine.diffusion.models.checkpoint:open_checkpoint",
@@ -72,11 +79,30 @@ def model_entries() -> tuple[ModelEntry, ...]:
 
 
 def find_model(name: str) -> ModelEntry:
-    """Return the entry for a name; anything else is a checkpoint's folder or hub id."""
-    for entry in model_entries():
+    """Return the entry for a name; anything else is a checkpoint's folder or hub id.
+
+    Raises `ModelLoadError`, with the nearest name, for what can be none of them.
+    """
+    entries = model_entries()
+    for entry in entries:
         if entry.name == name:
             return entry
-    return CHECKPOINT
+    if _HUB_ID.fullmatch(name) or _exists(Path(name).expanduser()):
+        return CHECKPOINT
+    names = [entry.name for entry in entries]
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    hint = f"; did you mean {close[0]!r}?" if close else ";"
+    raise ModelLoadError(
+        f"no model {name[:120]!r}: it is no known name, folder or hub id{hint} "
+        "`sonolume models list` shows what there is"
+    )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name longer than any file's
+        return False
 
 
 def load_factory(entry: ModelEntry) -> Callable[..., Any]:

@@ -81,7 +81,11 @@ class Worker:
         except EngineError as error:
             self._fail(error)
         except BaseException as error:  # the one place where a worker may die
-            logger.exception("thread %s died", self.name)
+            logger.error(  # noqa: TRY400 - a trace is for --debug, the user gets a line
+                "thread %s died: %s: %s; --debug shows where",
+                self.name, type(error).__name__, error,
+                exc_info=logger.isEnabledFor(logging.DEBUG),
+            )  # fmt: skip
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:

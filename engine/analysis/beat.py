@@ -12,11 +12,16 @@ from engine.analysis.tempo import TempoEstimator
 _UPDATE_HOPS = 12
 _LOCAL_MEAN_S = 0.25
 _SCALE_S = 3.0
-_CLEAR, _UNCLEAR = 0.32, 0.1
+_CLEAR, _UNCLEAR = 0.38, 0.15
 """Clarity that counts as certain, and as none."""
 _LOCK_CONFIDENCE = 0.3
-_HOLD_S = 10.0
-"""A lock outlives this much unclear music: a breakdown still has its beat."""
+_LOCK_AFTER_S = 0.8
+"""Noise looks periodic for a moment, too."""
+_SAME_TEMPO = 0.03
+_KEEP_CONFIDENCE = 0.15
+_HOLD_S = 12.0
+"""A well trusted lock outlives this much unclear music: a breakdown still has its beat."""
+_TRUST_S = 3.0
 _SILENT_HOLD_S = 1.2
 _CONFIDENCE_S = 0.5
 _PHASE_GAIN_PER_BEAT = 0.35
@@ -48,6 +53,8 @@ class BeatTracker:
         self._hops = 0
         self._unclear_s = math.inf
         self._silent_s = math.inf
+        self._sure_s = 0.0
+        self._trust = 0.0  # confidence over the last seconds in which there was any
 
     @property
     def tempo_bpm(self) -> float:
@@ -59,7 +66,7 @@ class BeatTracker:
         """True while beats are counted."""
         if self._period <= 0.0 or self._silent_s > _SILENT_HOLD_S:
             return False
-        return self._fixed_bpm > 0.0 or self._unclear_s < _HOLD_S
+        return self._fixed_bpm > 0.0 or self._unclear_s < _HOLD_S * self._trust
 
     def set_tempo(self, bpm: float) -> None:
         """Fix the tempo by hand; 0 gives it back to the tracker."""
@@ -107,22 +114,23 @@ class BeatTracker:
         target = self._tempo.period
         if self._fixed_bpm or target <= 0.0:
             return
-        if self._period <= 0.0:
-            if self._clear() > _LOCK_CONFIDENCE:
-                self._period = target
-        elif abs(math.log(target / self._period)) > 0.03:
-            if self._clear() > _LOCK_CONFIDENCE:
-                self._period = target
-                self._memory.forget(0.5)
-        else:
+        if self._period > 0.0 and abs(math.log(target / self._period)) <= _SAME_TEMPO:
             self._period += _PERIOD_GAIN * (target - self._period)
+        elif self._sure_s >= _LOCK_AFTER_S:
+            self._period = target
+            self._memory.refold(self._tempo.past, target)
 
     def _clear(self) -> float:
         return min(max((self._tempo.clarity - _UNCLEAR) / (_CLEAR - _UNCLEAR), 0.0), 1.0)
 
     def _follow_confidence(self, paused: bool) -> None:
         clear = 0.0 if paused else self._clear()
-        self._unclear_s = 0.0 if clear > _LOCK_CONFIDENCE else self._unclear_s + self._dt_s
+        self._sure_s = self._sure_s + self._dt_s if clear > _LOCK_CONFIDENCE else 0.0
+        if clear > _KEEP_CONFIDENCE:
+            self._unclear_s = 0.0
+            self._trust += (1.0 - math.exp(-self._dt_s / _TRUST_S)) * (clear - self._trust)
+        else:
+            self._unclear_s += self._dt_s
         target = clear if self._period > 0.0 else 0.0
         self.confidence += (1.0 - math.exp(-self._dt_s / _CONFIDENCE_S)) * (
             target - self.confidence

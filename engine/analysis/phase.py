@@ -12,7 +12,8 @@ _SWITCH = 1.25
 """Another phase must have been that much better before it is believed."""
 _SWITCH_BEATS = 2.0
 _NEAR = 0.1
-_KERNEL_WIDTH = 0.035
+_KERNEL_WIDTH = 0.05
+"""Beats: attacks of one beat are not exactly together."""
 
 
 class PhaseMemory:
@@ -45,11 +46,19 @@ class PhaseMemory:
         self._fold[(index + 1) % _BINS] += pulse * share
         self._look(1.0 / period)
 
-    def forget(self, share: float) -> None:
-        """Let go of this share of what is remembered: the tempo has changed."""
-        self._fold *= 1.0 - share
+    def refold(self, pulses: np.ndarray, period: float) -> None:
+        """Fold the past, oldest pulse first, at a new period: nothing of the old one holds."""
+        ago = np.arange(pulses.shape[0])[::-1]
+        position = (self.phase - ago / period) % 1.0 * _BINS
+        index = position.astype(np.intp)
+        share = position - index
+        strength = pulses * np.exp(-ago / (period * _BEATS))
+        fold = np.bincount(index % _BINS, strength * (1.0 - share), _BINS)
+        self._fold = fold + np.bincount((index + 1) % _BINS, strength * share, _BINS)
+        self._contrary_beats = 0.0
         self.certain = False
-        self._beats = 0.0
+        self._beats = pulses.shape[0] / period
+        self._look(0.0)
 
     def insist(self, beat: float) -> None:
         """Put the beat at this phase: the performer knows."""

@@ -13,7 +13,11 @@ _WINDOW_S = 8.0
 _AGE_S = 3.5
 """Older novelty counts less: this is what makes a new song heard quickly."""
 _COMB = (1.0, 0.8, 0.65, 0.5)
+_SHARPNESS = 2.0
+"""Power of the comb score against the prior: a weak off-beat does not double the tempo."""
 _PRIOR_BPM, _PRIOR_OCTAVES = 122.0, 0.65
+_BLUR_HOPS = 1.2
+"""Attacks are not on a grid of hops; unblurred, the long lags of slow tempi fall between teeth."""
 _MIN_OVERLAP_S = 0.75
 _SMOOTH_S = 0.8
 _STAY = 1.12
@@ -32,7 +36,7 @@ class TempoEstimator:
         self.period = 0.0
         """Hops per beat; 0 while unknown."""
         self.clarity = 0.0
-        """How periodic the novelty is at this period: noise about 0.1, a drum loop above 0.4."""
+        """How periodic the novelty is at this period: noise about 0.1, a drum loop above 0.5."""
         self._size = round(_WINDOW_S / dt_s)
         self._n_fft = 1 << (2 * self._size - 1).bit_length()
         self._novelty = np.zeros(self._size)
@@ -43,6 +47,8 @@ class TempoEstimator:
         octaves = np.log2(self.tempi_bpm / _PRIOR_BPM)
         self._prior = np.exp(-0.5 * (octaves / _PRIOR_OCTAVES) ** 2)
         self._age = np.exp(-np.arange(self._size)[::-1] * dt_s / _AGE_S)
+        cycles_per_hop = np.fft.rfftfreq(self._n_fft)
+        self._blur = np.exp(-((2.0 * np.pi * cycles_per_hop * _BLUR_HOPS) ** 2))
         self._combs = _comb_matrices(self.periods, self._size)
         self._score = np.zeros(count)
         self._steps = 0
@@ -65,13 +71,10 @@ class TempoEstimator:
         self._score += share * (raw - self._score)
         self._choose()
 
-    def forget(self) -> None:
-        """Start from nothing."""
-        self._novelty[:] = 0.0
-        self._filled = 0
-        self._steps = 0
-        self._score[:] = 0.0
-        self.period = self.clarity = 0.0
+    @property
+    def past(self) -> np.ndarray:
+        """What was pushed in the last 8 s, oldest first."""
+        return self._novelty[self._size - self._filled :]
 
     def _similarity(self) -> np.ndarray:
         """Normalised, overlap-corrected autocorrelation, lags 0..size-1."""
@@ -80,7 +83,9 @@ class TempoEstimator:
         mean = float(np.dot(weight, self._novelty)) / float(weight.sum())
         rows = np.stack([(self._novelty - mean) * weight, weight])
         spectra = np.fft.rfft(rows, self._n_fft, axis=1)
-        acf = np.fft.irfft(np.abs(spectra) ** 2, self._n_fft, axis=1)[:, : self._size]
+        power = np.abs(spectra) ** 2
+        power[0] *= self._blur
+        acf = np.fft.irfft(power, self._n_fft, axis=1)[:, : self._size]
         overlap = np.maximum(acf[1], 1e-9 * acf[1, 0])
         similarity = acf[0] / overlap
         zero = similarity[0]
@@ -99,7 +104,7 @@ class TempoEstimator:
         return total / np.maximum(weights, 0.5 * sum(_COMB))
 
     def _choose(self) -> None:
-        value = np.maximum(self._score, 0.0) * self._prior
+        value = np.maximum(self._score, 0.0) ** _SHARPNESS * self._prior
         best = int(np.argmax(value))
         if value[best] <= 0.0:
             self.clarity = 0.0
@@ -107,7 +112,7 @@ class TempoEstimator:
         if self.period > 0.0:
             near = np.abs(np.log(self.periods / self.period)) < _SAME
             here = int(np.argmax(np.where(near, value, -1.0)))
-            if value[here] * _STAY >= value[best]:
+            if value[here] * _STAY**_SHARPNESS >= value[best]:
                 best = here
         self.clarity = float(self._score[best])
         self.period = self._refined(best, value)

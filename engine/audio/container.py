@@ -39,7 +39,8 @@ class ContainerDecoder:
             self._container = av.open(str(path))
         except (av.FFmpegError, ValueError) as error:
             raise AudioFileError(
-                f"{path.name} is not a sound file I can read: {_REMEDY}"
+                f"{path.name} ({path.stat().st_size} bytes) is not a sound file I can read, "
+                f"or its end is missing: {_REMEDY}"
             ) from error
         try:
             self._open_track(path)

@@ -33,6 +33,8 @@ _CONTAINERS = frozenset(
 )
 _BLOCK = 65536
 _REMEDY = "choose a WAV, FLAC, OGG, MP3, M4A, MP4, MKV or WEBM file"
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 8_000, 192_000
+"""What the analysis takes (`engine.analysis.analyzer`); telephone to studio."""
 _MAX_ABS = 64.0  # float files may hold anything; beyond this it is damage, not sound
 
 
@@ -144,6 +146,11 @@ class SoundReader:
         self.close()
 
     def _require_sound(self) -> None:
+        if not LOWEST_RATE_HZ <= self.sample_rate <= HIGHEST_RATE_HZ:
+            raise AudioFileError(
+                f"{self.path.name} has {self.sample_rate} samples per second, outside "
+                f"{LOWEST_RATE_HZ}..{HIGHEST_RATE_HZ}: convert it to 48000"
+            )
         if self._decoder.read(1).shape[0] == 0:
             raise AudioFileError(
                 f"{self.path.name} holds no samples ({self.path.stat().st_size} bytes): {_REMEDY}"

@@ -36,6 +36,8 @@ _OVERFLOWS_ALLOWED = 1
 _OFFSET_GAIN = 0.02
 _OFFSET_RESET_S = 0.1
 _SCRATCH = 16384
+_LOWEST_HZ, _HIGHEST_HZ = 8_000, 192_000
+"""What the analysis takes; the sound system converts."""
 
 
 class DeviceSource:
@@ -91,7 +93,7 @@ class DeviceSource:
         """Open the input. Raises `AudioDeviceError`; may block for a second."""
         with self._lock:
             index, info = find_input(self.device)
-            self._sample_rate = info.default_rate_hz
+            self._sample_rate = min(max(info.default_rate_hz, _LOWEST_HZ), _HIGHEST_HZ)
             self._ring = SampleRing(round(_RING_S * self._sample_rate), 2)
             self._start_stream(index, info)
 

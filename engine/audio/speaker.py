@@ -12,7 +12,14 @@ from engine.ring import SampleRing
 
 _RING_S = 2.0
 _AHEAD_S = 0.03
+_LATENCY_S = 0.12
+"""Deep enough for PulseAudio, which stalls below 50 ms; `heard_s` makes up for it."""
 _LOST_AFTER_S = 1.0
+_STALL_WINDOW_S = 4.0
+_STALLED = 0.25
+"""Playing at less than this share of real time is as good as not at all."""
+_SETTLE_S = 1.0
+"""While the device fills its buffer at the start, running dry is no glitch."""
 _OFFSET_GAIN = 0.05
 _OFFSET_RESET_S = 0.06
 
@@ -49,7 +56,8 @@ class Speaker:
         self._clock = clock
         self._played = 0  # written by the callback only
         self._block = 0  # largest block asked for; written by the callback only
-        self._callback_s = clock.now()
+        self._callback_s = self._start_s = clock.now()
+        self._mark = (self._start_s, 0)  # guarded by the caller of `lost`
         self._offset_s: float | None = None  # musical minus host time; written by the callback
         sd = portaudio()
         try:
@@ -58,7 +66,7 @@ class Speaker:
                 channels=2,
                 dtype="float32",
                 blocksize=0,
-                latency="low",
+                latency=_LATENCY_S,
                 callback=self._on_audio,
             )
         except (sd.PortAudioError, ValueError) as error:
@@ -67,7 +75,8 @@ class Speaker:
     def start(self) -> None:
         """Start playing; some samples should be in the ring."""
         sd = portaudio()
-        self._callback_s = self._clock.now()
+        self._callback_s = self._start_s = self._clock.now()
+        self._mark = (self._start_s, 0)
         try:
             self._stream.start()
         except sd.PortAudioError as error:
@@ -86,8 +95,14 @@ class Speaker:
         return min(max(0.0, now_s + offset_s), self._played / self.sample_rate)
 
     def lost(self, now_s: float) -> bool:
-        """True when the callback has not come for a second. Any thread, never blocks."""
-        return now_s - self._callback_s > _LOST_AFTER_S
+        """True when the callback does not come any more, or far too seldom. Watchdog only."""
+        if now_s - self._callback_s > _LOST_AFTER_S:
+            return True
+        since_s, played = self._mark
+        if now_s - since_s < _STALL_WINDOW_S:
+            return False
+        self._mark = (now_s, self._played)
+        return self._played - played < _STALLED * (now_s - since_s) * self.sample_rate
 
     def close(self) -> None:
         """Stop and free; idempotent."""
@@ -101,7 +116,7 @@ class Speaker:
         self._callback_s = now_s
         count = min(frames, self.ring.written - self._played)
         if count < frames:
-            self.underruns += 1
+            self.underruns += int(now_s - self._start_s > _SETTLE_S)
             outdata[count:] = 0.0
         if count > 0:
             outdata[:count] = self.ring.read(self._played, count)

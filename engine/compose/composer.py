@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
 from engine.compose.flash import FlashLimiter
 from engine.compose.grade import fade, grade
 from engine.compose.motion import carry, mix, travel_at, way_between
-from engine.messages import ControlState, Picture, Travel, Uint8
+from engine.messages import ControlState, Picture, Travel, Uint8, control_from, freeze
 from engine.params import defaults
 
 MOST_BLEND_S = 0.06
@@ -86,6 +88,30 @@ class Composer:
         self._last = frame
         return frame
 
+    @property
+    def picture(self) -> Picture | None:
+        """The newest picture it has been given."""
+        return self._picture
+
+    def state(self) -> dict[str, Any]:
+        """All that the next frame depends on, but `freeze` and what it holds."""
+        return {
+            "picture": _plain(self._picture),
+            "leaving": _plain(self._leaving),
+            "times_s": [self._clock_s, self._blend_s, self._blended_s, self._still_left_s],
+            "shown": self._shown,
+            "limiter": self._limiter.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on after the frame that `state` was taken after."""
+        self._picture = _picture_from(state["picture"])
+        self._leaving = _picture_from(state["leaving"])
+        self._clock_s, self._blend_s, self._blended_s, self._still_left_s = state["times_s"]
+        self._shown = state["shown"]
+        self._held = self._last = None
+        self._limiter.restore(state["limiter"])
+
     def _take(self, picture: Picture | None, dt_s: float) -> None:
         self._blended_s += dt_s
         self._still_left_s -= dt_s
@@ -137,6 +163,28 @@ class Composer:
         if pixels.size <= self.width * self.height * 3:
             return carry(grade(pixels, values), way, self.width, self.height)
         return grade(carry(pixels, way, self.width, self.height), values)
+
+
+def _plain(picture: Picture | None) -> dict[str, Any] | None:
+    if picture is None:
+        return None
+    return {
+        "pixels": picture.pixels,
+        "control": asdict(picture.control),
+        "facts": [
+            picture.index, picture.made_in_ms, picture.seconds_per_picture, picture.fresh,
+        ],
+    }  # fmt: skip
+
+
+def _picture_from(plain: Mapping[str, Any] | None) -> Picture | None:
+    if plain is None:
+        return None
+    index, made_in_ms, seconds_per_picture, fresh = plain["facts"]
+    return Picture(
+        index, freeze(plain["pixels"]), control_from(plain["control"]),
+        made_in_ms, seconds_per_picture, fresh,
+    )  # fmt: skip
 
 
 def hand_over_s(seconds_per_picture: float) -> float:

@@ -10,7 +10,9 @@ more strictly than that, and hold a frame back just enough that one too many doe
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -117,6 +119,36 @@ class FlashLimiter:
             self._begin(look)
         self._commit(look)
         self._previous, self._previous_small = frame, small
+
+    def state(self) -> dict[str, Any]:
+        """All it remembers; arrays are copies."""
+        return {
+            "now_s": self._now_s,
+            "previous": self._previous,
+            "previous_small": self._previous_small,
+            "high": self._high.copy(),
+            "low": self._low.copy(),
+            "high_red": self._high_red.copy(),
+            "heading": self._heading.copy(),
+            "fell_s": self._last_s[-1].copy(),
+            "rose_s": self._last_s[1].copy(),
+            "lanes": [[lane.heading, list(lane.times_s)] for lane in self._lanes],
+            "limiting": self._limiting,
+            "limited": int(self.limited),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Remember what `state` returned; of a limiter of the same size."""
+        self._now_s = state["now_s"]
+        self._previous, self._previous_small = state["previous"], state["previous_small"]
+        self._high, self._low = state["high"].copy(), state["low"].copy()
+        self._high_red = state["high_red"].copy()
+        self._heading = state["heading"].copy()
+        self._last_s = {-1: state["fell_s"].copy(), 1: state["rose_s"].copy()}
+        for lane, (heading, times_s) in zip(self._lanes, state["lanes"], strict=True):
+            lane.heading = heading
+            lane.times_s = deque(times_s, maxlen=MOST_CHANGES)
+        self._limiting, self.limited = state["limiting"], state["limited"]
 
     def _small(self, frame: Uint8) -> Uint8:
         size = (self._grid[0] * PIXELS_PER_CELL, self._grid[1] * PIXELS_PER_CELL)

@@ -16,7 +16,9 @@ def read_still(path: Path) -> Uint8:
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
-        raise EngineError(f"{path} cannot be read ({error.strerror})") from error
+        raise EngineError(
+            f"{path} cannot be read ({error.strerror}): give a PNG or a JPEG"
+        ) from error
     pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if pixels is None:
         raise EngineError(f"{path} is no picture: give a PNG or a JPEG")

@@ -99,6 +99,15 @@ class ColourAnchor:
         """Start over with the next picture."""
         self._mean = self._std = None
 
+    @property
+    def memory(self) -> tuple[Tensor | None, Tensor | None]:
+        """Mean and spread, `(3,)` each of YCoCg; None before the first picture."""
+        return self._mean, self._std
+
+    @memory.setter
+    def memory(self, memory: tuple[Tensor | None, Tensor | None]) -> None:
+        self._mean, self._std = memory
+
     def learn(self, picture: Tensor, strength: float, dt_s: float) -> None:
         """Remember a picture the model has just painted."""
         mean, std = self._statistics(picture)

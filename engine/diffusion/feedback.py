@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -9,7 +13,7 @@ from engine.diffusion.bundle import Bundle, PromptEmbedding
 from engine.diffusion.coherence import ColourAnchor, Warp, is_still, unsharp
 from engine.diffusion.noise import NoiseWalk
 from engine.diffusion.prompts import PromptBank
-from engine.messages import ControlState, Travel, Uint8, freeze
+from engine.messages import ControlState, Float32, Travel, Uint8, freeze
 
 
 class FeedbackModel:
@@ -80,6 +84,24 @@ class FeedbackModel:
         self._picture = self._latent = None
         self._anchor.forget()
 
+    def state(self) -> dict[str, Any]:
+        """The previous picture, its latent, where it was, and the anchor; noise is computed."""
+        return {
+            "picture": _to_array(self._picture),
+            "latent": _to_array(self._latent),
+            "travel": asdict(self._travel),
+            "anchor": [_to_array(memory) for memory in self._anchor.memory],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on after the picture that `state` was taken after."""
+        device = self._bundle.device
+        self._picture = _to_tensor(state["picture"], device)
+        self._latent = _to_tensor(state["latent"], device)
+        self._travel = Travel(**state["travel"])
+        mean, std = (_to_tensor(memory, device) for memory in state["anchor"])
+        self._anchor.memory = (mean, std)
+
     def unknown_words(self, prompt: str) -> tuple[tuple[str, str], ...]:
         """Words the model does not know, each with the nearest it does."""
         return self._bundle.unknown_words(prompt)
@@ -113,6 +135,14 @@ class FeedbackModel:
         if seed != self._noise.seed:
             self._noise = NoiseWalk(self._shape, seed, self._bundle.device)
         return self._noise.at(control.travel.noise_rad)
+
+
+def _to_array(tensor: Tensor | None) -> Float32 | None:
+    return None if tensor is None else tensor.float().cpu().numpy().copy()
+
+
+def _to_tensor(array: Float32 | None, device: torch.device) -> Tensor | None:
+    return None if array is None else torch.from_numpy(array.copy()).to(device)
 
 
 def _to_uint8(picture: Tensor) -> Uint8:

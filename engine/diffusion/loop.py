@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from threading import Event
+from typing import Any
 
 from engine.clock import Clock
 from engine.errors import EngineError
 from engine.mailbox import Fifo, Latest
-from engine.messages import ControlState, Picture
-from engine.protocols import ImageModel
+from engine.messages import ControlState, Picture, control_from
+from engine.protocols import ImageModel, Resumable
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +105,7 @@ class DiffusionLoop:
             pixels = self._model.generate(control, dt_s)
         except EngineError as error:
             self.message = str(error)
-            logger.error("painting failed: %s", error)  # noqa: TRY400 - a user's line, no trace
+            logger.info("painting failed: %s", error)
             self._close_model()
             return None
         finished_s = self._clock.now()
@@ -130,6 +132,37 @@ class DiffusionLoop:
         model.load()
         self._adopt(model)
 
+    def state(self) -> dict[str, Any] | None:
+        """All that the next picture depends on, the model's memory too; None if that is unknown.
+
+        Diffusion thread only, as is `restore`.
+        """
+        model: object = self._model
+        if not isinstance(model, Resumable):
+            return None
+        return {
+            "model": model.state(),
+            "previous": None if self._previous is None else asdict(self._previous),
+            "fresh": self._fresh,
+            "pace": [
+                self._index, self._intervals,
+                self._interval_s, self._last_finished_s, self._painting_s,
+            ],
+        }  # fmt: skip
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on after the picture that `state` was taken after; the model is open already."""
+        model: object = self._model
+        assert isinstance(model, Resumable), "no model is open that could be restored"
+        model.restore(state["model"])
+        previous = state["previous"]
+        self._previous = None if previous is None else control_from(previous)
+        self._fresh = state["fresh"]
+        (
+            self._index, self._intervals,
+            self._interval_s, self._last_finished_s, self._painting_s,
+        ) = state["pace"]  # fmt: skip
+
     def close(self) -> None:
         """Close the model. Diffusion thread only."""
         self._close_model()
@@ -144,7 +177,7 @@ class DiffusionLoop:
             self.message = ""
         except EngineError as error:  # the show goes on with the model it has
             self.message = str(error)
-            logger.error("model not opened: %s", error)  # noqa: TRY400 - a user's line, no trace
+            logger.info("model not opened: %s", error)
         finally:
             self.loading = False
 

@@ -16,7 +16,7 @@ from engine import commands as cmd
 from engine.clock import Clock, MonotonicClock
 from engine.compose.composer import Composer
 from engine.diffusion.loop import DiffusionLoop
-from engine.errors import AudioDeviceError, CommandError, EngineError
+from engine.errors import AudioDeviceError, CommandError, EngineError, SinkError
 from engine.mailbox import Fifo, Latest
 from engine.messages import (
     AudioFeatures,
@@ -33,6 +33,7 @@ from engine.modulation.stage import Modulation
 from engine.presets import DEFAULT_PRESET, Preset, load_preset
 from engine.protocols import AudioSource, Transport
 from engine.registry import DEFAULT_MODEL, ModelRequest, find_model, load_factory
+from engine.runtime import limits
 from engine.runtime.listening import open_source
 from engine.runtime.pace import Pace
 from engine.runtime.pump import PUMP_WAIT_S, Pump
@@ -87,7 +88,14 @@ class Engine:
         clock: Clock | None = None,
         open_source: Callable[[cmd.SourceChoice], AudioSource] | None = None,
     ) -> None:
-        """`open_source` replaces the real sources: tests and benchmarks bring their own."""
+        """`open_source` replaces the real sources: tests and benchmarks bring their own.
+
+        Raises `EngineError` for a preset, size, rate or seed that will not do.
+        """
+        limits.check_size(config.width, config.height)
+        limits.check_model_size(config.model_width, config.model_height)
+        limits.check_fps(config.fps)
+        limits.check_param("diffusion/seed", config.seed)
         self.config = config
         self.frames: Latest[Frame] = Latest()
         self._clock = clock or MonotonicClock()
@@ -201,7 +209,7 @@ class Engine:
             "latency_ms": self._pace.latency_percentiles_ms(),
             "longest_gap_ms": round(status.longest_gap_ms, 1),
             "rss_mb": round(psutil.Process().memory_info().rss / 2**20, 1),
-            "message": status.message,
+            "message": status.message or (status.record.message if status.record else ""),
         }
 
     def latencies_ms(self) -> list[float]:
@@ -221,8 +229,7 @@ class Engine:
         for worker in self._workers:
             worker.stop()
         self._workers = []
-        if self._recording is not None:
-            self._recording.stop()
+        self._stop_recording()
         if self._source is not None:
             self._source.close()
             self._source = None
@@ -365,7 +372,12 @@ class Engine:
         rate = self._source.sample_rate if self._source is not None else 48_000
         if path is None:
             path = recording_path()
-            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise SinkError(
+                    f"cannot record to {path.parent}: {error.strerror}; free or create the folder"
+                ) from error
         self._recording = Recording(
             path, self.config.width, self.config.height, self.config.fps, rate
         )
@@ -376,7 +388,9 @@ class Engine:
         recording, self._recording = self._recording, None
         if recording is not None:
             recording.stop()
-            self._say(recording.status().message)
+            message = recording.status().message
+            if message:
+                self._say(message)
 
     def _model_request(self, name: str) -> ModelRequest:
         config = self.config

@@ -95,6 +95,8 @@ def _open(
 ) -> av.container.InputContainer:
     import av
 
+    if path.is_dir():
+        raise failure(f"{path} is a folder: name a file.")
     if not path.is_file():
         raise failure(f"{path} does not exist: check the name.")
     try:

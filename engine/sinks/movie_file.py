@@ -35,13 +35,14 @@ _LIMITED_RANGE = 1
 class MovieFile:
     """Pictures at slots of a constant frame rate and a gapless sound track.
 
-    One thread only. Every method raises `SinkError`, one line; what was written before stays
-    playable. `final` trades speed for size.
+    One thread at a time. Every method raises `SinkError`, one line; what was written before stays
+    playable. `final` trades speed for size. Without a `size` there is only sound, without
+    `channels` there are only pictures.
     """
 
     def __init__(
-        self, path: Path, size: tuple[int, int], rate: Fraction, sample_rate: int, channels: int,
-        quality: int, *, final: bool,
+        self, path: Path, size: tuple[int, int] | None, rate: Fraction, sample_rate: int,
+        channels: int, quality: int, *, final: bool,
     ) -> None:  # fmt: skip
         import av
 
@@ -50,20 +51,23 @@ class MovieFile:
         self._channels = channels
         self._rate = rate
         self._audio_position = 0
-        self._resampler = _resampler(sample_rate, self.sample_rate, channels)
+        self._resampler = _resampler(sample_rate, self.sample_rate, channels) if channels else None
         self._picture: av.VideoFrame | None = None
         self.failed = False
         try:
             self._container = av.open(
                 str(path), "w", options={}, container_options=CONTAINERS[path.suffix.lower()]
             )
-            self._video = self._add_video(size, quality, final=final)
-            self._audio = self._container.add_stream("aac", rate=self.sample_rate)
-            self._audio.codec_context.layout = "mono" if channels == 1 else "stereo"
-            self._audio.codec_context.bit_rate = 96_000 * channels
+        except (av.FFmpegError, OSError) as error:
+            raise writing_failed(path, error) from error
+        try:
+            self._video = self._add_video(size, quality, final=final) if size else None
+            self._audio = self._add_audio() if channels else None
             self._reformatter = av.video.reformatter.VideoReformatter()
             self._container.start_encoding()
         except (av.FFmpegError, OSError) as error:
+            self.failed = True
+            self._close_container()
             raise writing_failed(path, error) from error
 
     def write_picture(self, slot: int, pixels: Uint8) -> None:
@@ -80,9 +84,21 @@ class MovieFile:
         """Encode the previous picture once more, as the picture of `slot`."""
         if self._picture is None:
             raise ValueError("there is no previous picture to repeat")
-        self._picture.pts = slot
-        self._picture.time_base = 1 / self._rate
-        self._mux(self._video, self._picture)
+        self._write(slot, self._picture)
+
+    @property
+    def picture(self) -> av.VideoFrame | None:
+        """What the encoder got last: 4:2:0, its own memory, not to be changed."""
+        return self._picture
+
+    def write_planes(self, slot: int, planes: Uint8) -> None:
+        """Encode what `picture.to_ndarray()` once gave, as the picture of `slot`."""
+        import av
+
+        self._picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        self._picture.colorspace = _BT709
+        self._picture.color_range = _LIMITED_RANGE
+        self._write(slot, self._picture)
 
     def write_sound(self, samples: Float32, *, last: bool = False) -> None:
         """Append `samples`, shape `(n, channels)`; `last` empties the resampler."""
@@ -104,17 +120,12 @@ class MovieFile:
 
     def close(self) -> None:
         """Empty the encoders and finish the file; after a failure only let go of it."""
-        import av
-
-        if not self.failed:
-            self._mux(self._video, None)
-            self._mux(self._audio, None)
         try:
-            self._container.close()
-        except (av.FFmpegError, OSError) as error:
-            if not self.failed:
-                self.failed = True
-                raise writing_failed(self.path, error) from error
+            for stream in (self._video, self._audio):
+                if stream is not None and not self.failed:
+                    self._mux(stream, None)
+        finally:
+            self._close_container()
 
     def _add_video(self, size: tuple[int, int], quality: int, *, final: bool) -> Any:
         stream = self._container.add_stream("libx264", rate=self._rate)
@@ -130,9 +141,33 @@ class MovieFile:
         stream.options = {
             "preset": "fast" if final else "veryfast",
             "crf": str(quality),
-            **({} if final else {"bf": "0", "rc-lookahead": "5"}),
+            # x264's macroblock tree reads memory it has not written (seen with 165 in PyAV 18):
+            # with it, equal pictures became unequal videos.
+            **({"x264-params": "mbtree=0"} if final else {"bf": "0", "rc-lookahead": "5"}),
         }
         return stream
+
+    def _close_container(self) -> None:
+        """Close the file whatever happened: an open one would keep its space on a full disk."""
+        import av
+
+        try:
+            self._container.close()
+        except (av.FFmpegError, OSError) as error:
+            if not self.failed:
+                self.failed = True
+                raise writing_failed(self.path, error) from error
+
+    def _add_audio(self) -> Any:
+        stream = self._container.add_stream("aac", rate=self.sample_rate)
+        stream.codec_context.layout = "mono" if self._channels == 1 else "stereo"
+        stream.codec_context.bit_rate = 96_000 * self._channels
+        return stream
+
+    def _write(self, slot: int, picture: av.VideoFrame) -> None:
+        picture.pts = slot
+        picture.time_base = 1 / self._rate
+        self._mux(self._video, picture)
 
     def _mux(self, stream: Any, frame: av.VideoFrame | av.AudioFrame | None) -> None:
         import av
@@ -172,6 +207,8 @@ def writing_failed(path: Path, error: OSError | Any) -> SinkError:
         errno.EPERM: "no permission to write there; choose another folder",
         errno.EROFS: "that disk is read-only; choose another folder",
         errno.EISDIR: "that is a folder; give the name of a file",
+        errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+        errno.ENOTDIR: f"{path.parent} is not a folder; choose another",
         errno.ENOSPC: "the disk is full; free some space or choose another disk",
         errno.EDQUOT: "your disk quota is used up; free some space or choose another disk",
         errno.EFBIG: "the file is too large for that disk; choose another disk",

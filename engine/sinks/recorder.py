@@ -81,7 +81,7 @@ class Recorder:
 
     def open(self) -> None:
         """Create the file. Raises `SinkError` for a name, size or place that will not do."""
-        self._check()
+        check_movie(self.path, self.size, self.rate, self.quality)
         self._file = MovieFile(
             self.written_path, self.size, self.rate, self.sample_rate, self._timeline.channels,
             self.quality, final=self.final,
@@ -161,28 +161,6 @@ class Recorder:
         except OSError as error:
             raise writing_failed(self.path, error) from error
 
-    def _check(self) -> None:
-        if self.path.suffix.lower() not in CONTAINERS:
-            raise SinkError(
-                f"cannot record to {self.path.name!r}: the name must end in "
-                f"{', '.join(CONTAINERS)}; try {self.path.stem}.mp4"
-            )
-        if any(px % 2 or not SMALLEST_PX <= px <= LARGEST_PX for px in self.size):
-            raise SinkError(
-                f"cannot record {self.size[0]}x{self.size[1]}: both sides must be even, from "
-                f"{SMALLEST_PX} to {LARGEST_PX}; try "
-                f"{'x'.join(str(_nearest_side(px)) for px in self.size)}"
-            )
-        if not BEST_QUALITY <= self.quality <= WORST_QUALITY:
-            raise SinkError(
-                f"quality {self.quality} is outside {BEST_QUALITY} (best) .. {WORST_QUALITY}; "
-                "18 to 24 look good"
-            )
-        if not 1 <= self.rate <= 240:
-            raise SinkError(f"{float(self.rate):g} fps is outside 1..240; try 30")
-        if self.path.is_dir():
-            raise SinkError(f"cannot write {self.path}: that is a folder; add a file name")
-
     def _open_file(self) -> MovieFile:
         if self._file is None or self._closed:
             raise SinkError(f"{self.path} is not open for recording; start it first")
@@ -221,6 +199,33 @@ class Recorder:
         end = self._sound_end()
         lost = end - round(_SILENCE_AFTER_S * self.sample_rate)
         file.write_sound(self._timeline.take(max(min(self._timeline.end, end), lost)))
+
+
+def check_movie(path: Path, size: tuple[int, int], rate: Fraction, quality: int) -> None:
+    """Raise `SinkError` for a movie that cannot be made: its name, size, rate or quality."""
+    if path.suffix.lower() not in CONTAINERS:
+        raise SinkError(
+            f"cannot record to {path.name!r}: the name must end in "
+            f"{', '.join(CONTAINERS)}; try {path.stem}.mp4"
+        )
+    if any(px % 2 or not SMALLEST_PX <= px <= LARGEST_PX for px in size):
+        raise SinkError(
+            f"cannot record {size[0]}x{size[1]}: both sides must be even, from "
+            f"{SMALLEST_PX} to {LARGEST_PX}; try {'x'.join(str(_nearest_side(px)) for px in size)}"
+        )
+    if not BEST_QUALITY <= quality <= WORST_QUALITY:
+        raise SinkError(
+            f"quality {quality} is outside {BEST_QUALITY} (best) .. {WORST_QUALITY}; "
+            "18 to 24 look good"
+        )
+    if not 1 <= rate <= 240:
+        raise SinkError(f"{float(rate):g} fps is outside 1..240; try 30")
+    try:
+        folder = path.is_dir()
+    except OSError as error:  # a name that no disk takes
+        raise writing_failed(path, error) from error
+    if folder:
+        raise SinkError(f"cannot write {path}: that is a folder; add a file name")
 
 
 def _nearest_side(px: int) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from engine.messages import ControlState, Uint8, freeze
@@ -40,6 +43,13 @@ class NullModel:
         return freeze((255.0 * glow * np.stack(channels, axis=-1)).astype(np.uint8))
 
     def restart(self) -> None:
+        """Nothing is remembered."""
+
+    def state(self) -> dict[str, Any]:
+        """Nothing is remembered."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Nothing is remembered."""
 
     def unknown_words(self, prompt: str) -> tuple[tuple[str, str], ...]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -103,12 +102,8 @@ def train_autoencoder(
     device: str,
     seed: int,
     resume: bool,
-    refresh: Callable[[], list[PictureFile]] | None = None,
 ) -> Path:
-    """Train until the plan's budget or steps are spent; return the checkpoint.
-
-    `refresh`, where given, is asked for the files again every few minutes: painting may go on.
-    """
+    """Train until the plan's budget or steps are spent; return the checkpoint."""
     torch.manual_seed(seed)
     network = TrainedAutoencoder(AutoencoderConfig()).to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -132,12 +127,10 @@ def train_autoencoder(
                 log.write({"step": state.step, "seconds": state.seconds, **figures})
             if clock.due("save", plan.save_every_s):
                 state.save(path, {"stage": "autoencoder"})
-                if refresh is not None:
-                    source = CropSource(refresh(), plan.crop_px, seed=seed)
             if clock.due("sheet", plan.sheet_every_s):
                 _report(state, files, out, device)
     state.save(path, {"stage": "autoencoder"})
-    _report(state, files if refresh is None else refresh(), out, device)
+    _report(state, files, out, device)
     return path
 
 

@@ -38,17 +38,17 @@ class FlowPlan:
 
     budget_min: float
     max_steps: int | None = None
-    batch: int = 32
-    learning_rate: float = 1e-3
-    warm_up: int = 400
-    decay_from: float = 0.75
+    batch: int = 24
+    learning_rate: float = 4e-4
+    warm_up: int = 200
+    decay_from: float = 0.7
     caption_dropout: float = 0.12
     word_noise: float = 0.08
-    degraded_share: float = 0.2
+    degraded_share: float = 0.1
     distil_from: float = 1.0
-    distil_share: float = 0.4
-    distil_steps: int = 4
-    distil_guidance: float = 1.8
+    distil_share: float = 0.33
+    distil_steps: int = 3
+    distil_guidance: float = 2.0
     average_decay: float = 0.999
 
 
@@ -180,12 +180,12 @@ def learning_rate(plan: FlowPlan, step: int, share: float) -> float:
 
 
 def sample_t(count: int, generator: torch.Generator) -> Tensor:
-    """Times in [0.05, 1]: 75 % logit-normal around 0.6, 15 % uniform, 10 % exactly 1."""
-    t = torch.sigmoid(0.4 + torch.randn(count, generator=generator))
+    """Times in [0.05, 1]: 75 % logit-normal around 0.67, 10 % uniform, 15 % exactly 1."""
+    t = torch.sigmoid(0.7 + torch.randn(count, generator=generator))
     kind = torch.rand(count, generator=generator)
     uniform = torch.rand(count, generator=generator)
     t = torch.where(kind < 0.25, uniform, t)
-    t = torch.where(kind < 0.10, torch.ones_like(t), t)
+    t = torch.where(kind < 0.15, torch.ones_like(t), t)
     return t.clamp(_LOWEST_T, 1)
 
 

@@ -20,7 +20,7 @@ from engine.training.ember.dataset import PictureFile, to_tensor
 
 PLAIN, MIRRORED, DEGRADED = 0, 1, 2
 
-_SHAPE_SHARES = {"square": 0.8, "wide": 0.12, "tall": 0.08}
+_SHAPE_SHARES = {"square": 0.88, "wide": 0.07, "tall": 0.05}
 _CHUNK = 8
 
 logger = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ def _encode(pictures: Tensor, network: TrainedAutoencoder, generator: torch.Gene
 
 
 def _wear(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """What a round of the feedback loop does: resample away and back, and a slight shift of levels.
+    """What a round of the feedback loop does: resample away and back, shift the levels slightly.
 
     The way back is the same motion mirrored in time, so the picture stays where it was.
     """

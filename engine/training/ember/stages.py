@@ -190,7 +190,7 @@ def run_flow(
     _, autoencoder = load_autoencoder(out_dir / "autoencoder.safetensors")
     encode_pictures(files, autoencoder, out_dir / "latents", device=device, seed=seed)
     table = read_word_table(out_dir / "text")
-    plan = FlowPlan(budget_min, distil_from=0.75)
+    plan = FlowPlan(budget_min, distil_from=0.8)
     if quick:
         plan = FlowPlan(budget_min, max_steps=4, batch=4, distil_from=0.5)
     source = LatentSource(open_latents(files, out_dir / "latents"))

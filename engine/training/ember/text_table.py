@@ -31,6 +31,9 @@ _BATCH = 512
 _KNOWN_SIMILARITY = 0.45
 """Of 95 words near the captions 18 % fall below this, of 43 foreign ones 81 % (Nov 2026)."""
 
+_FIRST_WORD_RANK = 1996
+"""The vocabulary starts with markers and letters; from here words come by falling frequency."""
+
 _LOWEST_WEIGHT = 0.15
 
 logger = logging.getLogger(__name__)
@@ -71,11 +74,11 @@ def build_table(
     ranks = [rank for rank, piece in enumerate(pieces) if _is_useful(piece)][:limit]
     kept = [pieces[rank] for rank in ranks]
     spoken = {word for text in caption_words for word in split_words(text)}
-    weight = np.log1p(np.array(ranks, np.float64))
+    weight = np.log1p(np.maximum(np.array(ranks, np.float64) - _FIRST_WORD_RANK, 0))
     whole = sorted(spoken - set(kept))
     vectors = _encode(model, kept + whole, device)
     vectors = _reduce(vectors)
-    weights = np.concatenate([weight, np.full(len(whole), np.log1p(len(pieces) / 2))])
+    weights = np.concatenate([weight, np.full(len(whole), np.log1p(len(pieces) / 3))])
     weights = np.maximum(weights / weights.max(), _LOWEST_WEIGHT)
     peak = np.abs(vectors).max(axis=1, keepdims=True) + 1e-9
     table = {
@@ -105,8 +108,8 @@ def _encode(model: Path, words: Sequence[str], device: str) -> NDArray[np.float6
     tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
     tokenizer.no_padding()
     start, end = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
-    network = BertModel.from_pretrained(str(model), add_pooling_layer=False).eval()
-    network.to(torch.device(device))
+    network = BertModel.from_pretrained(str(model), add_pooling_layer=False)
+    network.to(torch.device(device)).train(False)
     ids = []
     for word in words:
         own = tokenizer.token_to_id(word)

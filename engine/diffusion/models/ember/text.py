@@ -72,6 +72,7 @@ class TextEncoder(nn.Module):
         self.config = config
         self.table = table
         self.word_in = nn.Linear(config.word_width, config.width)
+        self.theme_in = nn.Linear(config.word_width, config.width)
         self.start = nn.Parameter(0.02 * torch.randn(config.width))
         self.position = nn.Parameter(0.02 * torch.randn(MAX_WORDS + 1, config.width))
         self.layers = nn.ModuleList(
@@ -85,13 +86,16 @@ class TextEncoder(nn.Module):
         `words` has shape `(b, 24, word_width)`, zero after the `lengths` `(b,)` words of each.
         """
         b = words.shape[0]
+        words = words * self.config.word_width**0.5  # unit vectors become unit elements
         x = torch.cat([self.start.expand(b, 1, -1), self.word_in(words)], dim=1) + self.position
         index = torch.arange(MAX_WORDS + 1, device=words.device)
         present = index <= lengths[:, None]  # the start token is always there
         for layer in self.layers:
             x = layer(x, present[:, None, None, :])
         x = self.norm(x) * present[:, :, None].to(x.dtype)
-        return x[:, 1:], x[:, 0]
+        # The plain sum of the words beside what the transformer makes of them: the theme at once.
+        theme = words.sum(dim=1) / (1 + lengths[:, None]).sqrt().to(x.dtype)
+        return x[:, 1:], x[:, 0] + self.theme_in(theme)
 
     def encode(self, prompts: Sequence[str]) -> TextEmbedding:
         """Embed prompts; "" is unconditional. Call inside `torch.inference_mode`."""

@@ -25,6 +25,8 @@ LATENT_MULTIPLE = 4
 
 _GROUPS = 16
 _TIME_FREQUENCIES = 64
+_PLACE_CHANNELS = 12
+_LAYOUT_WIDTH = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +60,19 @@ class _Film(nn.Module):
 
 
 class _ResBlock(nn.Module):
-    """One modulated norm and two convolutions around a skip."""
+    """Two convolutions around a skip, each after a norm; the second norm is modulated."""
 
     def __init__(self, width: int, conditioning_width: int) -> None:
         super().__init__()
+        self.norm = nn.GroupNorm(_GROUPS, width)
         self.film = _Film(width, conditioning_width)
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
         _start_at_zero(self.second)
 
     def forward(self, x: Tensor, conditioning: Tensor) -> Tensor:
-        out: Tensor = x + self.second(F.silu(self.first(self.film(x, conditioning))))
+        h = self.first(F.silu(self.norm(x)))
+        out: Tensor = x + self.second(F.silu(self.film(h, conditioning)))
         return out
 
 
@@ -137,6 +141,8 @@ class FlowUNet(nn.Module):
         self.text_in = nn.Linear(config.text_width, cond)
         self.mix = nn.Linear(cond, cond)
         self.latent_in = nn.Conv2d(LATENT_CHANNELS, w0, 3, padding=1)
+        self.place_fine = nn.Conv2d(_PLACE_CHANNELS, w0, 1)
+        self.place_coarse = nn.Conv2d(_PLACE_CHANNELS, w2, 1)
         self.down = nn.ModuleList(_Level(config, i, n) for i, n in enumerate(config.blocks_down))
         self.shrink = nn.ModuleList(
             [nn.Conv2d(w0, w1, 3, stride=2, padding=1), nn.Conv2d(w1, w2, 3, stride=2, padding=1)]
@@ -148,6 +154,14 @@ class FlowUNet(nn.Module):
         self.film_out = _Film(w0, cond)
         self.out = nn.Conv2d(w0, LATENT_CHANNELS, 3, padding=1)
         _start_at_zero(self.out)
+        # What the words alone say about each place, and a short way out for the coarse picture:
+        # both only make learning faster, the long way through the levels could do the same.
+        self.layout_text = nn.Linear(config.text_width, _LAYOUT_WIDTH)
+        self.layout_place = nn.Conv2d(_PLACE_CHANNELS, _LAYOUT_WIDTH, 1)
+        self.layout_out = nn.Conv2d(_LAYOUT_WIDTH, w2, 1)
+        _start_at_zero(self.layout_out)
+        self.coarse = nn.Conv2d(w2, LATENT_CHANNELS, 1)
+        _start_at_zero(self.coarse)
 
     def forward(self, x_t: Tensor, t: Tensor, tokens: Tensor, pooled: Tensor) -> Tensor:
         """Return v, the shape of `x_t`: `(b, 16, h, w)`, h and w multiples of `LATENT_MULTIPLE`.
@@ -157,19 +171,33 @@ class FlowUNet(nn.Module):
         """
         conditioning = self._conditioning(t, pooled.to(x_t.dtype))
         tokens = tokens.to(x_t.dtype)
-        h = self.latent_in(x_t)
+        wide = t.to(x_t.dtype)[:, None, None, None]
+        power = wide.square() + (1 - wide).square()  # of x_t, as x_0 and n have unit variance
+        h = self.latent_in(x_t * power.rsqrt()) + self.place_fine(_places(x_t))
         skips: list[Tensor] = []
         for level, shrink in zip(self.down, self.shrink, strict=True):
             h = level(h, conditioning, tokens)
             skips.append(h)
             h = shrink(h)
+        h = h + self._layout(h, pooled)
         h = self.middle(h, conditioning, tokens)
+        coarse = F.interpolate(self.coarse(h), scale_factor=LATENT_MULTIPLE, mode="bilinear")
         for index in (1, 0):
             h = F.pixel_shuffle(self.grow[index](h), 2)
             h = self.fuse[index](torch.cat([h, skips[index]], dim=1))
             h = self.up[index](h, conditioning, tokens)
-        velocity: Tensor = self.out(F.silu(self.film_out(h, conditioning)))
+        h = self.out(F.silu(self.film_out(h, conditioning)))
+        # What is linear in x_t needs no network: the best guess of v from x_t alone, cell by cell
+        # (the preconditioning of Karras et al. 2022, written for the velocity).
+        velocity: Tensor = h + coarse + (2 * wide - 1) / power * x_t
         return velocity
+
+    def _layout(self, h: Tensor, pooled: Tensor) -> Tensor:
+        """What place and words say about each cell of the coarsest level, before the noise."""
+        places = _places(h)
+        words = self.layout_text(pooled.to(h.dtype))[:, :, None, None]
+        layout: Tensor = self.layout_out(F.silu(self.layout_place(places) + words))
+        return layout + self.place_coarse(places)
 
     def _conditioning(self, t: Tensor, pooled: Tensor) -> Tensor:
         """Features of t (sines of 64 log-spaced frequencies) and of the text, `(b, width)`."""
@@ -178,6 +206,15 @@ class FlowUNet(nn.Module):
         waves = torch.cat([angle.sin(), angle.cos()], dim=1).to(pooled.dtype)
         h = F.silu(self.time_in(waves) + self.text_in(pooled))
         return F.silu(self.mix(h))
+
+
+def _places(x: Tensor) -> Tensor:
+    """Where each cell lies: waves of its relative x and y, shape `(1, 12, h, w)`."""
+    axes = [torch.linspace(-1, 1, side, device=x.device) for side in x.shape[2:]]
+    y, x_place = torch.meshgrid(*axes, indexing="ij")
+    angles = [math.pi / 2 * rate * axis for rate in (1, 2, 4) for axis in (y, x_place)]
+    waves = torch.stack([wave(angle) for angle in angles for wave in (torch.sin, torch.cos)])
+    return waves[None].to(x.dtype).contiguous(memory_format=torch.channels_last)
 
 
 def _start_at_zero(layer: nn.Conv2d | nn.Linear) -> None:

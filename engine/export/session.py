@@ -1,0 +1,376 @@
+"""One render: sound in, pictures made at leisure, a movie out; resumable at any moment."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+
+from engine import commands as cmd
+from engine.analysis.analyzer import Analyzer
+from engine.audio.decode import SoundReader
+from engine.clock import ManualClock, MonotonicClock
+from engine.compose.composer import Composer
+from engine.compose.still import read_still
+from engine.diffusion.loop import DiffusionLoop
+from engine.errors import AudioFileError, ModelLoadError, ResumeError, SinkError
+from engine.export.fingerprint import check_same, fingerprint
+from engine.export.join import join
+from engine.export.segments import Segments, frames_each
+from engine.export.settings import ExportProgress, ExportReport, ExportSettings, check_settings
+from engine.export.sound_track import SoundTrack
+from engine.export.work_folder import WorkFolder
+from engine.mailbox import Latest
+from engine.messages import ControlState, Float32, Picture, Uint8, freeze
+from engine.modulation.stage import Modulation
+from engine.presets import Preset, PromptScene, load_preset
+from engine.protocols import ImageModel
+from engine.registry import ModelRequest, find_model, load_factory
+from engine.sinks.audio_offset import measure_audio_offset_ms
+from engine.sinks.recorder import check_movie
+
+logger = logging.getLogger(__name__)
+
+WARM_UP_S = 12.0
+"""With a start inside the track, what comes before is heard: levels and tempo are known then."""
+OFFSET_PROBE_S = 20.0
+SAVE_EVERY_S = 30.0
+"""A slow model's work is saved this often, within a segment too."""
+_BLOCK = 2048
+
+
+def render(
+    settings: ExportSettings,
+    *,
+    progress: Callable[[ExportProgress], None] = lambda _: None,
+    stop: Event | None = None,
+    resume: bool = False,
+) -> ExportReport:
+    """Render a video. Raises `EngineError`; an interruption keeps what was made, playable.
+
+    With `resume`, go on where an interrupted render of the same settings stopped, if there is
+    one; the video is the same, picture by picture, as one that was never interrupted.
+    The calling thread is the one that runs torch.
+    """
+    return _Export(settings, progress, stop or Event(), resume=resume).run()
+
+
+def resumable(output: Path) -> bool:
+    """True when an interrupted render of `output` left something to go on from."""
+    return WorkFolder(output).resumable
+
+
+class _Export:
+    """One render from beginning to end."""
+
+    def __init__(
+        self, settings: ExportSettings, progress: Callable[[ExportProgress], None], stop: Event,
+        *, resume: bool,
+    ) -> None:  # fmt: skip
+        check_settings(settings)
+        self._settings = settings
+        self._init_image = read_still(settings.init_image) if settings.init_image else None
+        self._progress = progress
+        self._stop = stop
+        self._size = (settings.width, settings.height)
+        self._fps = Fraction(settings.fps).limit_denominator(1001)
+        check_movie(settings.output, self._size, self._fps, settings.quality)
+        self._reader = SoundReader(settings.audio)
+        self._rate = self._reader.sample_rate
+        self._total = self._frame_count()
+        self._clock = ManualClock()
+        self._host = MonotonicClock()
+        self._analyzer = Analyzer(self._rate)
+        preset = self._preset()
+        self._modulation = Modulation(preset)
+        self._controls: Latest[ControlState] = Latest()
+        self._pictures: Latest[Picture] = Latest()
+        self._diffusion = DiffusionLoop(self._controls, self._pictures, self._clock)
+        self._composer = Composer(settings.width, settings.height, _black(settings))
+        self._folder = WorkFolder(settings.output)
+        self._fingerprint = fingerprint(settings, preset)
+        self._saved = self._load() if resume else None
+        self._first_sample = round(settings.start_s * self._rate)
+        self._heard = 0  # samples since the start of what is analysed
+        self._made = 0  # pictures so far
+        self._saved_s = self._host.now()
+        self._reference: list[Float32] = []
+
+    def run(self) -> ExportReport:
+        """Render."""
+        self._folder.create()  # an unwritable path is found out before the model is loaded
+        try:
+            self._set_base_values()
+            self._diffusion.open_now(self._open_model)
+            if self._saved is None:
+                self._folder.begin(self._fingerprint)
+            else:
+                self._check_numbers(self._saved["numbers"])
+            self._warm_up()
+            return self._render()
+        except SinkError as error:
+            if self._folder.resumable:
+                raise SinkError(f"{error}; then go on with --resume") from error
+            raise
+        finally:
+            self._diffusion.close()
+            self._reader.close()
+            if not self._folder.resumable:
+                self._folder.remove()
+
+    def _render(self) -> ExportReport:
+        self._sound = SoundTrack(self._folder.sound, self._fps, self._rate, self._first_sample)
+        self._segments = Segments(self._folder, self._size, self._fps, self._settings.quality)
+        first = done = 0
+        try:
+            if self._saved is not None:
+                first = self._go_on(self._saved)
+                self._saved = None
+            started_s = self._host.now()
+            done = self._render_frames(first, started_s)
+            spent_s = max(self._host.now() - started_s, 1e-9)
+            self._close_open_segment(done)
+        finally:
+            self._segments.close()
+            self._sound.close(done)
+        path = self._join(done)
+        seconds = done / self._settings.fps
+        return ExportReport(
+            path=path,
+            frames=done,
+            seconds=seconds,
+            x_realtime=(done - first) / self._settings.fps / spent_s,
+            audio_offset_ms=self._audio_offset_ms(path) if done else None,
+            runner="eager",
+            dtype=self._numbers["dtype"],
+            threads=self._numbers["threads"],
+            finished=done == self._total,
+            note=self._reader.note,
+            resumed_frames=first,
+        )
+
+    def _render_frames(self, first: int, started_s: float) -> int:
+        settings = self._settings
+        ai_fps = min(settings.ai_fps or settings.fps, settings.fps)
+        for k in range(first, self._total):
+            if self._stop.is_set():
+                return k
+            time_s = k / settings.fps
+            self._hear_for_frame(k)
+            if k >= self._total:  # the sound broke off
+                self._total = k
+                break
+            control = self._controls.get()
+            if control is not None and self._made <= int(k * ai_fps / settings.fps + 1e-9):
+                self._clock.set(time_s)
+                if self._diffusion.step(control) is None:
+                    raise ModelLoadError(self._diffusion.message)
+                self._made += 1
+            shown_s = control.time_s if control is not None else settings.start_s + time_s
+            pixels = self._composer.compose(
+                self._pictures.get(), control, time_s=shown_s, dt_s=1.0 / settings.fps
+            )
+            self._segments.write(freeze(pixels))
+            self._sound.write_until(k + 1)
+            self._save_now_and_then(k + 1)
+            spent_s = max(self._host.now() - started_s, 1e-9)
+            rate = (k + 1 - first) / spent_s
+            self._progress(ExportProgress(k + 1, self._total, rate, (self._total - k - 1) / rate))
+        return self._total
+
+    def _save_now_and_then(self, frames: int) -> None:
+        if self._segments.full:
+            self._segments.close_segment(self._state(frames))
+        elif self._host.now() - self._saved_s > SAVE_EVERY_S:
+            self._segments.save(self._state(frames))
+        else:
+            return
+        self._saved_s = self._host.now()
+
+    def _close_open_segment(self, frames: int) -> None:
+        state = self._state(frames) if frames else None
+        if frames < self._total:
+            self._segments.save(state)  # more pictures will come into the open segment
+            state = None
+        self._segments.close_segment(state)
+        self._segments.wait()
+
+    def _join(self, frames: int) -> Path:
+        """Give what there is its name: the output, or, while unfinished, the part movie."""
+        finished = frames == self._total
+        path = self._settings.output if finished else self._folder.part_movie
+        if frames:
+            segments = self._segments.files
+            each = self._segments.frames_each
+            join(segments, each, self._fps, self._folder.sound, self._folder.joined)
+            self._folder.publish(path)
+        if finished:
+            self._folder.remove()
+            self._folder.part_movie.unlink(missing_ok=True)
+        return path
+
+    def _load(self) -> dict[str, Any] | None:
+        saved = self._folder.load(frames_each(self._fps))
+        if saved is not None:
+            check_same(self._settings.output, self._folder.settings(), self._fingerprint)
+        return saved
+
+    def _state(self, frames: int) -> dict[str, Any] | None:
+        """What the next frame depends on and listening anew does not give; None if unknown."""
+        loop = self._diffusion.state()
+        if loop is None:
+            return None
+        return {
+            "frames_done": frames,
+            "made": self._made,
+            "numbers": self._numbers,
+            "loop": loop,
+            "composer": self._composer.state(),
+        }
+
+    def _go_on(self, saved: dict[str, Any]) -> int:
+        """Listen anew to what was rendered, and continue after it."""
+        frames: int = saved["frames_done"]
+        for k in range(frames):
+            self._hear_for_frame(k)
+            self._sound.write_until(k + 1)
+        self._made = saved["made"]
+        self._diffusion.restore(saved["loop"])
+        self._composer.restore(saved["composer"])
+        if self._composer.picture is not None:
+            self._pictures.put(self._composer.picture)
+        self._segments.go_on(frames, saved["planes"])
+        return frames
+
+    def _hear_for_frame(self, k: int) -> None:
+        """Analyse the track up to the middle of frame `k`, at least one hop."""
+        fps = self._settings.fps
+        wanted = round((k / fps + 0.5 / fps) * self._rate)
+        while self._heard < wanted or self._controls.get() is None:
+            block = self._reader.read(min(_BLOCK, max(wanted - self._heard, 256)))
+            if block.shape[0] == 0:
+                self._end_where_it_breaks()
+                block = np.zeros((256, 2), np.float32)  # the track ended: the tail is silence
+            self._sound.add(self._first_sample + self._heard, block)
+            if self._heard < OFFSET_PROBE_S * self._rate:
+                self._reference.append(block)
+            self._heard += block.shape[0]
+            self._analyse(block)
+
+    def _end_where_it_breaks(self) -> None:
+        """A damaged track claims more than can be played: no video for what is not there."""
+        if self._reader.note:
+            playable_s = self._reader.duration_s - self._settings.start_s
+            self._total = min(self._total, max(1, int(playable_s * self._settings.fps + 1e-6)))
+
+    def _analyse(self, block: Float32) -> None:
+        dt_s = self._analyzer.hop_length / self._rate
+        for features in self._analyzer.push(block):
+            time_s = self._modulation.start_s + features.sample_index / self._rate
+            control = self._modulation.step(features, dt_s, host_time_s=time_s)
+            self._controls.put(control)
+
+    def _warm_up(self) -> None:
+        """Listen to what comes before the start, so that levels and tempo are known there."""
+        begin_s = max(0.0, self._settings.start_s - WARM_UP_S)
+        self._modulation.start_s = begin_s
+        self._reader.seek(round(begin_s * self._rate))
+        left = self._first_sample - round(begin_s * self._rate)
+        while left > 0:
+            block = self._reader.read(min(_BLOCK, left))
+            if block.shape[0] == 0:
+                break
+            left -= block.shape[0]
+            self._analyse(block)
+        if left > 0:
+            raise AudioFileError(
+                f"{self._reader.note or self._settings.audio.name}: it cannot start at "
+                f"{self._settings.start_s:.1f} s, sound ends at {self._reader.duration_s:.1f} s"
+            )
+
+    def _frame_count(self) -> int:
+        settings = self._settings
+        duration_s = self._reader.duration_s
+        if settings.start_s >= duration_s:
+            raise AudioFileError(
+                f"{settings.audio.name} is {duration_s:.1f} s long, so it cannot start at "
+                f"{settings.start_s:.1f} s"
+            )
+        seconds = duration_s - settings.start_s
+        if settings.seconds is not None:
+            seconds = min(seconds, settings.seconds)
+        return max(1, int(seconds * settings.fps + 1e-6))
+
+    def _preset(self) -> Preset:
+        preset = load_preset(self._settings.preset)
+        texts = self._settings.prompts
+        if not texts:
+            return preset
+        share_s = self._total / self._settings.fps / len(texts)
+        transition_s = min(4.0, 0.4 * share_s) if len(texts) > 1 else 0.0
+        scenes = tuple(
+            PromptScene(text=text, hold_s=max(share_s - transition_s, 0.01),
+                        transition_s=transition_s)
+            for text in texts
+        )  # fmt: skip
+        return preset.model_copy(update={"prompts": scenes})
+
+    def _set_base_values(self) -> None:
+        self._modulation.apply(cmd.SetParam("diffusion/seed", float(self._settings.seed)))
+        if self._settings.strength is not None:
+            self._modulation.apply(cmd.SetParam("diffusion/strength", self._settings.strength))
+
+    def _open_model(self) -> ImageModel:
+        settings = self._settings
+        request = ModelRequest(
+            settings.model,
+            settings.model_width or settings.width,
+            settings.model_height or settings.height,
+            settings.device_compute,
+            settings.dtype,
+            settings.threads,
+        )
+        model: ImageModel = load_factory(find_model(settings.model))(request)
+        self._numbers = _number_format(model)
+        start_from = getattr(model, "start_from", None)
+        if self._init_image is not None and start_from is not None:
+            start_from(self._init_image)
+        return model
+
+    def _check_numbers(self, before: dict[str, Any]) -> None:
+        """Other arithmetic would paint other pictures from here on."""
+        for name, now in self._numbers.items():
+            if before[name] != now:
+                raise ResumeError(
+                    f"cannot continue {self._settings.output}: it was begun with {name} "
+                    f"{before[name]} and would go on with {now}; ask for {before[name]}, or leave "
+                    "out --resume to begin anew"
+                )
+
+    def _audio_offset_ms(self, path: Path) -> float | None:
+        reference = np.concatenate(self._reference)
+        return measure_audio_offset_ms(path, reference, self._rate)
+
+
+def _number_format(model: ImageModel) -> dict[str, Any]:
+    """Return where and in which numbers a model computes."""
+    bundle = getattr(model, "bundle", None)
+    if bundle is None:
+        return {"device": "cpu", "dtype": "uint8", "threads": 1}
+    import torch
+
+    return {
+        "device": str(bundle.device),
+        "dtype": str(bundle.dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _black(settings: ExportSettings) -> Uint8:
+    """The export has its first picture before its first frame: this is never shown."""
+    return np.zeros((settings.height, settings.width, 3), np.uint8)

@@ -1,0 +1,96 @@
+"""What to render, how far it is, and what came out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import SinkError
+from engine.presets import DEFAULT_PRESET
+from engine.registry import DEFAULT_MODEL, find_model
+from engine.runtime import limits
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """What to render."""
+
+    audio: Path
+    output: Path
+    preset: str = DEFAULT_PRESET
+    prompts: tuple[str, ...] = ()
+    """When given, these replace the preset's prompts, spread evenly over the video."""
+    model: str = DEFAULT_MODEL
+    width: int = 512
+    height: int = 512
+    model_width: int = 0
+    model_height: int = 0
+    fps: float = 30.0
+    ai_fps: float | None = None
+    """Pictures per second; None: one for every frame."""
+    strength: float | None = None
+    seed: int = 0
+    start_s: float = 0.0
+    seconds: float | None = None
+    init_image: Path | None = None
+    quality: int = 18
+    device_compute: str = "auto"
+    dtype: str = "auto"
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExportProgress:
+    """How far a render is."""
+
+    frames_done: int
+    frames_total: int
+    fps: float
+    eta_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What was rendered."""
+
+    path: Path
+    frames: int
+    seconds: float
+    x_realtime: float
+    audio_offset_ms: float | None
+    """Sound against its source after encoding; None when the sound is silent."""
+    runner: str
+    dtype: str
+    threads: int
+    finished: bool
+    """False when it was interrupted; `path` then holds what was rendered so far."""
+    note: str = ""
+    """One line when the sound was damaged; the video is as long as what could be played."""
+    resumed_frames: int = 0
+    """Frames that an earlier, interrupted render had made already."""
+
+
+def check_settings(settings: ExportSettings) -> None:
+    """Raise an `EngineError` for settings that no render can obey, before anything is opened."""
+    limits.check_size(settings.width, settings.height)
+    limits.check_model_size(settings.model_width, settings.model_height)
+    limits.check_fps(settings.fps)
+    limits.check_ai_fps(settings.ai_fps)
+    limits.check_seconds(settings.seconds)
+    limits.check_start(settings.start_s)
+    limits.check_param("diffusion/strength", settings.strength)
+    limits.check_param("diffusion/seed", settings.seed)
+    limits.check_threads(settings.threads)
+    limits.check_prompts(settings.prompts)
+    if _same_file(settings.output, settings.audio):
+        raise SinkError(
+            f"{settings.output} is the sound itself and would be lost: choose another output"
+        )
+    find_model(settings.model)
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # at least one of them does not exist
+        return False
