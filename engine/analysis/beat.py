@@ -15,7 +15,7 @@ _SCALE_S = 3.0
 _CLEAR, _UNCLEAR = 0.38, 0.15
 """Clarity that counts as certain, and as none."""
 _LOCK_CONFIDENCE = 0.3
-_LOCK_AFTER_S = 0.8
+_LOCK_AFTER_S = 0.5
 """Noise looks periodic for a moment, too."""
 _SAME_TEMPO = 0.03
 _KEEP_CONFIDENCE = 0.15

@@ -26,7 +26,7 @@ class PhaseMemory:
         self.phase = 0.0
         self.beat = 0.0
         self.certain = False
-        self._fold = np.zeros(_BINS)
+        self._fold: np.ndarray = np.zeros(_BINS)
         self._contrary_beats = 0.0
         self._beats = 0.0
         offsets = (np.arange(_BINS) + _BINS // 2) % _BINS - _BINS // 2
@@ -53,7 +53,7 @@ class PhaseMemory:
         index = position.astype(np.intp)
         share = position - index
         strength = pulses * np.exp(-ago / (period * _BEATS))
-        fold = np.bincount(index % _BINS, strength * (1.0 - share), _BINS)
+        fold: np.ndarray = np.bincount(index % _BINS, strength * (1.0 - share), _BINS)
         self._fold = fold + np.bincount((index + 1) % _BINS, strength * share, _BINS)
         self._contrary_beats = 0.0
         self.certain = False

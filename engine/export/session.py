@@ -169,7 +169,8 @@ class _Export:
             if control is not None and self._made <= int(k * ai_fps / settings.fps + 1e-9):
                 self._clock.set(time_s)
                 if self._diffusion.step(control) is None:
-                    raise ModelLoadError(self._diffusion.message)
+                    hint = "; then go on with --resume" if self._folder.resumable else ""
+                    raise ModelLoadError(f"{self._diffusion.message}{hint}")
                 self._made += 1
             shown_s = control.time_s if control is not None else settings.start_s + time_s
             pixels = self._composer.compose(

@@ -180,25 +180,6 @@ class MovieFile:
             raise writing_failed(self.path, error) from error
 
 
-def remux_faststart(source: Path, target: Path) -> None:
-    """Copy a movie without re-encoding into an MP4 whose index comes first. Raises `SinkError`."""
-    import av
-
-    try:
-        with (
-            av.open(str(source)) as movie,
-            av.open(str(target), "w", container_options={"movflags": "faststart"}) as copy,
-        ):
-            streams = {s.index: copy.add_stream_from_template(s) for s in movie.streams}
-            for packet in movie.demux():
-                if packet.dts is None:  # the empty packet that ends a stream
-                    continue
-                packet.stream = streams[packet.stream.index]
-                copy.mux(packet)
-    except (av.FFmpegError, OSError) as error:
-        raise writing_failed(target, error) from error
-
-
 def writing_failed(path: Path, error: OSError | Any) -> SinkError:
     """Say in one line why `path` cannot be written, and what to do."""
     remedies = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from engine.errors import SinkError
 from engine.messages import Float32, Frame, RecordStatus
 from engine.sinks.audio_timeline import AudioTimeline
-from engine.sinks.movie_file import CONTAINERS, MovieFile, remux_faststart, writing_failed
+from engine.sinks.movie_file import CONTAINERS, MovieFile, writing_failed
 
 logger = logging.getLogger(__name__)
 
@@ -32,23 +32,20 @@ class Recorder:
     index: a missing slot repeats the picture before, a second picture for a slot is left out.
     Sound is written exactly as far as there are pictures, so both end together.
 
-    Live (`final=False`) the file grows under its own name and stays playable if the process is
-    killed. With `final=True` it grows as `NAME.part.mp4` and `finish` turns it into `NAME.mp4`,
-    index first; without `finish`, what was made so far stays in the playable part file.
+    The file grows under its own name and stays playable if the process is killed.
 
     One thread only, except `status`.
     """
 
     def __init__(
         self, path: Path, width: int, height: int, fps: float, sample_rate: int,
-        channels: int = 2, quality: int = 20, *, final: bool = False,
+        channels: int = 2, quality: int = 20,
     ) -> None:  # fmt: skip
         self.path = Path(path)
         self.size = (width, height)
         self.rate = Fraction(fps).limit_denominator(1001)
         self.sample_rate = sample_rate
         self.quality = quality
-        self.final = final
         self.repeated = 0
         self.left_out = 0
         self._timeline = AudioTimeline(min(max(channels, 1), 2))
@@ -57,13 +54,6 @@ class Recorder:
         self._origin: int | None = None  # sample index of time 0
         self._slots = 0  # pictures in the file so far; written by the sink thread, read by any
         self._closed = False
-
-    @property
-    def written_path(self) -> Path:
-        """The file that exists now: `NAME.part.mp4` until `finish`, else `path`."""
-        if not self.final:
-            return self.path
-        return self.path.with_name(f"{self.path.stem}.part{self.path.suffix}")
 
     @property
     def seconds(self) -> float:
@@ -83,8 +73,8 @@ class Recorder:
         """Create the file. Raises `SinkError` for a name, size or place that will not do."""
         check_movie(self.path, self.size, self.rate, self.quality)
         self._file = MovieFile(
-            self.written_path, self.size, self.rate, self.sample_rate, self._timeline.channels,
-            self.quality, final=self.final,
+            self.path, self.size, self.rate, self.sample_rate, self._timeline.channels,
+            self.quality, final=False,
         )  # fmt: skip
 
     def write(self, frame: Frame) -> None:
@@ -111,15 +101,12 @@ class Recorder:
     def write_audio(self, start_sample: int, samples: Float32) -> None:
         """Take sound that starts at `start_sample`, shape `(n, channels)`. Raises `SinkError`.
 
-        It may come before or up to 2 s after the frames it belongs to; an export may give all of
-        it first.
+        It may come before or up to 2 s after the frames it belongs to.
         """
         self._open_file()
         if self._origin is None:
             self._early.append((start_sample, samples))
             while self._early[-1][0] - self._early[0][0] > _NEW_SOURCE_S * self.sample_rate:
-                if self.final:
-                    break
                 self._early.pop(0)
             return
         position = start_sample - self._origin
@@ -139,27 +126,8 @@ class Recorder:
         finally:
             self._file.close()
         if self._slots == 0:
-            self.written_path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
             logger.info("no picture came, so %s was not kept", self.path)
-
-    def finish(self) -> None:
-        """Close, and give a `final` movie its name, index first. Raises `SinkError`."""
-        self.close()
-        if not self.final or self._slots == 0:
-            return
-        part = self.written_path
-        try:
-            if self.path.suffix.lower() != ".mkv":
-                indexed = self.path.with_name(f"{self.path.stem}.index{self.path.suffix}")
-                try:
-                    remux_faststart(part, indexed)
-                    indexed.replace(part)
-                except SinkError as error:  # the part is a whole movie too, only slower to open
-                    indexed.unlink(missing_ok=True)
-                    logger.warning("%s; kept with its index at the end", error)
-            part.replace(self.path)
-        except OSError as error:
-            raise writing_failed(self.path, error) from error
 
     def _open_file(self) -> MovieFile:
         if self._file is None or self._closed:
@@ -174,7 +142,7 @@ class Recorder:
                 self._place_early(start - sample_index, samples)
             self._early = []
         ahead_s = (sample_index - self._origin - self._sound_end()) / self.sample_rate
-        if not self.final and not -_NEW_SOURCE_BACK_S <= ahead_s <= _NEW_SOURCE_S:
+        if not -_NEW_SOURCE_BACK_S <= ahead_s <= _NEW_SOURCE_S:
             self._origin = sample_index - self._sound_end()
             self._timeline.forget_untaken()
             return self._slots

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from engine import commands as cmd
 from engine.clock import MonotonicClock
 from engine.diffusion.models.null import NullModel
 from engine.errors import ModelLoadError
-from engine.messages import EngineStatus, Phase
+from engine.messages import ControlState, EngineStatus, Phase, Uint8
 from engine.runtime.engine import Engine, EngineConfig
 from tests.bad_files import BROKEN_PRESETS, SECONDS, write_presets, write_sounds
 from tests.real_parts import PULSE_TOOLS, SINK, missing, sound_server
@@ -452,6 +453,25 @@ def test_a_model_that_fails_while_painting_is_one_line_and_spares_an_older_video
     assert "0.1 GB" in line
     assert output.read_bytes() == b"precious"
     assert all_in(tmp_path) == ["a.mp4"]
+
+
+def test_a_model_that_fails_later_leaves_what_was_rendered_to_go_on_from(
+    shell: Shell, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint, painted = NullModel.generate, itertools.count()
+
+    def fail_late(self: NullModel, control: ControlState, dt_s: float) -> Uint8:
+        if next(painted) == 10:
+            raise ModelLoadError("the GPU has 0.1 GB left: close another program")
+        return paint(self, control, dt_s)
+
+    monkeypatch.setattr(NullModel, "generate", fail_late)
+    words = ("render", "demo", "-o", tmp_path / "a.mp4", *RENDER, "--fps", "2", "--seconds", "6")
+    assert shell.refusal(*words).endswith("close another program; then go on with --resume")
+    code, err = shell.run(*words, "--resume", "--json")
+    assert (code, err) == (0, "")
+    assert shell.report()["resumed_frames"] == 8
+    assert frames_in(tmp_path / "a.mp4") == 12
 
 
 def test_a_defect_is_one_line_too_and_only_debug_shows_the_trace(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -98,14 +97,13 @@ def decoded_times(path: Path) -> list[Fraction]:
         return [f.pts * f.time_base for f in movie.decode(video=0)]
 
 
-@pytest.mark.parametrize("final", [False, True])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
-def test_a_movie_has_every_frame_once_and_its_sound_exactly_on_time(tmp_path, suffix, final):
+def test_a_movie_has_every_frame_once_and_its_sound_exactly_on_time(tmp_path, suffix):
     path = tmp_path / f"show{suffix}"
     sound = clicks(3.0)
-    recorder = Recorder(path, W, H, FPS, SR, final=final)
+    recorder = Recorder(path, W, H, FPS, SR)
     record(recorder, 90, sound, origin=123_456)
-    recorder.finish()
+    recorder.close()
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     assert decoded_times(path) == pytest.approx([i / FPS for i in range(90)], abs=1e-3)
     offset_ms = measure_audio_offset_ms(path, sound, SR)
@@ -146,27 +144,6 @@ def test_a_recording_is_playable_after_the_process_is_killed(tmp_path):
     offset_ms = measure_audio_offset_ms(path, clicks(5.0)[: 2 * SR], SR)
     assert offset_ms is not None
     assert abs(offset_ms) < 1.0
-
-
-def test_an_unfinished_final_movie_stays_as_a_playable_part(tmp_path):
-    path = tmp_path / "track.mp4"
-    recorder = Recorder(path, W, H, FPS, SR, final=True)
-    record(recorder, 45, clicks(1.5))
-    recorder.close()
-    assert not path.exists()
-    assert recorder.written_path == tmp_path / "track.part.mp4"
-    assert len(decoded_means(recorder.written_path)) == 45
-
-
-def test_a_finished_final_movie_has_its_index_first_and_replaces_the_old_one(tmp_path):
-    path = tmp_path / "track.mp4"
-    path.write_bytes(b"an older export")
-    recorder = Recorder(path, W, H, FPS, SR, final=True)
-    record(recorder, 45, clicks(1.5))
-    assert path.read_bytes() == b"an older export"
-    recorder.finish()
-    head = path.read_bytes()
-    assert 0 < head.find(b"moov") < head.find(b"mdat")
 
 
 def test_a_missing_frame_repeats_the_one_before_and_a_doubled_one_is_left_out(tmp_path):
@@ -404,26 +381,11 @@ def test_a_sink_that_fails_is_a_state_and_the_producer_goes_on(tmp_path):
     assert fifo.dropped == 1
 
 
-def test_a_final_movie_is_kept_when_there_is_no_room_for_its_index(tmp_path, caplog, monkeypatch):
-    def no_room(source: Path, target: Path) -> None:
-        target.write_bytes(b"half")
-        raise SinkError(f"cannot write {target}: the disk is full")
-
-    monkeypatch.setattr("engine.sinks.recorder.remux_faststart", no_room)
-    recorder = Recorder(tmp_path / "track.mp4", W, H, FPS, SR, final=True)
-    record(recorder, 30, clicks(1.0))
-    with caplog.at_level(logging.WARNING):
-        recorder.finish()
-    assert "index at the end" in caplog.text
-    assert [p.name for p in tmp_path.iterdir()] == ["track.mp4"]
-    assert len(decoded_means(tmp_path / "track.mp4")) == 30
-
-
 @pytest.mark.skipif(not Path("/usr/bin/ffprobe").exists(), reason="asks ffprobe")
 def test_ffprobe_agrees(tmp_path):
-    recorder = Recorder(tmp_path / "track.mp4", W, H, FPS, SR, final=True)
+    recorder = Recorder(tmp_path / "track.mp4", W, H, FPS, SR)
     record(recorder, 60, clicks(2.0))
-    recorder.finish()
+    recorder.close()
     asked = ["-show_entries", "stream=codec_name,duration,nb_frames,r_frame_rate", "-of", "json"]
     answer = subprocess.run(
         ["ffprobe", "-v", "error", *asked, str(tmp_path / "track.mp4")],

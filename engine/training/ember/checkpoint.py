@@ -63,12 +63,15 @@ class TrainState:
         """State dictionary of the network with averaged weights."""
         return dict(self.network.state_dict()) | self.average
 
-    def save(self, path: Path, note: Mapping[str, Any]) -> None:
-        """Write everything that `restore` needs."""
+    def save(
+        self, path: Path, note: Mapping[str, Any], extra: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """Write everything that `restore` needs, and `extra` tensors beside it."""
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
         for index, slot in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{k}": torch.as_tensor(v) for k, v in slot.items()}
+        tensors |= extra or {}
         save_checkpoint(path, tensors, {**note, "step": self.step, "seconds": self.seconds})
 
     def restore(self, path: Path) -> dict[str, Any]:
@@ -96,6 +99,11 @@ def averaged_weights(path: Path) -> dict[str, Tensor]:
     """Only the averaged weights of a checkpoint, completed by what is not averaged."""
     tensors, _ = load_checkpoint(path)
     return _part(tensors, "network.") | _part(tensors, "average.")
+
+
+def stored_part(path: Path, prefix: str) -> dict[str, Tensor]:
+    """Tensors of a checkpoint whose names start with `prefix`, without it."""
+    return _part(load_checkpoint(path)[0], prefix)
 
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -3,8 +3,9 @@
 Rectified flow: x_t = (1 - t) x_0 + t n, the networks predict v = n - x_0. Some of the batch starts
 from degraded latents (a picture that went through decode, a warp and back, and encode) while the
 target stays clean, so that the feedback loop sharpens. In the last part of the run a share of the
-batch learns from the averaged network itself: it must reach in one call where the average arrives
-in several guided ones, which is what makes a single call crisp and needs no guidance when live.
+batch learns from a teacher, the averaged network of that moment: it must reach in one call where
+the teacher arrives in several guided ones, which makes a single call crisper and needs no guidance
+when live.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,7 +24,7 @@ from torch import Tensor, nn
 from engine.diffusion.models.ember.text import TextConfig, TextEncoder
 from engine.diffusion.models.ember.unet import FlowUNet, UNetConfig
 from engine.diffusion.models.ember.word_table import MAX_WORDS, WordTable
-from engine.training.ember.checkpoint import TrainState
+from engine.training.ember.checkpoint import TrainState, stored_part
 from engine.training.ember.latents import LatentSource
 
 _LOWEST_T = 0.05
@@ -99,6 +101,19 @@ class FlowTrainer:
         copy.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return copy.eval().requires_grad_(False)
 
+    def save(self, path: Path) -> None:
+        """Write everything that `restore` needs, the teacher of the last phase included."""
+        teacher = {} if self._teacher is None else self._teacher.state_dict()
+        self.state.save(path, {"stage": "flow"}, {f"teacher.{k}": v for k, v in teacher.items()})
+
+    def restore(self, path: Path) -> None:
+        """Take up where `save` stopped."""
+        self.state.restore(path)
+        teacher = stored_part(path, "teacher.")
+        if teacher:
+            self._teacher = self.averaged()
+            self._teacher.load_state_dict(teacher)
+
     def step(self, share: float) -> dict[str, float]:
         """Train on one batch; `share` of the plan in [0, 1] sets rate and phase."""
         began = time.perf_counter()
@@ -107,21 +122,11 @@ class FlowTrainer:
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + state.step)
         for group in state.optimiser.param_groups:
             group["lr"] = learning_rate(plan, state.step, share)
-        clean, start, prompts = self._source.batch(rng, plan.batch, plan.degraded_share)
-        prompts = ["" if rng.random() < plan.caption_dropout else text for text in prompts]
+        x_t, t, target, prompts = self._draw(rng, generator)
         words, lengths = self._words(prompts, generator)
-        noise = torch.randn(clean.shape, generator=generator)
-        t = sample_t(len(clean), generator)
-        degraded = round(plan.degraded_share * len(clean))
-        t[len(t) - degraded :].clamp_(min=_DEGRADED_LOWEST_T)
-        clean, start, noise, t = (x.to(self._device) for x in (clean, start, noise, t))
-        wide = t[:, None, None, None]
-        x_t = ((1 - wide) * start + wide * noise).contiguous(memory_format=torch.channels_last)
-        # Where the start is degraded the velocity must still lead to the clean picture.
-        target = (x_t - clean) / wide
         distilled = 0
         if share >= plan.distil_from:
-            distilled = round(plan.distil_share * len(clean))
+            distilled = round(plan.distil_share * plan.batch)
             part = slice(0, distilled)
             target[part] = self._lesson(x_t[part], t[part], words[part], lengths[part])
         with torch.autocast(self._device.split(":")[0], torch.bfloat16):
@@ -134,8 +139,6 @@ class FlowTrainer:
         state.optimiser.step()
         state.step += 1
         state.update_average()
-        if self._teacher is not None and state.step % 100 == 0:
-            self._teacher.load_state_dict(state.averaged_state())
         state.seconds += time.perf_counter() - began
         taught, plain = error.detach()[:distilled], error.detach()[distilled:]
         return {
@@ -144,10 +147,27 @@ class FlowTrainer:
             "gradient_norm": float(norm),
         }
 
+    def _draw(
+        self, rng: np.random.Generator, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor, list[str]]:
+        """Noisy latents, their times, the velocities to learn and the captions."""
+        plan = self.plan
+        clean, start, prompts = self._source.batch(rng, plan.batch, plan.degraded_share)
+        prompts = ["" if rng.random() < plan.caption_dropout else text for text in prompts]
+        noise = torch.randn(clean.shape, generator=generator)
+        t = sample_t(len(clean), generator)
+        degraded = round(plan.degraded_share * len(clean))
+        t[len(t) - degraded :].clamp_(min=_DEGRADED_LOWEST_T)
+        clean, start, noise, t = (x.to(self._device) for x in (clean, start, noise, t))
+        wide = t[:, None, None, None]
+        x_t = ((1 - wide) * start + wide * noise).contiguous(memory_format=torch.channels_last)
+        # Where the start is degraded the velocity must still lead to the clean picture.
+        return x_t, t, (x_t - clean) / wide, prompts
+
     @torch.no_grad()
     def _lesson(self, x_t: Tensor, t: Tensor, words: Tensor, lengths: Tensor) -> Tensor:
-        """Velocity that leads from x_t in one call to where the average arrives in several."""
-        if self._teacher is None:
+        """Velocity that leads from x_t in one call to where the teacher arrives in several."""
+        if self._teacher is None:  # frozen: a moving one would add guidance to guidance
             self._teacher = self.averaged()
         with torch.autocast(self._device.split(":")[0], torch.bfloat16):
             end = integrate(

@@ -198,7 +198,7 @@ def run_flow(
     path = out_dir / "flow.safetensors"
     resume = resume and path.exists()
     if resume:
-        trainer.state.restore(path)
+        trainer.restore(path)
     log = CsvLog(out_dir / "flow.csv", resume=resume)
     saved_s = shown_s = trainer.state.seconds
     sums: dict[str, float] = {}
@@ -214,11 +214,11 @@ def run_flow(
                 log.write({"step": trainer.state.step, "seconds": trainer.state.seconds, **means})
             if trainer.state.seconds - saved_s >= _SAVE_EVERY_S:
                 saved_s = trainer.state.seconds
-                trainer.state.save(path, {"stage": "flow"})
+                trainer.save(path)
             if trainer.state.seconds - shown_s >= _SHEET_EVERY_S:
                 shown_s = trainer.state.seconds
                 write_samples(trainer.averaged(), autoencoder, out_dir, trainer.state.step, device)
-    trainer.state.save(path, {"stage": "flow"})
+    trainer.save(path)
     size = 4 if quick else 32
     write_samples(trainer.averaged(), autoencoder, out_dir, trainer.state.step, device, size=size)
 
