@@ -14,6 +14,7 @@ import logging
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -108,7 +109,7 @@ def _encode(model: Path, words: Sequence[str], device: str) -> NDArray[np.float6
     tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
     tokenizer.no_padding()
     start, end = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
-    network = BertModel.from_pretrained(str(model), add_pooling_layer=False)
+    network: Any = BertModel.from_pretrained(str(model), add_pooling_layer=False)
     network.to(torch.device(device)).train(False)
     ids = []
     for word in words:

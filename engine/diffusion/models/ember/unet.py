@@ -197,7 +197,8 @@ class FlowUNet(nn.Module):
         places = _places(h)
         words = self.layout_text(pooled.to(h.dtype))[:, :, None, None]
         layout: Tensor = self.layout_out(F.silu(self.layout_place(places) + words))
-        return layout + self.place_coarse(places)
+        coarse: Tensor = self.place_coarse(places)
+        return layout + coarse
 
     def _conditioning(self, t: Tensor, pooled: Tensor) -> Tensor:
         """Features of t (sines of 64 log-spaced frequencies) and of the text, `(b, width)`."""
