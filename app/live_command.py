@@ -23,7 +23,8 @@ from engine.errors import AudioFileError, CommandError, PresetError, SinkError
 from engine.presets import DEFAULT_PRESET
 from engine.registry import DEFAULT_MODEL, find_model
 from engine.runtime import limits
-from engine.runtime.engine import Engine, EngineConfig
+from engine.runtime.config import EngineConfig
+from engine.runtime.engine import Engine
 from engine.threads import Worker
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from engine.clock import MonotonicClock
 from engine.commands import SourceChoice
 from engine.messages import Float32, SourceStatus
 from engine.ring import SampleRing
-from engine.runtime.engine import Engine, EngineConfig
+from engine.runtime.config import EngineConfig
+from engine.runtime.engine import Engine
 from engine.threads import Worker
 
 RATE_HZ = 48_000

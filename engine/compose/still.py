@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from importlib.resources import files
 from pathlib import Path
 
 import cv2
@@ -9,6 +11,8 @@ import numpy as np
 
 from engine.errors import EngineError
 from engine.messages import Uint8, freeze
+
+logger = logging.getLogger(__name__)
 
 
 def read_still(path: Path) -> Uint8:
@@ -25,3 +29,14 @@ def read_still(path: Path) -> Uint8:
     still: Uint8 = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(np.uint8)
     freeze(still)
     return still
+
+
+def first_still(path: Path | None) -> Uint8:
+    """Read the still that shows before the first picture; the shipped one when `path` fails."""
+    shipped = Path(str(files("resources") / "stills" / "still.jpg"))
+    if path is not None and path.is_file():
+        try:
+            return read_still(path)
+        except EngineError as error:
+            logger.info("%s", error)
+    return read_still(shipped)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from importlib.resources import files
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine import commands as cmd
 from engine.clock import Clock, MonotonicClock
 from engine.compose.composer import Composer
+from engine.compose.still import first_still
 from engine.diffusion.loop import DiffusionLoop
 from engine.errors import AudioDeviceError, CommandError, EngineError, SinkError
 from engine.mailbox import Fifo, Latest
@@ -30,11 +30,12 @@ from engine.messages import (
     freeze,
 )
 from engine.modulation.stage import Modulation
-from engine.presets import DEFAULT_PRESET, Preset, load_preset
+from engine.presets import Preset, load_preset
 from engine.protocols import AudioSource, Transport
-from engine.registry import DEFAULT_MODEL, ModelRequest, find_model, load_factory
+from engine.registry import ModelRequest, find_model, load_factory
 from engine.runtime import limits
-from engine.runtime.listening import open_source
+from engine.runtime.config import EngineConfig
+from engine.runtime.listening import open_source, operate
 from engine.runtime.pace import Pace
 from engine.runtime.pump import PUMP_WAIT_S, Pump
 from engine.runtime.recording import Recording, recording_path
@@ -44,28 +45,6 @@ logger = logging.getLogger(__name__)
 
 EXTRAPOLATE_S = 0.25
 """A control state older than this no longer carries the motion on."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineConfig:
-    """What an engine is started with; everything later comes as commands."""
-
-    source: cmd.SourceChoice = field(default_factory=lambda: cmd.SourceChoice("mic"))
-    preset: str = DEFAULT_PRESET
-    model: str = DEFAULT_MODEL
-    width: int = 512
-    height: int = 512
-    model_width: int = 0
-    """0: the nearest size the model supports to the output size."""
-    model_height: int = 0
-    fps: float = 30.0
-    device_compute: str = "auto"
-    seed: int | None = None
-    record: Path | None = None
-    audible: bool = True
-    """Whether files are heard through the speakers."""
-    still: Path | None = None
-    """A picture to begin with (the last one of the previous run) instead of the shipped still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +89,7 @@ class Engine:
         self._modulation = Modulation(preset)
         if config.seed is not None:
             self._modulation.apply(cmd.SetParam("diffusion/seed", float(config.seed)))
-        self._composer = Composer(config.width, config.height, _still(config.still))
+        self._composer = Composer(config.width, config.height, first_still(config.still))
         self._diffusion = DiffusionLoop(self._controls, self._pictures, self._clock)
         self._source: AudioSource | None = None  # swapped by control, read by anyone
         self._source_changes = 0
@@ -352,7 +331,7 @@ class Engine:
             case cmd.Play() | cmd.Seek() | cmd.SetLoop() | cmd.SetVolume():
                 source: object = self._source
                 if isinstance(source, Transport):
-                    _operate(source, command)
+                    operate(source, command)
 
     def _swap_source(self, choice: cmd.SourceChoice) -> None:
         newer = self._open_source(choice)
@@ -423,28 +402,3 @@ class Engine:
         self._message = message
         if message:
             logger.info("%s", message)
-
-
-def _still(path: Path | None) -> Uint8:
-    """Read the still that shows before the first picture; the shipped one when `path` fails."""
-    from engine.compose.still import read_still
-
-    shipped = Path(str(files("resources") / "stills" / "still.jpg"))
-    if path is not None and path.is_file():
-        try:
-            return read_still(path)
-        except EngineError as error:
-            logger.info("%s", error)
-    return read_still(shipped)
-
-
-def _operate(source: Transport, command: cmd.Command) -> None:
-    match command:
-        case cmd.Play(on):
-            source.play(on)
-        case cmd.Seek(position_s):
-            source.seek(position_s)
-        case cmd.SetLoop(on):
-            source.set_loop(on)
-        case cmd.SetVolume(volume):
-            source.set_volume(volume)

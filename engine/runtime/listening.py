@@ -12,7 +12,7 @@ from engine.audio.silent import SilentSource
 from engine.audio.tone import ToneSource
 from engine.clock import Clock
 from engine.errors import AudioDeviceError, AudioFileError
-from engine.protocols import AudioSource
+from engine.protocols import AudioSource, Transport
 
 
 def demo_track() -> Path:
@@ -49,3 +49,16 @@ def open_source(choice: cmd.SourceChoice, clock: Clock, *, audible: bool) -> Aud
         source = SilentSource(str(error), clock)
         source.open()
     return source
+
+
+def operate(source: Transport, command: cmd.Command) -> None:
+    """Play, pause, seek, loop or set the volume of a file."""
+    match command:
+        case cmd.Play(on):
+            source.play(on)
+        case cmd.Seek(position_s):
+            source.seek(position_s)
+        case cmd.SetLoop(on):
+            source.set_loop(on)
+        case cmd.SetVolume(volume):
+            source.set_volume(volume)

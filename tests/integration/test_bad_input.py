@@ -22,7 +22,8 @@ from engine.clock import MonotonicClock
 from engine.diffusion.models.null import NullModel
 from engine.errors import ModelLoadError
 from engine.messages import ControlState, EngineStatus, Phase, Uint8
-from engine.runtime.engine import Engine, EngineConfig
+from engine.runtime.config import EngineConfig
+from engine.runtime.engine import Engine
 from tests.bad_files import BROKEN_PRESETS, SECONDS, write_presets, write_sounds
 from tests.real_parts import PULSE_TOOLS, SINK, missing, sound_server
 

@@ -11,7 +11,8 @@ from engine import commands as cmd
 from engine.clock import MonotonicClock
 from engine.errors import PresetError
 from engine.messages import EngineStatus, Phase
-from engine.runtime.engine import Engine, EngineConfig
+from engine.runtime.config import EngineConfig
+from engine.runtime.engine import Engine
 from tests.scripted_source import ScriptedSource, feed_realtime
 
 WAIT_S = 90.0

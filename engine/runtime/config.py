@@ -1,0 +1,32 @@
+"""What an engine is started with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine import commands as cmd
+from engine.presets import DEFAULT_PRESET
+from engine.registry import DEFAULT_MODEL
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """What an engine is started with; everything later comes as commands."""
+
+    source: cmd.SourceChoice = field(default_factory=lambda: cmd.SourceChoice("mic"))
+    preset: str = DEFAULT_PRESET
+    model: str = DEFAULT_MODEL
+    width: int = 512
+    height: int = 512
+    model_width: int = 0
+    """0: the nearest size the model supports to the output size."""
+    model_height: int = 0
+    fps: float = 30.0
+    device_compute: str = "auto"
+    seed: int | None = None
+    record: Path | None = None
+    audible: bool = True
+    """Whether files are heard through the speakers."""
+    still: Path | None = None
+    """A picture to begin with (the last one of the previous run) instead of the shipped still."""
