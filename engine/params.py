@@ -62,13 +62,13 @@ def _table(*specs: ParamSpec) -> Mapping[str, ParamSpec]:
 
 PARAMS: Mapping[str, ParamSpec] = _table(
     ParamSpec(
-        "diffusion/strength", 0.42, 0.02, 1.0, "", "picture",
-        "How much of the previous picture is painted anew: 0.2 glides, 0.5 lives, 1 forgets.",
+        "diffusion/strength", 0.6, 0.02, 1.0, "", "picture",
+        "How much of the previous picture is painted anew: 0.3 glides, 0.6 lives, 1 forgets.",
         0.1, 0.98,
     ),
     ParamSpec(
         "diffusion/guidance", 1.0, 0.0, 4.0, "", "picture",
-        "How strictly the prompt is obeyed; anything but 1 costs a second model call.",
+        "How strictly the prompt is obeyed: 1 is what the model looks best with.",
     ),
     ParamSpec(
         "diffusion/seed", 0.0, 0.0, 999_999.0, "", "picture",
@@ -84,7 +84,7 @@ PARAMS: Mapping[str, ParamSpec] = _table(
         0.0, 1.0,
     ),
     ParamSpec(
-        "diffusion/sharpen", 0.12, 0.0, 0.6, "", "picture",
+        "diffusion/sharpen", 0.0, 0.0, 0.6, "", "picture",
         "Crispness given back to the warped picture before it is painted over.", 0.0, 0.5,
     ),
     ParamSpec(

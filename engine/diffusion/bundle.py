@@ -72,6 +72,11 @@ class Bundle(Protocol):
         """Calls a picture from pure noise needs to be crisp; the loop itself needs one."""
         ...
 
+    @property
+    def natural_guidance(self) -> float:
+        """Guidance the model looks best with; 1 for models that were distilled with it inside."""
+        ...
+
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Shape `(1, c, h, w)` of the latent of a `width x height` picture."""
         ...

@@ -66,7 +66,7 @@ class FeedbackModel:
         noise = self._noise_for(control)
         feedback = values["diffusion/feedback"]
         strength = 1.0 - feedback * (1.0 - values["diffusion/strength"])
-        guidance = values["diffusion/guidance"]
+        guidance = values["diffusion/guidance"] * self._bundle.natural_guidance
         if self._picture is None:
             latent = self._fresh(noise, prompt, guidance)
             strength = 1.0

@@ -93,6 +93,13 @@ def test_the_stages_leave_figures_and_contact_sheets(trained: Path) -> None:
     assert (trained / "autoencoder_psnr.csv").read_text().startswith("step,mean_db")
 
 
+def test_the_flow_stage_measures_on_held_out_pictures(trained: Path) -> None:
+    rows = (trained / "flow_held_out.csv").read_text().splitlines()
+    assert rows[0] == "t,own_caption,other_caption,no_caption"
+    assert len(rows) == 4
+    assert all(float(value) > 0 for row in rows[1:] for value in row.split(","))
+
+
 def test_exported_latents_have_the_statistics_of_training(trained: Path) -> None:
     export_ember(trained, trained / "again")
     config = json.loads((trained / "again" / "autoencoder" / "config.json").read_text())

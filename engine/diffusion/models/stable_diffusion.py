@@ -71,6 +71,11 @@ class StableDiffusionBundle:
         """Turbo-class models are crisp in one call, others get four."""
         return 4
 
+    @property
+    def natural_guidance(self) -> float:
+        """1: few-step checkpoints have their guidance inside."""
+        return 1.0
+
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Shape `(1, c, h/f, w/f)`."""
         channels = int(self._unet.config.in_channels)

@@ -35,6 +35,7 @@ from engine.training.ember.autoencoder import (
 from engine.training.ember.checkpoint import averaged_weights
 from engine.training.ember.dataset import open_pictures, paint_file, to_tensor
 from engine.training.ember.flow import FlowNetwork, FlowPlan, FlowTrainer, sample
+from engine.training.ember.held_out import held_out_losses
 from engine.training.ember.latents import LatentSource, encode_pictures, open_latents
 from engine.training.ember.metrics import CsvLog, contact_sheet
 from engine.training.ember.scenes.scene import Scene
@@ -193,8 +194,8 @@ def run_flow(
     plan = FlowPlan(budget_min, distil_from=0.8)
     if quick:
         plan = FlowPlan(budget_min, max_steps=4, batch=4, distil_from=0.5)
-    source = LatentSource(open_latents(files, out_dir / "latents"))
-    trainer = FlowTrainer(table, source, plan, device=device, seed=seed)
+    latents = open_latents(files, out_dir / "latents")
+    trainer = FlowTrainer(table, LatentSource(latents), plan, device=device, seed=seed)
     path = out_dir / "flow.safetensors"
     resume = resume and path.exists()
     if resume:
@@ -219,6 +220,9 @@ def run_flow(
                 shown_s = trainer.state.seconds
                 write_samples(trainer.averaged(), autoencoder, out_dir, trainer.state.step, device)
     trainer.save(path)
+    held_out = CsvLog(out_dir / "flow_held_out.csv", resume=False)
+    for row in held_out_losses(trainer.averaged(), latents, device=device, seed=seed):
+        held_out.write(row)
     size = 4 if quick else 32
     write_samples(trainer.averaged(), autoencoder, out_dir, trainer.state.step, device, size=size)
 

@@ -19,6 +19,9 @@ from engine.registry import ModelRequest
 FRESH_STEPS = 6
 """Calls for a picture from pure noise, measured to be where more no longer look better."""
 
+GUIDANCE = 1.8
+"""v0 obeys prompts far better with it (looked at: 1, 1.8 and 2), at the price of a second call."""
+
 
 class EmberBundle:
     """Ember's networks: rectified flow x_t = (1 - t) x_0 + t n with t = strength."""
@@ -27,6 +30,7 @@ class EmberBundle:
         self._networks: EmberNetworks | None = load_ember(folder, device, dtype)
         self._device = device
         self._dtype = dtype
+        self._empty: PromptEmbedding | None = None
 
     @property
     def name(self) -> str:
@@ -52,6 +56,11 @@ class EmberBundle:
     def fresh_steps(self) -> int:
         """See `FRESH_STEPS`."""
         return FRESH_STEPS
+
+    @property
+    def natural_guidance(self) -> float:
+        """See `GUIDANCE`."""
+        return GUIDANCE
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Shape `(1, 16, h/16, w/16)`."""
@@ -86,7 +95,9 @@ class EmberBundle:
         """x_0 = x_t - t v(x_t, t), with v guided away from the empty prompt when asked."""
         velocity = self._velocity(noisy, strength, prompt)
         if guidance != 1.0:
-            empty = self._velocity(noisy, strength, self.encode_prompt(""))
+            if self._empty is None:
+                self._empty = self.encode_prompt("")
+            empty = self._velocity(noisy, strength, self._empty)
             velocity = empty + guidance * (velocity - empty)
         return noisy - strength * velocity
 
