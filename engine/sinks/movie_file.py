@@ -139,7 +139,7 @@ class MovieFile:
         codec.color_range = _LIMITED_RANGE
         codec.colorspace = codec.color_primaries = codec.color_trc = _BT709
         stream.options = {
-            "preset": "fast" if final else "veryfast",
+            "preset": "veryfast",
             "crf": str(quality),
             # x264's macroblock tree reads memory it has not written (seen with 165 in PyAV 18):
             # with it, equal pictures became unequal videos.

