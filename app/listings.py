@@ -23,7 +23,7 @@ def models(options: argparse.Namespace) -> int:
 def presets(options: argparse.Namespace) -> int:
     """`sonolume presets list`; a broken one is listed with its error."""
     from engine.errors import PresetError
-    from engine.presets import load_preset, preset_names
+    from engine.presets import load_preset, preset_names, user_preset_folder
 
     rows: list[dict[str, object]] = []
     for name in preset_names():
@@ -40,6 +40,7 @@ def presets(options: argparse.Namespace) -> int:
         return 0
     for row in rows:
         print(f"{row['name']:12} {row.get('description') or row.get('error') or ''}")
+    print(f"Your own presets go into {user_preset_folder()}")
     return 0
 
 
