@@ -9,6 +9,7 @@ from engine.errors import TrainingError
 
 def run(options: argparse.Namespace) -> int:
     """Run one stage within its budget."""
+    from engine.diffusion.device import choose_device, set_threads
     from engine.training.ember.stages import STAGES
 
     stage = STAGES.get(options.stage)
@@ -18,8 +19,8 @@ def run(options: argparse.Namespace) -> int:
         options.out,
         budget_min=options.budget,
         resume=options.resume,
-        device=options.device_compute,
+        device=choose_device(options.device_compute).type,
         seed=options.seed,
-        threads=options.threads,
+        threads=set_threads(options.threads),
     )
     return 0

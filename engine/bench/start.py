@@ -1,4 +1,4 @@
-"""Cold start: from the command to the window and to the first generated picture."""
+"""Cold start: from the command to the first generated picture."""
 
 from __future__ import annotations
 
@@ -14,14 +14,9 @@ RUNS = 3
 
 
 def bench(request: BenchRequest) -> list[Result]:
-    """Return `start/first_picture` and `start/window` (seconds, the best of three runs)."""
+    """Return `start/first_picture` (seconds, the best of three runs)."""
     runs = [_start(request) for _ in range(RUNS)]
-    results: list[Result] = [
-        {"name": "start/first_picture", "seconds": min(run["first_picture"] for run in runs)}
-    ]
-    if all("window" in run for run in runs):
-        results.append({"name": "start/window", "seconds": min(run["window"] for run in runs)})
-    return results
+    return [{"name": "start/first_picture", "seconds": min(run["first_picture"] for run in runs)}]
 
 
 def _start(request: BenchRequest) -> dict[str, float]:

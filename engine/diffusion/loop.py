@@ -34,13 +34,10 @@ class DiffusionLoop:
         controls: Latest[ControlState],
         pictures: Latest[Picture],
         clock: Clock,
-        *,
-        max_fps: float = 0.0,
     ) -> None:
         self._controls = controls
         self._pictures = pictures
         self._clock = clock
-        self._min_interval_s = 1.0 / max_fps if max_fps > 0.0 else 0.0
         self._requests: Fifo[ModelOpener] = Fifo(8)
         self._model: ImageModel | None = None  # diffusion thread only
         self._index = 0
@@ -88,7 +85,6 @@ class DiffusionLoop:
                         stopping.wait(0.02)
                     continue
                 self.step(control)
-                self._pace(stopping)
         finally:
             self._close_model()
 
@@ -209,9 +205,3 @@ class DiffusionLoop:
                 self._words[prompt.text] = self._model.unknown_words(prompt.text)
             unknown += self._words[prompt.text]
         self.unknown_words = tuple(dict.fromkeys(unknown))
-
-    def _pace(self, stopping: Event) -> None:
-        if self._min_interval_s > 0.0:
-            left_s = self._last_finished_s + self._min_interval_s - self._clock.now()
-            if left_s > 0.0:
-                stopping.wait(left_s)

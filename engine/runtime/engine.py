@@ -191,10 +191,6 @@ class Engine:
             "message": status.message or (status.record.message if status.record else ""),
         }
 
-    def latencies_ms(self) -> list[float]:
-        """Newest sample heard -> frame handed over, of the newest frames. Any thread."""
-        return list(self._pace.latencies_ms)
-
     def newest_picture(self) -> Uint8 | None:
         """The newest generated picture. Any thread, never blocks."""
         picture = self._pictures.get()

@@ -59,3 +59,21 @@ def test_importing_brings_no_torch_and_no_librosa(module: str) -> None:
     code = f"import {module}, sys; print(*{heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_training_gets_a_real_device_and_a_real_number_of_threads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from engine.training.ember import stages
+
+    asked: dict[str, object] = {}
+    monkeypatch.setitem(stages.STAGES, "flow", lambda out, **options: asked.update(options))
+    assert main(["train", "ember", "--stage", "flow", "--out", str(tmp_path)]) == 0
+    assert asked["device"] in ("cpu", "cuda", "mps")
+    assert isinstance(asked["threads"], int)
+    assert asked["threads"] >= 1
+
+
+def test_an_unknown_training_stage_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "ember", "--stage", "nonsense"]) == 1
+    assert "no stage 'nonsense'; there are scenes" in capsys.readouterr().err
