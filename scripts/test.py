@@ -52,11 +52,12 @@ CHECKS: tuple[Check, ...] = (
     Check("ruff", ("ruff", "check", ".")),
     Check("format", ("ruff", "format", "--check", ".")),
     Check("imports", ("lint-imports",)),
+    # First of the tests: all skipped where there is no GPU, and what pytest says last is read.
+    Check("gpu", (*_PYTEST, "tests/gpu"), folder="tests/gpu"),
     Check("unit", (*_PYTEST, "-n", "2", "tests/unit"), folder="tests/unit"),
     # The real parts measure real time, so one test at a time and nothing beside them.
     Check("integration", (*_PYTEST, "tests/integration"), folder="tests/integration"),
     Check("gui", (*_PYTEST, "tests/gui"), folder="tests/gui"),
-    Check("gpu", (*_PYTEST, "tests/gpu"), folder="tests/gpu"),
 )
 
 
@@ -86,7 +87,7 @@ def run_all(checks: list[Check], venv: Path) -> list[Outcome]:
         for check in checks:
             if check.beside or not has_tests(check):
                 continue
-            if check.folder and check.folder != "tests/unit":
+            if check.folder in ("tests/integration", "tests/gui"):
                 outcomes += collect(beside)
             outcomes.append(run_check(check, venv))
         return outcomes + collect(beside)

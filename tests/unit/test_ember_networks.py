@@ -19,7 +19,7 @@ from engine.diffusion.models.ember.autoencoder import (
 )
 from engine.diffusion.models.ember.text import TextConfig, TextEncoder
 from engine.diffusion.models.ember.unet import FlowUNet, UNetConfig
-from engine.diffusion.models.ember.weights import EmberNetworks, load_ember, save_ember
+from engine.diffusion.models.ember.weights import EmberNetworks, Sampling, load_ember, save_ember
 from engine.diffusion.models.ember.word_table import MAX_WORDS, WordTable, split_words
 from engine.errors import ModelLoadError
 
@@ -71,12 +71,21 @@ def saved(tmp_path: Path) -> Path:
         (_SMALL_UNET, FlowUNet(_SMALL_UNET).state_dict()),
         (_SMALL_TEXT, TextEncoder(_SMALL_TEXT).state_dict()),
         table,
+        Sampling(fresh_steps=3, guidance=1.5),
     )
     return folder
 
 
 def _load(folder: Path) -> EmberNetworks:
     return load_ember(folder, "cpu", torch.float32)
+
+
+def test_the_folder_says_how_to_sample_with_it(saved: Path) -> None:
+    assert _load(saved).sampling == Sampling(fresh_steps=3, guidance=1.5)
+    index = saved / "model_index.json"
+    index.write_text(index.read_text().replace('"sampling"', '"samplings"'))
+    with pytest.raises(ModelLoadError, match="how to sample"):
+        _load(saved)
 
 
 def test_the_networks_keep_their_budget_of_operations() -> None:

@@ -65,10 +65,7 @@ _BEHIND = frozenset(
 
 def range_words(attribute: Attribute, value: float) -> tuple[str, ...]:
     """Synonyms for the range that `value` in [0, 1] lies in; empty where people say nothing."""
-    ranges = attribute.words
-    if not ranges:
-        return ()
-    return ranges[min(int(value * len(ranges)), len(ranges) - 1)]
+    return attribute.words[attribute.range_of(value)] if attribute.words else ()
 
 
 def caption(
@@ -80,8 +77,8 @@ def caption(
 ) -> str:
     """Describe one picture in lower case; every word is in `CAPTION_WORDS`.
 
-    About a fifth of the captions only name the scene; the others mention up to four attributes,
-    colours most often. For a `mirrored` picture left and right change places.
+    About a fifth of the captions only name the scene where it is as one would expect; the others
+    mention up to four attributes. For a `mirrored` picture left and right change places.
     """
     phrase = _pick(rng, scene.phrases)
     spoken = _chosen_attributes(scene, values_of_one, rng)
@@ -108,17 +105,33 @@ def _other_side(found: re.Match[str]) -> str:
 def _chosen_attributes(
     scene: Scene, values_of_one: Mapping[str, float], rng: np.random.Generator
 ) -> list[tuple[Attribute, str]]:
-    """Draw which attributes are mentioned, and the word for each, in random order."""
-    if rng.random() < 0.2:
-        return []
-    found = []
+    """Draw which attributes are mentioned, and the word for each, in random order.
+
+    What is not as one would expect is always mentioned: a fire that may be blue unasked would make
+    the prompt "fire" mean the average of all its colours.
+    """
+    terse = rng.random() < 0.2
+    told, found = [], []
     for attribute in scene.attributes:
-        words = range_words(attribute, float(values_of_one[attribute.name]))
-        eager = 0.8 if attribute.name in _COLOURS else 0.45
-        if words and rng.random() < eager:
+        value = float(values_of_one[attribute.name])
+        words = range_words(attribute, value)
+        draw = rng.random()
+        if not words:
+            continue
+        if attribute.natural and attribute.range_of(value) not in attribute.natural_ranges():
+            told.append((attribute, _pick(rng, words)))
+        elif not terse and draw < _eagerness(attribute):
             found.append((attribute, _pick(rng, words)))
-    order = rng.permutation(len(found))[:4]
-    return [found[i] for i in order]
+    order = rng.permutation(len(found))[: 4 - len(told)]
+    spoken = [*told, *(found[i] for i in order)]
+    return [spoken[i] for i in rng.permutation(len(spoken))]
+
+
+def _eagerness(attribute: Attribute) -> float:
+    """How often a caption that says more than the scene mentions an attribute."""
+    if attribute.natural:
+        return 0.35
+    return 0.8 if attribute.name in _COLOURS else 0.45
 
 
 def _compose(

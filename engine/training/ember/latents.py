@@ -44,8 +44,9 @@ def encode_pictures(
     *,
     device: str,
     seed: int,
+    halved: bool = False,
 ) -> None:
-    """Write the latents of every file that has none yet."""
+    """Write the latents of every file that has none yet, of pictures half as wide if `halved`."""
     folder.mkdir(parents=True, exist_ok=True)
     network.to(device)
     for file in tqdm(files, desc="encode", unit="file", disable=None):
@@ -56,6 +57,8 @@ def encode_pictures(
         parts = []
         for first in range(0, len(file.pictures), _CHUNK):
             pictures = to_tensor(np.asarray(file.pictures[first : first + _CHUNK])).to(device)
+            if halved:
+                pictures = F.avg_pool2d(pictures, 2)
             parts.append(_encode(pictures, network, generator).cpu().numpy())
         temporary = path.with_name(f".{path.name}")
         np.save(temporary, np.concatenate(parts, axis=1))

@@ -1,9 +1,9 @@
-"""The stages of training ember, in order: scenes, text, autoencoder, flow, export.
+"""The stages of training ember, in order: scenes, text, autoencoder, flow, distill, export.
 
 Each is resumable, writes figures (CSV) and contact sheets as it goes, and depends on nothing but
 its arguments and the files of earlier stages in the same folder:
 
-    pictures/ latents/ text/ autoencoder.safetensors flow.safetensors sheets/ *.csv ember/
+    pictures/ latents/ latents_halved/ text/ *.safetensors sheets/ *.csv ember/
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Protocol
@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from engine.diffusion.models.ember.text import TextConfig
 from engine.diffusion.models.ember.unet import UNetConfig
-from engine.diffusion.models.ember.weights import read_word_table, save_ember
+from engine.diffusion.models.ember.weights import Sampling, read_word_table, save_ember
 from engine.diffusion.models.ember.word_table import split_words
 from engine.errors import TrainingError
 from engine.training.ember.autoencoder import (
@@ -34,40 +34,28 @@ from engine.training.ember.autoencoder import (
 )
 from engine.training.ember.checkpoint import averaged_weights
 from engine.training.ember.dataset import open_pictures, paint_file, to_tensor
-from engine.training.ember.flow import FlowNetwork, FlowPlan, FlowTrainer, sample
+from engine.training.ember.distill import DistillPlan, DistillTrainer
+from engine.training.ember.flow import FlowNetwork, FlowPlan, FlowTrainer
 from engine.training.ember.held_out import held_out_losses
 from engine.training.ember.latents import LatentSource, encode_pictures, open_latents
 from engine.training.ember.metrics import CsvLog, contact_sheet
+from engine.training.ember.samples import write_samples
 from engine.training.ember.scenes.scene import Scene
 from engine.training.ember.text_table import PACKAGE, build_table, unpack_encoder
+from engine.training.ember.training_loop import run_training
 
 _PICTURES = {"square": 204, "wide": 24, "tall": 24}
 _QUICK_PICTURES = {"square": 12}
-_QUICK_SCALE = 0.125
+_QUICK_SCALE = 0.25
 _QUICK_SCENES = 3
-HELD_BACK = frozenset(
-    {
-        "black hole",
-        "cells",
-        "peacock feathers",
-        "fractal",
-        "smoke",
-        "fish",
-        "birds",
-        "flames",
-        "soap bubbles",
-        "fireworks",
-        "whale",
-    }
-)
-"""Painted, and seen by the autoencoder, but left out of what the flow network learns: two CPU
-cores and an hour are enough for thirty scenes. Empty this set where there is more time."""
-
-_SAVE_EVERY_S = 120.0
-_SHEET_EVERY_S = 300.0
-_LOG_EVERY = 25
+HELD_BACK: frozenset[str] = frozenset()
+"""Scenes that are painted but that the flow network does not learn yet."""
 
 logger = logging.getLogger(__name__)
+
+
+_FLOW_SAMPLING = Sampling(fresh_steps=6, guidance=1.8)
+_DISTILLED_SAMPLING = Sampling(fresh_steps=2, guidance=1.0)
 
 
 class Stage(Protocol):
@@ -190,41 +178,50 @@ def run_flow(
     files = [file for file in open_pictures(out_dir / "pictures") if file.scene in names]
     _, autoencoder = load_autoencoder(out_dir / "autoencoder.safetensors")
     encode_pictures(files, autoencoder, out_dir / "latents", device=device, seed=seed)
+    encode_pictures(
+        files, autoencoder, out_dir / "latents_halved", device=device, seed=seed, halved=True
+    )
     table = read_word_table(out_dir / "text")
-    plan = FlowPlan(budget_min, distil_from=0.8)
+    plan = FlowPlan(budget_min)
     if quick:
-        plan = FlowPlan(budget_min, max_steps=4, batch=4, distil_from=0.5)
+        plan = FlowPlan(budget_min, max_steps=4, batch=4, halved_batch=4)
     latents = open_latents(files, out_dir / "latents")
-    trainer = FlowTrainer(table, LatentSource(latents), plan, device=device, seed=seed)
-    path = out_dir / "flow.safetensors"
-    resume = resume and path.exists()
-    if resume:
-        trainer.restore(path)
-    log = CsvLog(out_dir / "flow.csv", resume=resume)
-    saved_s = shown_s = trainer.state.seconds
-    sums: dict[str, float] = {}
-    with tqdm(initial=trainer.state.step, desc="flow", unit="step", disable=None) as bar:
-        while (share := _share(trainer, plan)) < 1:
-            for key, value in trainer.step(share).items():
-                sums[key] = sums.get(key, 0.0) + value
-            bar.update()
-            if trainer.state.step % _LOG_EVERY == 0:
-                means = {key: value / _LOG_EVERY for key, value in sums.items()}
-                sums = {}
-                bar.set_postfix(loss=f"{means['loss']:.4f}")
-                log.write({"step": trainer.state.step, "seconds": trainer.state.seconds, **means})
-            if trainer.state.seconds - saved_s >= _SAVE_EVERY_S:
-                saved_s = trainer.state.seconds
-                trainer.save(path)
-            if trainer.state.seconds - shown_s >= _SHEET_EVERY_S:
-                shown_s = trainer.state.seconds
-                write_samples(trainer.averaged(), autoencoder, out_dir, trainer.state.step, device)
-    trainer.save(path)
+    halved = LatentSource(open_latents(files, out_dir / "latents_halved"))
+    trainer = FlowTrainer(
+        table, LatentSource(latents), plan, device=device, seed=seed, halved=halved
+    )
+    show = _sheet_writer(trainer, autoencoder, out_dir, "flow", device, size=4 if quick else 32)
+    run_training(trainer, plan, out_dir / "flow.safetensors", resume=resume, show=show)
     held_out = CsvLog(out_dir / "flow_held_out.csv", resume=False)
     for row in held_out_losses(trainer.averaged(), latents, device=device, seed=seed):
         held_out.write(row)
-    size = 4 if quick else 32
-    write_samples(trainer.averaged(), autoencoder, out_dir, trainer.state.step, device, size=size)
+
+
+def run_distill(
+    out_dir: Path,
+    *,
+    budget_min: float,
+    resume: bool,
+    device: str,
+    seed: int,
+    threads: int,
+    quick: bool = False,
+) -> None:
+    """Teach the flow network to arrive in one call."""
+    torch.set_num_threads(threads)
+    names = {scene.name for scene in trained_scenes()}
+    files = [file for file in open_pictures(out_dir / "pictures") if file.scene in names]
+    _, autoencoder = load_autoencoder(out_dir / "autoencoder.safetensors")
+    teacher = FlowNetwork(read_word_table(out_dir / "text"))
+    teacher.load_state_dict(averaged_weights(out_dir / "flow.safetensors"))
+    teacher.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    plan = DistillPlan(budget_min)
+    if quick:
+        plan = DistillPlan(budget_min, max_steps=4, batch=4)
+    source = LatentSource(open_latents(files, out_dir / "latents"))
+    trainer = DistillTrainer(teacher, source, plan, device=device, seed=seed)
+    show = _sheet_writer(trainer, autoencoder, out_dir, "distill", device, size=4 if quick else 32)
+    run_training(trainer, plan, out_dir / "distill.safetensors", resume=resume, show=show)
 
 
 def run_export(
@@ -237,7 +234,7 @@ def run_export(
     threads: int,
     quick: bool = False,
 ) -> None:
-    """Write the averaged weights of both checkpoints as a loadable folder `out_dir`/ember."""
+    """Write the averaged weights of the last stages as a loadable folder `out_dir`/ember."""
     export_ember(out_dir, out_dir / "ember")
 
 
@@ -246,6 +243,7 @@ STAGES: dict[str, Stage] = {
     "text": run_text,
     "autoencoder": run_autoencoder,
     "flow": run_flow,
+    "distill": run_distill,
     "export": run_export,
 }
 
@@ -274,7 +272,8 @@ def export_ember(out_dir: Path, folder: Path) -> None:
     """Write what was trained in `out_dir` to `folder`, as `load_ember` reads it."""
     config, autoencoder = load_autoencoder(out_dir / "autoencoder.safetensors")
     both = nn.ModuleDict({"encoder": autoencoder.encoder, "decoder": autoencoder.decoder})
-    weights = averaged_weights(out_dir / "flow.safetensors")
+    distilled = out_dir / "distill.safetensors"
+    weights = averaged_weights(distilled if distilled.exists() else out_dir / "flow.safetensors")
     parts: dict[str, dict[str, Tensor]] = {"text": {}, "unet": {}}
     for key, value in weights.items():
         part, name = key.split(".", 1)
@@ -285,47 +284,27 @@ def export_ember(out_dir: Path, folder: Path) -> None:
         (UNetConfig(), parts["unet"]),
         (TextConfig(), parts["text"]),
         out_dir / "text",
+        _DISTILLED_SAMPLING if distilled.exists() else _FLOW_SAMPLING,
     )
 
 
-def write_samples(
-    network: FlowNetwork,
+def _sheet_writer(
+    trainer: FlowTrainer | DistillTrainer,
     autoencoder: TrainedAutoencoder,
     out_dir: Path,
-    step: int,
+    name: str,
     device: str,
     *,
-    size: int = 32,
-) -> None:
-    """Contact sheets of one phrase per scene from the same noise: 1, 2 and 4 calls."""
+    size: int,
+) -> Callable[[], None]:
+    """Write the contact sheet of a trainer as it is at the call."""
     prompts = [scene.phrases[0] for scene in trained_scenes()]
-    generator = torch.Generator().manual_seed(7)
-    noise = torch.randn(len(prompts), 16, size, size, generator=generator).to(device)
-    columns = 16
-    rows: list[Tensor] = []
-    with torch.inference_mode(), torch.autocast(device.split(":")[0], torch.bfloat16):
-        by_steps = []
-        for steps in (1, 2, 4):
-            pictures = []
-            for first in range(0, len(prompts), columns):
-                part = slice(first, first + columns)
-                latents = sample(network, prompts[part], noise[part], steps=steps)
-                pictures.append(autoencoder.decoder(latents).float().cpu())
-            by_steps.append(torch.cat(pictures))
-    for first in range(0, len(prompts), columns):
-        for pictures_of in by_steps:
-            row = pictures_of[first : first + columns]
-            rows.append(torch.cat([row, row.new_ones(columns - len(row), *row.shape[1:])]))
-    contact_sheet(
-        torch.cat(rows), out_dir / "sheets" / f"flow_{step:06d}.png", columns=columns, cell_px=112
-    )
 
+    def show() -> None:
+        path = out_dir / "sheets" / f"{name}_{trainer.state.step:06d}.png"
+        write_samples(trainer.averaged(), autoencoder, prompts, path, device, size=size)
 
-def _share(trainer: FlowTrainer, plan: FlowPlan) -> float:
-    """Spent share of the plan: of the steps where they are given, else of training time."""
-    if plan.max_steps is not None:
-        return min(1.0, trainer.state.step / plan.max_steps)
-    return min(1.0, trainer.state.seconds / (60 * plan.budget_min))
+    return show
 
 
 _PaintTask = tuple[str, str, int, Path, int, str, float]

@@ -16,12 +16,6 @@ from engine.diffusion.models.ember.unet import LATENT_MULTIPLE
 from engine.diffusion.models.ember.weights import EmberNetworks, load_ember
 from engine.registry import ModelRequest
 
-FRESH_STEPS = 6
-"""Calls for a picture from pure noise, measured to be where more no longer look better."""
-
-GUIDANCE = 1.8
-"""v0 obeys prompts far better with it (looked at: 1, 1.8 and 2), at the price of a second call."""
-
 
 class EmberBundle:
     """Ember's networks: rectified flow x_t = (1 - t) x_0 + t n with t = strength."""
@@ -54,13 +48,13 @@ class EmberBundle:
 
     @property
     def fresh_steps(self) -> int:
-        """See `FRESH_STEPS`."""
-        return FRESH_STEPS
+        """See `Sampling`."""
+        return self._open.sampling.fresh_steps
 
     @property
     def natural_guidance(self) -> float:
-        """See `GUIDANCE`."""
-        return GUIDANCE
+        """See `Sampling`."""
+        return self._open.sampling.guidance
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Shape `(1, 16, h/16, w/16)`."""

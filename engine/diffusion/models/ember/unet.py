@@ -169,10 +169,25 @@ class FlowUNet(nn.Module):
         `t` has shape `(b,)` in (0, 1]; `tokens` `(b, 24, text_width)` and `pooled`
         `(b, text_width)` are what `TextEncoder` returns.
         """
+        wide, power = _powers(x_t, t)
+        levels = self.features(x_t, t, tokens, pooled)
+        middle = levels[len(self.down)]
+        coarse = F.interpolate(self.coarse(middle), scale_factor=LATENT_MULTIPLE, mode="bilinear")
+        conditioning = self._conditioning(t, pooled.to(x_t.dtype))
+        h = self.out(F.silu(self.film_out(levels[-1], conditioning)))
+        # What is linear in x_t needs no network: the best guess of v from x_t alone, cell by cell
+        # (the preconditioning of Karras et al. 2022, written for the velocity).
+        velocity: Tensor = h + coarse + (2 * wide - 1) / power * x_t
+        return velocity
+
+    def features(self, x_t: Tensor, t: Tensor, tokens: Tensor, pooled: Tensor) -> list[Tensor]:
+        """Return what the levels see on the way down, in the middle and on the way up.
+
+        Arguments as for `forward`. Five maps at 1, 1/2, 1/4, 1/2 and 1 of the latent size.
+        """
         conditioning = self._conditioning(t, pooled.to(x_t.dtype))
         tokens = tokens.to(x_t.dtype)
-        wide = t.to(x_t.dtype)[:, None, None, None]
-        power = wide.square() + (1 - wide).square()  # of x_t, as x_0 and n have unit variance
+        _, power = _powers(x_t, t)
         h = self.latent_in(x_t * power.rsqrt()) + self.place_fine(_places(x_t))
         skips: list[Tensor] = []
         for level, shrink in zip(self.down, self.shrink, strict=True):
@@ -181,16 +196,13 @@ class FlowUNet(nn.Module):
             h = shrink(h)
         h = h + self._layout(h, pooled)
         h = self.middle(h, conditioning, tokens)
-        coarse = F.interpolate(self.coarse(h), scale_factor=LATENT_MULTIPLE, mode="bilinear")
+        levels = [*skips, h]
         for index in (1, 0):
             h = F.pixel_shuffle(self.grow[index](h), 2)
             h = self.fuse[index](torch.cat([h, skips[index]], dim=1))
             h = self.up[index](h, conditioning, tokens)
-        h = self.out(F.silu(self.film_out(h, conditioning)))
-        # What is linear in x_t needs no network: the best guess of v from x_t alone, cell by cell
-        # (the preconditioning of Karras et al. 2022, written for the velocity).
-        velocity: Tensor = h + coarse + (2 * wide - 1) / power * x_t
-        return velocity
+            levels.append(h)
+        return levels
 
     def _layout(self, h: Tensor, pooled: Tensor) -> Tensor:
         """What place and words say about each cell of the coarsest level, before the noise."""
@@ -207,6 +219,12 @@ class FlowUNet(nn.Module):
         waves = torch.cat([angle.sin(), angle.cos()], dim=1).to(pooled.dtype)
         h = F.silu(self.time_in(waves) + self.text_in(pooled))
         return F.silu(self.mix(h))
+
+
+def _powers(x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Time as `(b, 1, 1, 1)`, and the power of x_t, as x_0 and n have unit variance."""
+    wide = t.to(x_t.dtype)[:, None, None, None]
+    return wide, wide.square() + (1 - wide).square()
 
 
 def _places(x: Tensor) -> Tensor:

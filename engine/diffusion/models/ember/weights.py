@@ -38,6 +38,18 @@ _REMEDY = "restore the folder with 'git checkout resources/ember' or install son
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How these weights look best: looked at and measured when they were made.
+
+    `fresh_steps` calls for a picture from pure noise, more no longer look better; `guidance` 1
+    where the weights were distilled with it inside, above 1 each call costs two.
+    """
+
+    fresh_steps: int
+    guidance: float
+
+
+@dataclass(frozen=True, slots=True)
 class EmberNetworks:
     """The four networks, in evaluation mode, without gradients. The text encoder is float32."""
 
@@ -45,6 +57,7 @@ class EmberNetworks:
     decoder: Decoder
     unet: FlowUNet
     text: TextEncoder
+    sampling: Sampling
 
 
 def load_ember(folder: Path, device: torch.device | str, dtype: torch.dtype) -> EmberNetworks:
@@ -69,7 +82,9 @@ def load_ember(folder: Path, device: torch.device | str, dtype: torch.dtype) -> 
     for network in (encoder, decoder, unet):
         network.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     text.to(device)
-    return EmberNetworks(encoder.eval(), decoder.eval(), unet.eval(), text.eval())
+    return EmberNetworks(
+        encoder.eval(), decoder.eval(), unet.eval(), text.eval(), reader.sampling()
+    )
 
 
 def save_ember(
@@ -78,6 +93,7 @@ def save_ember(
     unet: tuple[UNetConfig, Mapping[str, Tensor]],
     text: tuple[TextConfig, Mapping[str, Tensor]],
     table: Path,
+    sampling: Sampling,
 ) -> None:
     """Write the folder. `table` is the folder that `text_table.build_table` has written.
 
@@ -91,7 +107,7 @@ def save_ember(
     writer.component("text", dataclasses.asdict(text[0]) | {"word_table": table_config}, text[1])
     for name in ("word_table.safetensors", "vocab.txt"):
         writer.write(f"text/{name}", (table / name).read_bytes())
-    writer.finish()
+    writer.finish(sampling)
 
 
 def read_word_table(folder: Path) -> WordTable:
@@ -113,7 +129,18 @@ class _Reader:
                 f"{index_path} has format version {index.get('format_version')}, "
                 f"this program reads {FORMAT_VERSION}: {_REMEDY}"
             )
+        self._index = index
         self._hashes: dict[str, str] = index.get("files", {})
+
+    def sampling(self) -> Sampling:
+        """How to sample with these weights."""
+        stored = self._index.get("sampling")
+        try:
+            return Sampling(int(stored["fresh_steps"]), float(stored["guidance"]))
+        except (TypeError, KeyError, ValueError) as error:
+            raise ModelLoadError(
+                f"{self._folder / 'model_index.json'} does not say how to sample: {_REMEDY}"
+            ) from error
 
     def config(self, component: str) -> dict[str, Any]:
         """Settings of a component."""
@@ -196,7 +223,7 @@ class _Writer:
         (self._folder / name).write_bytes(data)
         self._hashes[name] = hashlib.sha256(data).hexdigest()
 
-    def finish(self) -> None:
+    def finish(self, sampling: Sampling) -> None:
         """Write the index."""
         index = {
             "_class_name": "Ember",
@@ -204,6 +231,7 @@ class _Writer:
             "autoencoder": ["engine.diffusion.models.ember", "Encoder, Decoder"],
             "unet": ["engine.diffusion.models.ember", "FlowUNet"],
             "text": ["engine.diffusion.models.ember", "TextEncoder"],
+            "sampling": dataclasses.asdict(sampling),
             "files": dict(sorted(self._hashes.items())),
         }
         (self._folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")

@@ -124,7 +124,7 @@ SCENES_BIRDS: tuple[Scene, ...] = (
         "birds",
         ("a flock of birds", "birds in the sky", "birds flying at sunset", "a flight of geese"),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("orange", "golden")),
             Attribute("count", (("a few",), (), ("many", "a great flock of"))),
             Attribute("size", (("distant", "small"), (), ("close", "large"))),
             Attribute("clouds", (("in a clear sky",), (), ("among clouds", "in a cloudy sky"))),

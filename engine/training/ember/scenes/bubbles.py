@@ -118,7 +118,7 @@ SCENES_BUBBLES: tuple[Scene, ...] = (
         "soap bubbles",
         ("soap bubbles", "floating bubbles", "iridescent bubbles", "bubbles in the air"),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("cyan", "blue")),
             Attribute("count", (("a few", "several"), (), ("many", "a swarm of"))),
             Attribute("size", (("small",), (), ("big", "huge"))),
             Attribute(

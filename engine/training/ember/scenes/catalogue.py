@@ -13,7 +13,7 @@ from engine.training.ember.scenes.land import SCENES_LAND
 from engine.training.ember.scenes.objects import SCENES_OBJECTS
 from engine.training.ember.scenes.patterns import SCENES_PATTERNS
 from engine.training.ember.scenes.plants import SCENES_PLANTS
-from engine.training.ember.scenes.scene import Scene
+from engine.training.ember.scenes.scene import Attribute, Scene
 from engine.training.ember.scenes.sky import SCENES_SKY
 from engine.training.ember.scenes.space import SCENES_SPACE
 from engine.training.ember.scenes.water import SCENES_WATER
@@ -36,22 +36,22 @@ SCENES: dict[str, Scene] = {
 }
 """Scene by name, in a fixed order."""
 
+_NATURAL_SHARE = 0.55
+"""Of the pictures, in the natural ranges of an attribute that has such."""
+
 _CHUNK = 4  # pictures painted at once: larger batches leave the cache
 
 
 def paint(
     scene: Scene, count: int, generator: torch.Generator, height: int, width: int
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Paint `count` pictures of a scene with attributes drawn uniformly.
+    """Paint `count` pictures of a scene with attributes drawn uniformly, or mostly natural ones.
 
     Returns pictures `(count, 3, height, width)`, float32 sRGB in [0, 1], and the attribute
     values, each `(count,)` in [0, 1], on the generator's device. Deterministic by the generator's
     state.
     """
-    values = {
-        attribute.name: torch.rand(count, generator=generator, device=generator.device)
-        for attribute in scene.attributes
-    }
+    values = {attribute.name: _draw(attribute, count, generator) for attribute in scene.attributes}
     pictures = [
         scene.paint(
             {name: value[first : first + _CHUNK] for name, value in values.items()},
@@ -62,3 +62,17 @@ def paint(
         for first in range(0, count, _CHUNK)
     ]
     return torch.cat(pictures), values
+
+
+def _draw(attribute: Attribute, count: int, generator: torch.Generator) -> Tensor:
+    """Values `(count,)` of an attribute."""
+    value = torch.rand(count, generator=generator, device=generator.device)
+    natural = attribute.natural_ranges()
+    if not natural:
+        return value
+    device = generator.device
+    ranges = torch.tensor(natural, dtype=torch.float32, device=device)
+    chosen = torch.randint(len(natural), (count,), generator=generator, device=device)
+    usual = (ranges[chosen] + value) / len(attribute.words)
+    kind = torch.rand(count, generator=generator, device=device)
+    return torch.where(kind < _NATURAL_SHARE, usual, value)

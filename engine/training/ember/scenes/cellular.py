@@ -188,7 +188,7 @@ SCENES_CELLULAR: tuple[Scene, ...] = (
             "a leaded window with the sun behind",
         ),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("blue", "violet")),
             Attribute("pieces", (("with big panes",), (), ("with many small panes",))),
             Attribute(
                 "pattern", (("of free shards", "in shards"), ("radiating", "like a rose window"))
@@ -202,7 +202,7 @@ SCENES_CELLULAR: tuple[Scene, ...] = (
         "cells",
         ("living cells", "glowing coral", "cells under a microscope", "coral polyps"),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("green", "teal")),
             Attribute("scale", (("tiny", "many"), (), ("large", "close up"))),
             Attribute("wave", (("regular",), (), ("flowing", "wavy"))),
             Attribute("nuclei", ((), (), ("with bright nuclei", "with glowing hearts"))),

@@ -239,7 +239,7 @@ SCENES_CITY: tuple[Scene, ...] = (
             "a big city",
         ),
         (
-            Attribute("colour", NIGHT_WORDS),
+            Attribute("colour", NIGHT_WORDS, natural=("violet", "blue")),
             Attribute(
                 "time",
                 (("at dusk", "in the evening"), ("at night",), ("late at night", "at midnight")),
@@ -261,7 +261,7 @@ SCENES_CITY: tuple[Scene, ...] = (
             "rain drops on a window",
         ),
         (
-            Attribute("hue", palettes.HUE_WORDS),
+            Attribute("hue", palettes.HUE_WORDS, natural=("blue", "violet")),
             Attribute("rain", (("light", "with few drops"), (), ("heavy", "with many drops"))),
             Attribute("blur", (("small",), (), ("big", "soft"))),
             Attribute("lights", (("with few lights",), (), ("with many lights",))),

@@ -257,7 +257,7 @@ SCENES_COAST: tuple[Scene, ...] = (
             "a mountain waterfall",
         ),
         (
-            Attribute("colour", FALL_WORDS),
+            Attribute("colour", FALL_WORDS, natural=("green",)),
             Attribute("width", (("narrow",), (), ("wide", "broad"))),
             Attribute("height", (("low",), (), ("high", "tall"))),
             Attribute("mist", ((), (), ("misty", "in spray"))),

@@ -367,7 +367,7 @@ SCENES_CREATURES: tuple[Scene, ...] = (
             "a luminous jellyfish drifting",
         ),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("cyan", "blue")),
             Attribute("count", (("alone", "a single"), (), ("a swarm of", "several"))),
             Attribute("size", (("small", "distant"), (), ("large", "close"))),
             Attribute("tilt", (("upright",), (), ("leaning", "tilted"))),
@@ -384,7 +384,7 @@ SCENES_CREATURES: tuple[Scene, ...] = (
             "a great whale swimming",
         ),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("cyan", "blue")),
             Attribute("size", (("distant", "small"), (), ("huge", "close"))),
             Attribute(
                 "depth",
@@ -405,9 +405,11 @@ SCENES_CREATURES: tuple[Scene, ...] = (
             "bright fish swimming under water",
         ),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("orange", "golden")),
             Attribute(
-                "water", tuple(tuple(f"in {word} water" for word in words) for words in HUE_WORDS)
+                "water",
+                tuple(tuple(f"in {word} water" for word in words) for words in HUE_WORDS),
+                natural=("in teal water", "in cyan water", "in blue water"),
             ),
             Attribute("count", (("a few",), (), ("many", "hundreds of"))),
             Attribute("size", (("small",), (), ("big", "close"))),

@@ -263,7 +263,7 @@ SCENES_FIRE: tuple[Scene, ...] = (
             "a bonfire",
         ),
         (
-            Attribute("colour", FLAME_WORDS),
+            Attribute("colour", FLAME_WORDS, natural=("orange",)),
             Attribute("size", (("small", "little"), (), ("big", "large"))),
             Attribute("wildness", (("calm", "quiet"), (), ("wild", "blazing"))),
             Attribute("sparks", ((), (), ("with flying sparks", "with glowing embers"))),
@@ -274,7 +274,7 @@ SCENES_FIRE: tuple[Scene, ...] = (
         "flames",
         ("fire", "burning flames", "a wall of fire", "roaring flames", "an inferno", "a blaze"),
         (
-            Attribute("colour", FLAME_WORDS),
+            Attribute("colour", FLAME_WORDS, natural=("orange",)),
             Attribute("height", (("low",), (), ("high", "towering"))),
             Attribute("wildness", (("calm", "quiet"), (), ("wild", "raging"))),
             Attribute("scale", (("fine",), (), ("close up", "huge"))),
@@ -291,7 +291,7 @@ SCENES_FIRE: tuple[Scene, ...] = (
             "fireworks",
         ),
         (
-            Attribute("hue", palettes.HUE_WORDS),
+            Attribute("hue", palettes.HUE_WORDS, natural=("orange", "golden")),
             Attribute("number", (("a single burst of",), (), ("many",))),
             Attribute("size", (("small",), (), ("huge", "big"))),
         ),

@@ -297,7 +297,7 @@ SCENES_FLUIDS: tuple[Scene, ...] = (
         "ink in water",
         ("ink in water", "a cloud of ink", "coloured ink billowing in water", "a plume of dye"),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("blue", "violet")),
             Attribute(
                 "background", (("on white", "in clear water"), ("on black", "in dark water"))
             ),
@@ -310,7 +310,7 @@ SCENES_FLUIDS: tuple[Scene, ...] = (
         "smoke",
         ("curling smoke", "ribbons of silk smoke", "wisps of incense smoke", "flowing silk"),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("cyan", "blue")),
             Attribute(
                 "direction", (("rising", "upright"), ("drifting sideways", "flowing across"))
             ),
@@ -324,7 +324,7 @@ SCENES_FLUIDS: tuple[Scene, ...] = (
         "marble",
         ("marble", "polished marble stone", "veined marble", "a slab of marble"),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("white",)),
             Attribute("stone", (("pale", "light"), ("dark", "deep"))),
             Attribute("gold", (("with plain veins",), ("with gold veins", "veined with gold"))),
             Attribute("scale", (("finely veined",), (), ("with broad veins", "close up"))),
@@ -336,7 +336,7 @@ SCENES_FLUIDS: tuple[Scene, ...] = (
         "liquid metal",
         ("liquid metal", "molten chrome", "an oil film on water", "iridescent liquid"),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("white",)),
             Attribute("rainbow", (("polished", "like chrome"), (), ("rainbow", "iridescent"))),
             Attribute("scale", (("rippled",), (), ("in broad folds", "smooth"))),
             Attribute("flow", (("pooling",), (), ("flowing", "streaming"))),

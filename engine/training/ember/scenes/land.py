@@ -336,7 +336,7 @@ SCENES_LAND: tuple[Scene, ...] = (
         "dunes",
         ("desert dunes", "sand dunes", "a desert", "dunes in the desert", "a sea of sand"),
         (
-            Attribute("colour", SAND_WORDS),
+            Attribute("colour", SAND_WORDS, natural=("golden", "orange")),
             Attribute("size", (("small", "low"), (), ("huge", "high"))),
             Attribute("viewpoint", ((), (), ("from above", "seen from above"))),
             Attribute("haze", (("clear",), (), ("hazy", "dusty"))),
@@ -353,7 +353,7 @@ SCENES_LAND: tuple[Scene, ...] = (
             "sunrise above the clouds",
         ),
         (
-            Attribute("colour", DAWN_WORDS),
+            Attribute("colour", DAWN_WORDS, natural=("golden", "pink")),
             Attribute("viewpoint", ((), (), ())),
             Attribute("waves", (("smooth", "calm"), (), ("billowing", "rolling"))),
             Attribute(

@@ -182,7 +182,7 @@ SCENES_NEON: tuple[Scene, ...] = (
             "an eighties neon sun",
         ),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("magenta", "pink")),
             Attribute("sun", (("with a small sun",), (), ("with a huge sun",))),
             Attribute("peaks", (("over flat land",), (), ("with mountains", "with neon peaks"))),
             Attribute("density", (("with a wide grid",), (), ("with a fine grid",))),
@@ -199,7 +199,7 @@ SCENES_NEON: tuple[Scene, ...] = (
             "a hyperspace corridor",
         ),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("cyan", "blue")),
             Attribute("sides", (("triangular",), ("square",), ("hexagonal",), ("round",))),
             Attribute("twist", (("straight",), (), ("twisted", "spinning"))),
             Attribute("density", (("with few rings",), (), ("with many rings",))),

@@ -271,9 +271,11 @@ _OWN: tuple[Scene, ...] = (
             "colourful hot air balloons",
         ),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("red", "orange")),
             Attribute(
-                "sky", tuple(tuple(f"in a {word} sky" for word in words) for words in HUE_WORDS)
+                "sky",
+                tuple(tuple(f"in a {word} sky" for word in words) for words in HUE_WORDS),
+                natural=("in a orange sky", "in a golden sky"),
             ),
             Attribute("count", (("a single", "alone"), (), ("many", "a fleet of"))),
             Attribute("size", (("distant", "small"), (), ("big", "close"))),
@@ -285,7 +287,7 @@ _OWN: tuple[Scene, ...] = (
         "crystal cave",
         ("a crystal cave", "glowing crystals", "a cavern of crystals", "giant amethyst crystals"),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("cyan", "blue")),
             Attribute("count", (("a few",), (), ("many", "crowded"))),
             Attribute("size", (("small",), (), ("giant", "towering"))),
             Attribute("glow", (("dim", "dark"), (), ("glowing", "radiant"))),

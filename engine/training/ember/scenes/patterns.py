@@ -285,7 +285,7 @@ SCENES_PATTERNS: tuple[Scene, ...] = (
             "a symmetrical crystal pattern",
         ),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("violet", "magenta")),
             Attribute("symmetry", (("three-fold",), (), ("many-sided", "many-fold"))),
             Attribute(
                 "scale", (("with small facets", "intricate"), (), ("with big facets", "bold"))
@@ -299,7 +299,7 @@ SCENES_PATTERNS: tuple[Scene, ...] = (
         "mandala",
         ("a mandala", "a sacred geometry flower", "a round ornament of petals", "a lotus mandala"),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("orange", "golden")),
             Attribute(
                 "symmetry", (("with few petals", "simple"), (), ("with many petals", "intricate"))
             ),
@@ -313,7 +313,7 @@ SCENES_PATTERNS: tuple[Scene, ...] = (
         "peacock feathers",
         ("peacock feathers", "a peacock's tail", "a fan of feathers with eyes", "a peacock"),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("teal", "cyan")),
             Attribute(
                 "density", (("with large eyes", "close up"), (), ("with many eyes", "dense"))
             ),
@@ -327,7 +327,7 @@ SCENES_PATTERNS: tuple[Scene, ...] = (
         "fractal",
         ("a fractal", "a julia set", "an infinite fractal spiral", "fractal lightning flowers"),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("cyan", "blue")),
             Attribute(
                 "shape", (("spiralling", "like spirals"), (), ("like lace", "like a dendrite"))
             ),

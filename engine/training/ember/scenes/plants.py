@@ -412,7 +412,7 @@ SCENES_PLANTS: tuple[Scene, ...] = (
             "deep woods",
         ),
         (
-            Attribute("colour", FOREST_WORDS),
+            Attribute("colour", FOREST_WORDS, natural=("green",)),
             Attribute("fog", ((), (), ("dense fog", "very foggy"))),
             Attribute("density", (("open", "sparse"), (), ("dense", "thick"))),
             Attribute("beams", ((), (), ("with sunbeams", "with rays of light"))),
@@ -429,7 +429,7 @@ SCENES_PLANTS: tuple[Scene, ...] = (
             "petals of a flower",
         ),
         (
-            Attribute("hue", palettes.HUE_WORDS),
+            Attribute("hue", palettes.HUE_WORDS, natural=("magenta", "pink")),
             Attribute("petals", (("with few petals",), (), ("with many petals",))),
             Attribute("shape", (("round",), (), ("pointed", "star shaped"))),
             Attribute("size", (("small",), (), ("big", "close up"))),
@@ -446,7 +446,7 @@ SCENES_PLANTS: tuple[Scene, ...] = (
             "a big tree with falling leaves",
         ),
         (
-            Attribute("colour", TREE_WORDS),
+            Attribute("colour", TREE_WORDS, natural=("pink",)),
             Attribute("time", (("in daylight", "at noon"), (), ("in the evening", "at dusk"))),
             Attribute("size", (("small",), (), ("big", "huge"))),
             Attribute("position", (("on the left",), (), ("on the right",))),

@@ -28,11 +28,23 @@ class Attribute:
     """A continuous property of a scene, in [0, 1].
 
     `words` cuts [0, 1] into equal ranges, lowest first; each range is a tuple of synonyms for that
-    range ("calm", "still"), or an empty tuple where people would not mention it.
+    range ("calm", "still"), or an empty tuple where people would not mention it. `natural` names
+    ranges by their first word: what one expects where nothing is said (a fire is orange). They are
+    painted more often, and only pictures of them may be left without that word.
     """
 
     name: str
     words: tuple[tuple[str, ...], ...]
+    natural: tuple[str, ...] = ()
+
+    def range_of(self, value: float) -> int:
+        """Index into `words` of the range that `value` in [0, 1] lies in."""
+        return min(int(value * len(self.words)), len(self.words) - 1)
+
+    def natural_ranges(self) -> tuple[int, ...]:
+        """Indices into `words` of the natural ranges, empty where none is more natural."""
+        first = [words[0] if words else "" for words in self.words]
+        return tuple(first.index(word) for word in self.natural)
 
 
 @dataclass(frozen=True, slots=True)

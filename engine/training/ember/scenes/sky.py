@@ -270,7 +270,7 @@ SCENES_SKY: tuple[Scene, ...] = (
             "aurora",
         ),
         (
-            Attribute("colour", AURORA_WORDS),
+            Attribute("colour", AURORA_WORDS, natural=("green", "teal")),
             Attribute("strength", (("faint", "dim"), (), ("bright", "brilliant"))),
             Attribute("folds", (("calm", "quiet"), (), ("swirling", "dancing"))),
             Attribute("hills", ((), (), ("with high mountains", "behind mountains"))),
@@ -288,7 +288,7 @@ SCENES_SKY: tuple[Scene, ...] = (
             "stormy sky with lightning",
         ),
         (
-            Attribute("colour", STORM_WORDS),
+            Attribute("colour", STORM_WORDS, natural=("violet", "blue")),
             Attribute(
                 "bolts", (("with a single bolt",), (), ("with many bolts", "with many flashes"))
             ),

@@ -326,7 +326,7 @@ SCENES_SPACE: tuple[Scene, ...] = (
             "the milky way from afar",
         ),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("blue", "violet")),
             Attribute("tilt", (("seen face-on",), (), ("tilted", "seen from the side"))),
             Attribute("swirl", (("loosely wound",), (), ("tightly wound", "swirling"))),
             Attribute("arms", (("two-armed",), (), ("many-armed",))),
@@ -344,7 +344,7 @@ SCENES_SPACE: tuple[Scene, ...] = (
             "a star nursery",
         ),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("violet", "magenta")),
             Attribute("dust", (("clear", "bright"), (), ("dusty", "with dark dust clouds"))),
             Attribute("swirl", (("smooth",), (), ("turbulent", "swirling"))),
             Attribute("scale", (("vast", "with fine detail"), (), ("close", "with big clouds"))),
@@ -356,7 +356,7 @@ SCENES_SPACE: tuple[Scene, ...] = (
         "ringed planet",
         ("a planet with rings", "saturn", "a giant ringed planet in space", "a ringed world"),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("orange", "golden")),
             Attribute(
                 "tilt", (("with thin rings", "with rings edge-on"), (), ("with wide open rings",))
             ),
@@ -374,7 +374,7 @@ SCENES_SPACE: tuple[Scene, ...] = (
             "a dark star ringed by fire",
         ),
         (
-            Attribute("hue", HUE_WORDS),
+            Attribute("hue", HUE_WORDS, natural=("orange", "golden")),
             Attribute("tilt", (("seen edge-on",), (), ("seen from above", "tilted"))),
             Attribute("swirl", (("smooth",), (), ("swirling", "churning"))),
             Attribute("size", (("small", "distant"), (), ("huge", "close"))),

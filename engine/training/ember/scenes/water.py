@@ -302,7 +302,7 @@ SCENES_WATER: tuple[Scene, ...] = (
             "a seaside sunset",
         ),
         (
-            Attribute("colour", SUNSET_WORDS),
+            Attribute("colour", SUNSET_WORDS, natural=("golden", "orange")),
             Attribute("height", (("with the sun at the horizon",), (), ("with the sun high",))),
             Attribute("position", (("on the left",), (), ("on the right",))),
             Attribute("clouds", (("clear", "cloudless"), (), ("cloudy", "with many clouds"))),
@@ -321,7 +321,7 @@ SCENES_WATER: tuple[Scene, ...] = (
             "sea waves",
         ),
         (
-            Attribute("colour", SEA_WORDS),
+            Attribute("colour", SEA_WORDS, natural=("blue", "teal")),
             Attribute("size", (("calm", "gentle"), (), ("high", "huge"))),
             Attribute("wind", (("smooth",), (), ("foaming", "rough"))),
             Attribute("viewpoint", ((), (), ("from above", "seen from above"))),
@@ -338,7 +338,7 @@ SCENES_WATER: tuple[Scene, ...] = (
             "moonrise over the lake",
         ),
         (
-            Attribute("colour", MOON_WORDS),
+            Attribute("colour", MOON_WORDS, natural=("white", "blue")),
             Attribute("size", (("small",), (), ("huge", "big"))),
             Attribute("position", (("on the left",), (), ("on the right",))),
             Attribute("clouds", (("clear", "cloudless"), (), ("cloudy",))),
