@@ -6,9 +6,10 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 from engine.training.ember.captions import CAPTION_WORDS, caption, range_words
-from engine.training.ember.scenes.catalogue import SCENES
+from engine.training.ember.scenes.catalogue import SCENES, paint
 from engine.training.ember.scenes.scene import Attribute, Scene
 
 every_scene = pytest.mark.parametrize("scene", SCENES.values(), ids=list(SCENES))
@@ -100,3 +101,35 @@ def test_articles_fit_the_word_that_follows() -> None:
     for scene in SCENES.values():
         for text in _captions(scene, _values(scene, 0.1), 40):
             assert not re.search(r"\ba [aeio]", text), text
+
+
+def test_a_caption_leaves_out_only_what_one_expects() -> None:
+    scene = SCENES["flames"]
+    colour = next(attribute for attribute in scene.attributes if attribute.natural)
+    usual, other = {}, {}
+    for attribute in scene.attributes:
+        usual[attribute.name] = other[attribute.name] = 0.5
+    usual[colour.name] = (colour.natural_ranges()[0] + 0.5) / len(colour.words)
+    blue = [words[0] for words in colour.words].index("blue")
+    other[colour.name] = (blue + 0.5) / len(colour.words)
+    rng = np.random.default_rng(0)
+    plain = [caption(scene, usual, rng) for _ in range(200)]
+    told = [caption(scene, other, rng) for _ in range(200)]
+    assert all(any(word in text for word in colour.words[blue]) for text in told)
+    assert sum("orange" in text for text in plain) < 100
+
+
+def test_every_natural_range_is_a_range_of_its_attribute() -> None:
+    named = [a for scene in SCENES.values() for a in scene.attributes if a.natural]
+    assert len(named) > 30
+    for attribute in named:
+        assert 0 < len(attribute.natural_ranges()) < len(attribute.words)
+
+
+def test_natural_values_are_painted_more_often() -> None:
+    scene = SCENES["galaxy"]
+    hue = next(attribute for attribute in scene.attributes if attribute.natural)
+    _, values = paint(scene, 200, torch.Generator().manual_seed(0), 32, 32)
+    natural = [hue.range_of(float(v)) in hue.natural_ranges() for v in values[hue.name]]
+    share = 0.55 + 0.45 * len(hue.natural) / len(hue.words)
+    assert np.mean(natural) == pytest.approx(share, abs=0.12)

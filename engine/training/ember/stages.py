@@ -48,7 +48,24 @@ _PICTURES = {"square": 204, "wide": 24, "tall": 24}
 _QUICK_PICTURES = {"square": 12}
 _QUICK_SCALE = 0.25
 _QUICK_SCENES = 3
-HELD_BACK: frozenset[str] = frozenset()
+HELD_BACK = frozenset(
+    {
+        "helicopter",
+        "chainsaw",
+        "clock",
+        "bells",
+        "steam train",
+        "sailing ship",
+        "rocket",
+        "volcano",
+        "castle",
+        "church",
+        "bridge",
+        "winter cabin",
+        "wind",
+        "coral reef",
+    }
+)
 """Scenes that are painted but that the flow network does not learn yet."""
 
 logger = logging.getLogger(__name__)

@@ -5,18 +5,29 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from engine.training.ember.scenes.bridge import SCENES_BRIDGE
+from engine.training.ember.scenes.chainsaw import SCENES_CHAINSAW
 from engine.training.ember.scenes.city import SCENES_CITY
 from engine.training.ember.scenes.coast import SCENES_COAST
 from engine.training.ember.scenes.fire import SCENES_FIRE
 from engine.training.ember.scenes.fluids import SCENES_FLUIDS
+from engine.training.ember.scenes.helicopter import SCENES_HELICOPTER
+from engine.training.ember.scenes.journeys import SCENES_JOURNEYS
 from engine.training.ember.scenes.land import SCENES_LAND
 from engine.training.ember.scenes.objects import SCENES_OBJECTS
 from engine.training.ember.scenes.patterns import SCENES_PATTERNS
 from engine.training.ember.scenes.plants import SCENES_PLANTS
+from engine.training.ember.scenes.reef import SCENES_REEF
+from engine.training.ember.scenes.rocket import SCENES_ROCKET
 from engine.training.ember.scenes.scene import Attribute, Scene
 from engine.training.ember.scenes.sky import SCENES_SKY
 from engine.training.ember.scenes.space import SCENES_SPACE
+from engine.training.ember.scenes.strongholds import SCENES_STRONGHOLDS
+from engine.training.ember.scenes.timepieces import SCENES_TIMEPIECES
+from engine.training.ember.scenes.volcano import SCENES_VOLCANO
 from engine.training.ember.scenes.water import SCENES_WATER
+from engine.training.ember.scenes.winds import SCENES_WINDS
+from engine.training.ember.scenes.winter import SCENES_WINTER
 
 SCENES: dict[str, Scene] = {
     scene.name: scene
@@ -32,6 +43,17 @@ SCENES: dict[str, Scene] = {
         *SCENES_PATTERNS,
         *SCENES_FLUIDS,
         *SCENES_OBJECTS,
+        *SCENES_HELICOPTER,
+        *SCENES_CHAINSAW,
+        *SCENES_TIMEPIECES,
+        *SCENES_JOURNEYS,
+        *SCENES_ROCKET,
+        *SCENES_VOLCANO,
+        *SCENES_STRONGHOLDS,
+        *SCENES_BRIDGE,
+        *SCENES_WINTER,
+        *SCENES_WINDS,
+        *SCENES_REEF,
     )
 }
 """Scene by name, in a fixed order."""
