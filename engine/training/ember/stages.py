@@ -64,6 +64,19 @@ HELD_BACK = frozenset(
         "winter cabin",
         "wind",
         "coral reef",
+        "dog",
+        "horse",
+        "rooster",
+        "owl",
+        "cat",
+        "butterfly",
+        "dancer",
+        "crowd",
+        "baby",
+        "guitar",
+        "drums",
+        "grand piano",
+        "synthesiser",
     }
 )
 """Scenes that are painted but that the flow network does not learn yet."""

@@ -5,17 +5,27 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from engine.training.ember.scenes.animals import SCENES_ANIMALS
 from engine.training.ember.scenes.bridge import SCENES_BRIDGE
+from engine.training.ember.scenes.butterfly import SCENES_BUTTERFLY
+from engine.training.ember.scenes.cat import SCENES_CAT
 from engine.training.ember.scenes.chainsaw import SCENES_CHAINSAW
 from engine.training.ember.scenes.city import SCENES_CITY
 from engine.training.ember.scenes.coast import SCENES_COAST
+from engine.training.ember.scenes.crowd import SCENES_CROWD
+from engine.training.ember.scenes.dancer import SCENES_DANCER
+from engine.training.ember.scenes.drums import SCENES_DRUMS
 from engine.training.ember.scenes.fire import SCENES_FIRE
 from engine.training.ember.scenes.fluids import SCENES_FLUIDS
+from engine.training.ember.scenes.fowl import SCENES_FOWL
+from engine.training.ember.scenes.guitar import SCENES_GUITAR
 from engine.training.ember.scenes.helicopter import SCENES_HELICOPTER
 from engine.training.ember.scenes.journeys import SCENES_JOURNEYS
 from engine.training.ember.scenes.land import SCENES_LAND
+from engine.training.ember.scenes.nursery import SCENES_NURSERY
 from engine.training.ember.scenes.objects import SCENES_OBJECTS
 from engine.training.ember.scenes.patterns import SCENES_PATTERNS
+from engine.training.ember.scenes.piano import SCENES_PIANO
 from engine.training.ember.scenes.plants import SCENES_PLANTS
 from engine.training.ember.scenes.reef import SCENES_REEF
 from engine.training.ember.scenes.rocket import SCENES_ROCKET
@@ -23,6 +33,7 @@ from engine.training.ember.scenes.scene import Attribute, Scene
 from engine.training.ember.scenes.sky import SCENES_SKY
 from engine.training.ember.scenes.space import SCENES_SPACE
 from engine.training.ember.scenes.strongholds import SCENES_STRONGHOLDS
+from engine.training.ember.scenes.synthesiser import SCENES_SYNTHESISER
 from engine.training.ember.scenes.timepieces import SCENES_TIMEPIECES
 from engine.training.ember.scenes.volcano import SCENES_VOLCANO
 from engine.training.ember.scenes.water import SCENES_WATER
@@ -54,6 +65,17 @@ SCENES: dict[str, Scene] = {
         *SCENES_WINTER,
         *SCENES_WINDS,
         *SCENES_REEF,
+        *SCENES_ANIMALS,
+        *SCENES_FOWL,
+        *SCENES_CAT,
+        *SCENES_BUTTERFLY,
+        *SCENES_DANCER,
+        *SCENES_CROWD,
+        *SCENES_NURSERY,
+        *SCENES_GUITAR,
+        *SCENES_DRUMS,
+        *SCENES_PIANO,
+        *SCENES_SYNTHESISER,
     )
 }
 """Scene by name, in a fixed order."""
