@@ -24,6 +24,7 @@ class Action:
 
 ACTIONS: tuple[Action, ...] = (
     Action("full_screen", ("F", "F11"), "F", "Picture alone, full screen", "Picture"),
+    Action("output", ("O",), "O", "Picture on the other screen", "Picture"),
     Action("escape", ("Esc",), "Esc", "Leave full screen, close a panel", "Picture"),
     Action("freeze", ("Space",), "Space", "Freeze the picture", "Panic"),
     Action("blackout", ("B",), "B", "Black", "Panic"),

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
-from platformdirs import user_cache_path
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, SignalInstance, Slot
 
+from app.begun_exports import BegunExports
 from app.crash import CrashLog
 from app.device_scan import DeviceScan, ListedDevice
-from app.export_job import ExportJob, ExportRequest
+from app.export_job import ExportJob, ExportRequest, ExportState
 from app.snapshots import (
     Message,
+    ModelState,
     PanicState,
     PromptState,
     figures,
@@ -29,7 +30,7 @@ from engine import commands
 from engine.errors import PresetError
 from engine.mailbox import Latest
 from engine.messages import EngineStatus, Frame, RecordStatus, SourceStatus
-from engine.presets import format_preset, load_preset, preset_names, with_changes
+from engine.presets import preset_names
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +81,8 @@ class EngineBridge(QObject):
     preset_changed = Signal(str)
     scenes_changed = Signal(object)
     """tuple[str, ...]: the prompts of all scenes, with those set by hand"""
+    model_changed = Signal(object)
+    """ModelState"""
     record_changed = Signal(object)
     """RecordStatus while a recording runs, else None"""
     panic_changed = Signal(object)
@@ -110,6 +113,7 @@ class EngineBridge(QObject):
         self._messages: dict[str, Message] = {}
         self._dismissed: Message | None = None
         self.devices = DeviceScan(list_devices)
+        self._begun = BegunExports()
         self.export_job = ExportJob(export_command, self)
         self.export_job.changed.connect(self._on_export_changed)
         self._frame_timer = QTimer(self, interval=FRAME_POLL_MS)
@@ -155,6 +159,8 @@ class EngineBridge(QObject):
         self._offer_prompts(status)
         self._offer("scenes", status.prompt_texts, self.scenes_changed)
         self._offer("preset", status.preset, self.preset_changed)
+        model = ModelState(status.model_asked, status.model_opening)
+        self._offer("model", model, self.model_changed)
         self._offer_record(status.record)
         panic = PanicState(status.frozen, status.blackout, status.still)
         self._offer("panic", panic, self.panic_changed)
@@ -231,8 +237,10 @@ class EngineBridge(QObject):
         self._show_newest_message()
 
     @Slot(object)
-    def _on_export_changed(self, state: object) -> None:
-        self._put_message("export", self.export_job.state.message)
+    def _on_export_changed(self, state: ExportState) -> None:
+        self._put_message("export", state.message)
+        if state.phase == "done":
+            self._begun.forget(Path(state.output))
         self._offer("export", state, self.export_changed)
 
     # -- commands -----------------------------------------------------------------------------
@@ -268,6 +276,12 @@ class EngineBridge(QObject):
         current = str(self._seen.get("preset", ""))
         index = (names.index(current) + step) if current in names else 0
         self.load_preset(names[index % len(names)])
+
+    @Slot(str)
+    def select_model(self, name: str) -> None:
+        """Paint with another model: a name, a folder or a hub id; blank text is ignored."""
+        if name.strip():
+            self._engine.post(commands.SelectModel(name.strip()))
 
     @Slot()
     def tap_tempo(self) -> None:
@@ -356,17 +370,20 @@ class EngineBridge(QObject):
 
     def _as_played(self, request: ExportRequest) -> ExportRequest:
         """Return the request with sliders and prompts as they are now, not as the preset was."""
-        status = self._engine.status()
         try:
-            look = with_changes(load_preset(request.preset), status.values, status.prompt_texts)
-            path = user_cache_path("sonolume", appauthor=False) / "export-look.toml"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(format_preset(look), "utf-8")
+            return self._begun.begin(request, self._engine.status())
         except (PresetError, OSError) as error:
             self.report(Message(f"Exporting the preset without your changes: {error}"))
             return request
-        seed = int(status.values.get("diffusion/seed", 0.0))
-        return replace(request, preset=str(path), seed=seed)
+
+    def interrupted_export(self, output: Path) -> ExportRequest | None:
+        """Return what goes on with an interrupted export of `output`, None if there is none."""
+        return self._begun.recall(output)
+
+    @Slot(object)
+    def resume_export(self, request: ExportRequest) -> None:
+        """Go on with an interrupted export, with the look it began with."""
+        self.export_job.start(request)
 
     @Slot()
     def cancel_export(self) -> None:

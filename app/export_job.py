@@ -41,6 +41,10 @@ class ExportRequest:
     start_s: float = 0.0
     seconds: float | None = None
     """None renders to the end of the sound."""
+    quality: int = 18
+    """H.264 CRF: 0 best, 51 worst."""
+    resume: bool = False
+    """Go on where an interrupted export of the same request stopped."""
 
     def arguments(self) -> list[str]:
         """Return the arguments of `sonolume`."""
@@ -53,6 +57,9 @@ class ExportRequest:
         words += ["--seed", str(self.seed), "--start", f"{self.start_s:g}"]
         if self.seconds is not None:
             words += ["--seconds", f"{self.seconds:g}"]
+        words += ["--quality", str(self.quality)]
+        if self.resume:
+            words.append("--resume")
         return [*words, "--progress-json"]
 
 

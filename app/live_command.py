@@ -60,8 +60,9 @@ def run(options: argparse.Namespace) -> int:
             from engine.audio.device import list_devices
 
             code = run_window(
-                engine, settings=store, list_devices=list_devices, seconds=options.seconds
-            )
+                engine, settings=store, list_devices=list_devices, seconds=options.seconds,
+                painted=(lambda: _print_event("window")) if options.announce else None,
+            )  # fmt: skip
         report = engine.report()
         _keep_last_picture(engine)
     finally:
@@ -136,7 +137,7 @@ def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
 
     def config(preset: str) -> EngineConfig:
         return EngineConfig(
-            source=choice, preset=preset, model=options.model or DEFAULT_MODEL,
+            source=choice, preset=preset, model=options.model or settings.model or DEFAULT_MODEL,
             width=options.size[0], height=options.size[1],
             model_width=options.model_size[0], model_height=options.model_size[1],
             fps=options.fps, device_compute=options.device_compute, seed=options.seed,
@@ -207,8 +208,13 @@ def _announce(engine: Engine, stopping: threading.Event) -> None:
     while not stopping.wait(0.005):
         frame = engine.frames.get()
         if frame is not None and frame.picture_index >= 0:
-            print(json.dumps({"event": "first_picture"}), flush=True)
+            _print_event("first_picture")
             return
+
+
+def _print_event(name: str) -> None:
+    """One line for whoever started this program; any thread."""
+    print(json.dumps({"event": name}), flush=True)
 
 
 def _run_headless(engine: Engine, seconds: float | None) -> int:

@@ -21,8 +21,10 @@ from app.actions import install
 from app.crash import CrashLog
 from app.device_scan import ListedDevice
 from app.engine_bridge import EngineBridge, RunningEngine
+from app.first_paint import FirstPaint
 from app.interrupt import quit_on_signals
 from app.memory import Memory
+from app.output_window import Output
 from app.settings import SettingsStore, WindowSettings
 from app.snapshots import Message
 from app.style import apply_style
@@ -61,10 +63,13 @@ class MainWindow(QMainWindow):
         self.column = ControlColumn(bridge, _export_folder())
         self.status_line = StatusLine(bridge)
         self._chrome = (self.header, self.strip, self.column, self.status_line)
+        handlers = self._handlers()
+        self.output = Output(self, bridge, handlers)
         self._arrange()
         self._restore()
         self._connect()
-        self._shortcuts = install(self, self._handlers())
+        self._shortcuts = install(self, handlers)
+        self.picture.setFocus()  # else the first button would have the keyboard
 
     # -- build --------------------------------------------------------------------------------
 
@@ -90,10 +95,13 @@ class MainWindow(QMainWindow):
         self._memory.save_due.connect(self.save_settings)
         self.picture.double_clicked.connect(self.toggle_full_screen)
         self.header.full_screen.clicked.connect(self.toggle_full_screen)
+        self.header.output.clicked.connect(self._on_output)
+        self.output.changed.connect(self.header.output.setChecked)
         self.header.export.clicked.connect(self._on_export_button)
         self.header.keys.clicked.connect(self._on_keys_button)
         self.column.page_changed.connect(self._on_page)
         self.column.source.chosen.connect(self._on_source_chosen)
+        self.column.model.chosen.connect(self._memory.note_model)
         self.column.export.changed.connect(self._memory.note)
         for section in self.column.all_sections().values():
             section.folded.connect(self._memory.note)
@@ -102,6 +110,7 @@ class MainWindow(QMainWindow):
         bridge = self._bridge
         return {
             "full_screen": self.toggle_full_screen,
+            "output": self._on_output,
             "escape": self._on_escape,
             "freeze": lambda: bridge.freeze(not bridge.panic.frozen),
             "blackout": lambda: bridge.blackout(not bridge.panic.blackout),
@@ -150,6 +159,11 @@ class MainWindow(QMainWindow):
             self.showNormal()
 
     @Slot()
+    def _on_output(self) -> None:
+        self.output.toggle()
+        self.header.output.setChecked(self.output.window is not None)
+
+    @Slot()
     def _on_escape(self) -> None:
         if self.isFullScreen():
             self.set_full_screen(False)
@@ -196,6 +210,7 @@ class MainWindow(QMainWindow):
             self.setWindowState(Qt.WindowState.WindowMaximized)
         for name, section in self.column.all_sections().items():
             section.set_open(name not in settings.closed_groups)
+        self.column.model.remember(settings.models)
         self.column.export.apply(settings.export)
         source = settings.source
         if source is not None:
@@ -267,9 +282,11 @@ class MainWindow(QMainWindow):
             )
             event.ignore()
             return
+        self.output.close()
         self._memory.stop()
         self.save_settings()
         self._bridge.stop()
+        self.setUpdatesEnabled(False)  # a repaint that is due would find no window to draw in
         event.accept()
 
 
@@ -290,8 +307,11 @@ def run_window(
     settings: SettingsStore,
     list_devices: Callable[[], Sequence[ListedDevice]],
     seconds: float | None = None,
+    painted: Callable[[], None] | None = None,
 ) -> int:
     """Show the window until it is closed, interrupted, or `seconds` have passed; return 0.
+
+    `painted` is called once, when the window is on the screen.
 
     The engine must run already and stays open: the caller closes it, after reading its figures.
     Main thread only.
@@ -306,6 +326,8 @@ def run_window(
     bridge = EngineBridge(engine, list_devices, crash_log)
     with crash_log, quit_on_signals(app):
         window = MainWindow(bridge, settings)
+        if painted is not None:
+            FirstPaint(window.picture, painted)
         window.show()
         bridge.start()
         bridge.scan_devices()
@@ -315,5 +337,6 @@ def run_window(
         if window.isVisible():
             window.save_settings()
         bridge.stop()
+        window.output.close()
         window.hide()
     return 0

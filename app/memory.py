@@ -6,10 +6,13 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from app.engine_bridge import EngineBridge
 from app.settings import Settings, SourceSettings
+from app.snapshots import ModelState
 from engine.commands import SourceChoice
 from engine.messages import SourceStatus
+from engine.registry import model_entries
 
 SAVE_AFTER_MS = 1500
+MOST_MODELS = 8
 
 
 class Memory(QObject):
@@ -23,11 +26,14 @@ class Memory(QObject):
         super().__init__(parent)
         self._bridge = bridge
         self._settings = settings
+        self._model_chosen = ""  # by hand, not painting yet
+        self._model_asked = ""  # the one that paints
         self._source = ("", "")  # kind and name of the file that has got its volume
         self._timer = QTimer(self, singleShot=True, interval=SAVE_AFTER_MS)
         self._timer.timeout.connect(self.save_due)
         bridge.preset_changed.connect(self._on_preset)
         bridge.source_changed.connect(self._on_source)
+        bridge.model_changed.connect(self._on_model)
 
     @Slot()
     def note(self) -> None:
@@ -44,6 +50,27 @@ class Memory(QObject):
             kind=choice.kind, device=choice.device, path=choice.path
         )
         self.note()
+
+    @Slot(str)
+    def note_model(self, name: str) -> None:
+        """A model was chosen by hand; it is remembered once it paints."""
+        self._model_chosen = name
+        self._keep_chosen_model()
+
+    @Slot(object)
+    def _on_model(self, state: ModelState) -> None:
+        name, settings = state.asked, self._settings
+        self._model_asked = name
+        if name and name not in {entry.name for entry in model_entries()}:
+            others = (known for known in settings.models if known != name)
+            settings.models = (name, *others)[:MOST_MODELS]
+            self.note()
+        self._keep_chosen_model()
+
+    def _keep_chosen_model(self) -> None:
+        if self._model_chosen and self._model_chosen == self._model_asked:
+            self._settings.model, self._model_chosen = self._model_chosen, ""
+            self.note()
 
     @Slot(str)
     def _on_preset(self, name: str) -> None:

@@ -50,6 +50,8 @@ class ExportSettings(_Checked):
     size: Annotated[int, Field(ge=64, le=4320)] = 512
     """The shorter side, pixels."""
     fps: Annotated[float, Field(gt=0.0, le=120.0)] = 30.0
+    quality: Annotated[int, Field(ge=0, le=51)] = 18
+    """H.264 CRF."""
 
 
 class Settings(_Checked):
@@ -57,6 +59,10 @@ class Settings(_Checked):
 
     preset: str = ""
     """Empty: the default preset."""
+    model: str = ""
+    """Name, folder or hub id; empty: the default model."""
+    models: Annotated[tuple[str, ...], Field(max_length=64)] = ()
+    """Folders and hub ids that have painted, newest first."""
     volume: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
     loop: bool = False
     source: SourceSettings | None = None

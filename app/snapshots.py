@@ -63,6 +63,16 @@ class PromptState:
     unknown_words: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """Which model paints, and which one is being opened."""
+
+    asked: str = ""
+    """Name, folder or hub id of the one that paints."""
+    opening: str = ""
+    """Empty when none is."""
+
+
 def signal_state(status: EngineStatus) -> SignalState:
     """Tell what the meters should say."""
     source = status.source
@@ -81,7 +91,7 @@ def figures(status: EngineStatus) -> Figures:
     """Round an engine's figures to what is shown."""
     return Figures(
         phase=status.phase,
-        model=status.model,
+        model=status.model_opening.rpartition("/")[2] or status.model,
         ai_fps=round(status.ai_fps, 1),
         output_fps=round(status.output_fps, 1),
         latency_ms=float(round(status.latency_ms)),

@@ -174,6 +174,10 @@ class Phase(Enum):
     STOPPED = "stopped"
 
 
+DEFAULT_INPUT = "default input"
+"""Name of the system's own choice of microphone as long as it is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
     """The sound source as the window shows it."""
@@ -212,6 +216,11 @@ class EngineStatus:
     message: str = ""
     """One line for the user, empty when all is well."""
     model: str = ""
+    """What paints, as the window shows it."""
+    model_asked: str = ""
+    """Name, folder or hub id by which that model is asked for again; empty before the first."""
+    model_opening: str = ""
+    """The name of the model that is being opened, empty when none is."""
     preset: str = ""
     source: SourceStatus = field(default_factory=lambda: SourceStatus("none", "", False))
     features: AudioFeatures | None = None

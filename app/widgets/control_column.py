@@ -11,6 +11,7 @@ from app.engine_bridge import EngineBridge
 from app.widgets.export_panel import ExportPanel
 from app.widgets.key_sheet import KeySheet
 from app.widgets.message_bar import MessageBar
+from app.widgets.model_panel import ModelPanel
 from app.widgets.param_panel import ParamPanel
 from app.widgets.prompt_panel import PromptPanel
 from app.widgets.section import Section
@@ -34,12 +35,18 @@ class ControlColumn(QFrame):
         self.message = MessageBar(bridge)
         self.source = SourcePanel(bridge)
         self.prompt = PromptPanel(bridge)
+        self.model = ModelPanel(bridge)
         self.params = ParamPanel(bridge)
         self.export = ExportPanel(bridge, export_folder)
         self.keys = KeySheet()
-        self.sections = {"sound": Section("sound", "Sound"), "scene": Section("scene", "Prompt")}
-        self.sections["sound"].body.addWidget(self.source)
-        self.sections["scene"].body.addWidget(self.prompt)
+        self.sections: dict[str, Section] = {}
+        for name, title, panel in (
+            ("sound", "Sound", self.source),
+            ("scene", "Prompt", self.prompt),
+            ("model", "Model", self.model),
+        ):
+            section = self.sections[name] = Section(name, title)
+            section.body.addWidget(panel)
         self._pages = QStackedWidget()
         self._names = ["controls", "export", "keys"]
         for page in (self._controls(), self.export, self.keys):
@@ -49,7 +56,7 @@ class ControlColumn(QFrame):
         room.setContentsMargins(12, 12, 12, 0)
         room.addWidget(self.message)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setContentsMargins(1, 0, 0, 0)  # the line on the left stays free
         layout.setSpacing(0)
         layout.addWidget(self._message_room)
         layout.addWidget(self._pages, 1)

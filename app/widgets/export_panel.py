@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QGridLayout,
@@ -18,14 +19,22 @@ from PySide6.QtWidgets import (
 from app.engine_bridge import EngineBridge
 from app.export_job import ExportRequest, ExportState
 from app.settings import ExportSettings
-from app.snapshots import Message, PromptState
-from app.widgets.buttons import Button, Choice, ElidedLabel, label
-from app.widgets.export_shape import RATES_FPS, SHAPES, SIZES, output_name, output_size
+from app.snapshots import Message, ModelState
+from app.widgets.buttons import Button, Choice, ElidedLabel, label, restyle
+from app.widgets.export_shape import (
+    QUALITIES,
+    RATES_FPS,
+    SHAPES,
+    SIZES,
+    output_name,
+    output_size,
+)  # fmt: skip
 from app.widgets.key_sheet import SheetHead
 from app.widgets.progress_bar import ProgressBar
 from app.widgets.source_panel import FILE_FILTER
 from app.widgets.transport import clock_text
 from engine.messages import SourceStatus
+from engine.registry import DEFAULT_MODEL
 
 WHOLE = "whole track"
 
@@ -45,23 +54,32 @@ class ExportPanel(QWidget):
         self._audio: Path | None = None  # None: the demo track
         self._preset = "default"
         self._model = ""
-        self._written_prompt = ""
+        self._interrupted: ExportRequest | None = None
         self._output_typed = False
         self.audio = Button("Demo track", tip="Which sound to render")
         self.shapes = {name: Button(name, kind="segment", checkable=True) for name in SHAPES}
         self.short_side = Choice("Shorter side of the video")
         self.fps = Choice("Frames per second of the video")
+        self.quality = Choice("Quality of the video: H.264 CRF, smaller is better and larger")
         self.seconds = QLineEdit()
         self.output = QLineEdit()
         self.browse = Button(icon_name="folder", tip="Choose the video file")
         self.summary = ElidedLabel("", "small")
         self.start = Button("Render", kind="primary", tip="Render the video")
-        self.cancel = Button("Cancel", tip="Stop; what was rendered is kept")
+        self.resume = Button(
+            "Resume", kind="primary", tip="Go on where it stopped, with the look it began with"
+        )
+        self.cancel = Button(
+            "Cancel", tip="Stop; what was rendered is kept, and it can go on later"
+        )
+        self.interrupted = QLabel()
         self.progress = ProgressBar()
         self.progress_text = ElidedLabel("", "dim")
         self._fill()
         self._arrange()
         self._connect()
+        self.resume.hide()
+        self.interrupted.hide()
         self._show_state(ExportState())
         self._refresh()
 
@@ -73,6 +91,9 @@ class ExportPanel(QWidget):
         for fps in RATES_FPS:
             self.fps.addItem(f"{fps:g} fps", fps)
         self.fps.setCurrentIndex(RATES_FPS.index(30.0))
+        for name, crf in QUALITIES:
+            self.quality.addItem(f"{name} (CRF {crf})", crf)
+        self.quality.setCurrentIndex(self.quality.findData(18))
         self.shapes["1:1"].setChecked(True)
         self.seconds.setPlaceholderText(WHOLE)
         self.seconds.setAccessibleName("Seconds to render")
@@ -94,7 +115,8 @@ class ExportPanel(QWidget):
         grid.setColumnStretch(1, 1)
         rows: list[tuple[str, QWidget | QHBoxLayout]] = [
             ("Sound", self.audio), ("Shape", shapes), ("Size", self.short_side),
-            ("Rate", self.fps), ("Seconds", self.seconds), ("File", path),
+            ("Rate", self.fps), ("Quality", self.quality), ("Seconds", self.seconds),
+            ("File", path),
         ]  # fmt: skip
         for row, (text, entry) in enumerate(rows):
             grid.addWidget(label(text, "dim"), row, 0)
@@ -106,6 +128,8 @@ class ExportPanel(QWidget):
 
     def _arrange(self) -> None:
         buttons = QHBoxLayout()
+        buttons.setSpacing(6)
+        buttons.addWidget(self.resume, 2)
         buttons.addWidget(self.start, 2)
         buttons.addWidget(self.cancel, 1)
         head = SheetHead("Export")
@@ -116,6 +140,9 @@ class ExportPanel(QWidget):
         layout.addWidget(head)
         layout.addLayout(self._form())
         layout.addWidget(self.summary)
+        self.interrupted.setProperty("role", "warn")
+        self.interrupted.setWordWrap(True)
+        layout.addWidget(self.interrupted)
         layout.addLayout(buttons)
         layout.addWidget(self.progress)
         layout.addWidget(self.progress_text)
@@ -129,14 +156,16 @@ class ExportPanel(QWidget):
         self.audio.clicked.connect(self._on_audio)
         self.browse.clicked.connect(self._on_browse)
         self.start.clicked.connect(self._on_start)
+        self.resume.clicked.connect(self._on_resume)
         self.cancel.clicked.connect(self._bridge.cancel_export)
         self.output.textEdited.connect(self._on_output_edited)
         for button in self.shapes.values():
             button.clicked.connect(self._on_shape)
         self.short_side.activated.connect(self._on_choice)
         self.fps.activated.connect(self._on_choice)
+        self.quality.activated.connect(self._on_choice)
         self._bridge.preset_changed.connect(self._on_preset)
-        self._bridge.prompts_changed.connect(self._on_prompts)
+        self._bridge.model_changed.connect(self._on_model)
         self._bridge.source_changed.connect(self._on_source)
         self._bridge.export_changed.connect(self._on_export)
 
@@ -153,6 +182,7 @@ class ExportPanel(QWidget):
             button.setChecked(name == settings.shape)
         self.short_side.setCurrentIndex(max(self.short_side.findData(settings.size), 0))
         self.fps.setCurrentIndex(max(self.fps.findData(settings.fps), 0))
+        self.quality.setCurrentIndex(max(self.quality.findData(settings.quality), 0))
         self._folder = settings.folder or self._folder
         self._refresh()
 
@@ -164,6 +194,7 @@ class ExportPanel(QWidget):
                 "shape": self.shape,
                 "size": self.short_side.currentData(),
                 "fps": self.fps.currentData(),
+                "quality": self.quality.currentData(),
             }
         )
 
@@ -184,8 +215,9 @@ class ExportPanel(QWidget):
             width=width,
             height=height,
             fps=float(self.fps.currentData()),
-            model="" if self._model.startswith("ember") else self._model,
+            model="" if self._model == DEFAULT_MODEL else self._model,
             seconds=seconds,
+            quality=int(self.quality.currentData()),
         )
 
     # -- hand ---------------------------------------------------------------------------------
@@ -199,6 +231,12 @@ class ExportPanel(QWidget):
             return
         self._bridge.report(Message(""))
         self._bridge.start_export(request)
+
+    @Slot()
+    def _on_resume(self) -> None:
+        if self._interrupted is not None:
+            self._bridge.report(Message(""))
+            self._bridge.resume_export(self._interrupted)
 
     @Slot()
     def _on_audio(self) -> None:
@@ -228,11 +266,13 @@ class ExportPanel(QWidget):
         self._output_typed = True
         self._folder = Path(path).parent
         self.output.setText(path)
+        self._look_for_interrupted()
         self.changed.emit()
 
     @Slot()
     def _on_output_edited(self) -> None:
         self._output_typed = True
+        self._look_for_interrupted()
 
     @Slot()
     def _on_shape(self) -> None:
@@ -254,8 +294,8 @@ class ExportPanel(QWidget):
         self._refresh()
 
     @Slot(object)
-    def _on_prompts(self, state: PromptState) -> None:
-        self._model = state.model
+    def _on_model(self, state: ModelState) -> None:
+        self._model = state.asked
 
     @Slot(object)
     def _on_source(self, status: SourceStatus) -> None:
@@ -278,6 +318,30 @@ class ExportPanel(QWidget):
         if not self._output_typed:
             stem = self._audio.stem if self._audio else "demo"
             self.output.setText(str(self._folder / output_name(stem, self._preset, self.shape)))
+        self._look_for_interrupted()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Look what an earlier evening has left."""
+        super().showEvent(event)
+        self._look_for_interrupted()
+
+    def _look_for_interrupted(self) -> None:
+        if not self.isVisible():
+            return
+        output = Path(self.output.text()).expanduser()
+        busy = self._bridge.export_job.state.busy
+        self.output.setToolTip(str(output))
+        self._interrupted = None if busy else self._bridge.interrupted_export(output)
+        found = self._interrupted is not None
+        self.resume.setVisible(found)
+        self.start.setText("Begin anew" if found else "Render")
+        restyle(self.start, "kind", "" if found else "primary")
+        self.interrupted.setVisible(found)
+        if found:
+            self.interrupted.setText(
+                f"{output.name} was interrupted. Resume goes on with the sound, the look and the "
+                "size it began with."
+            )
 
     def _show_state(self, state: ExportState) -> None:
         self.start.setEnabled(not state.busy)
@@ -286,11 +350,11 @@ class ExportPanel(QWidget):
         self.progress_text.setVisible(state.phase != "idle")
         self.progress.set_share(state.share, state.phase in ("running", "cancelling"))
         self.progress_text.set_full_text(export_text(state))
+        self._look_for_interrupted()
 
 
 def export_text(state: ExportState) -> str:
     """Say how an export is doing, one line."""
-    name = Path(state.output).name
     match state.phase:
         case "running" if state.frames_total:
             return (
@@ -302,7 +366,8 @@ def export_text(state: ExportState) -> str:
         case "cancelling":
             return "Finishing what is there\N{HORIZONTAL ELLIPSIS}"
         case "cancelled":
-            return f"Stopped after {state.frames_done} frames; {name} is kept"
+            kept = Path(state.output).with_suffix(f".part{Path(state.output).suffix}").name
+            return f"{state.frames_done} frames kept in {kept}"
         case "done":
             return f"Done: {state.output}"
         case "failed":

@@ -32,6 +32,9 @@ class Header(QFrame):
             tip=f"Render a sound file to a video ({shown_key('export')})",
         )  # fmt: skip
         self.keys = _tool("keys", f"Keys ({shown_key('keys')})", checkable=True)
+        self.output = _tool(
+            "output", f"Picture on the other screen ({shown_key('output')})", checkable=True
+        )
         self.full_screen = _tool("full-screen", f"Full screen ({shown_key('full_screen')})")
         self._arrange()
         self.previous.clicked.connect(self._on_previous)
@@ -60,6 +63,7 @@ class Header(QFrame):
         layout.addWidget(self.export)
         layout.addSpacing(6)
         layout.addWidget(self.keys)
+        layout.addWidget(self.output)
         layout.addWidget(self.full_screen)
 
     @Slot(object)

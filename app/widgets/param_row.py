@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from app.engine_bridge import EngineBridge
 from app.style import font
 from app.widgets.buttons import ElidedLabel, label
+from app.widgets.field import Field
 from app.widgets.param_scale import ParamScale, osc_address
 from app.widgets.param_slider import ParamSlider
 from engine.params import ParamSpec
@@ -17,7 +18,7 @@ HAND_HOLD_MS = 400
 """After an edit, older values from the engine are not shown for this long."""
 
 
-class ValueEdit(QLineEdit):
+class ValueEdit(Field):
     """A figure that can be typed over; Esc gives it back."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -28,15 +29,15 @@ class ValueEdit(QLineEdit):
         self.setFont(font(12))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Leave the field on Enter and Esc."""
-        if event.key() == Qt.Key.Key_Escape:
-            self.undo()
-            self.setModified(False)
-            self.clearFocus()
-            return
+        """Leave the field on Enter too."""
         super().keyPressEvent(event)
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.clearFocus()
+
+    def leave(self) -> None:
+        """Give the old figure back."""
+        self.setModified(False)
+        super().leave()
 
 
 class ParamRow(QWidget):

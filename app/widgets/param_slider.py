@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import (
-    QEnterEvent,
-    QKeyEvent,
-    QMouseEvent,
-    QPainter,
-    QPaintEvent,
-    QPen,
-    QWheelEvent,
-)  # fmt: skip
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtWidgets import QWidget
 
 from app.style import colour
+from app.widgets.grip import Grip
 from app.widgets.param_scale import ParamScale
 
 KNOB_WIDTH_PX = 6.0
@@ -23,24 +16,19 @@ TRACK_PX = 4.0
 FINE = 0.1
 
 
-class ParamSlider(QWidget):
+class ParamSlider(Grip):
     """Drag to set (Shift: fine), arrows step, double click resets."""
 
     edited = Signal(float)
     """A new base value by hand, native unit."""
 
     def __init__(self, scale: ParamScale, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(24, parent)
         self._scale = scale
         self._value = scale.spec.default
         self._modulated = scale.spec.default
-        self._dragging = False
-        self._hovered = False
         self._grab = QPointF()
         self._grab_position = 0.0
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setFixedHeight(24)
         self.setMinimumWidth(60)
 
     @property
@@ -52,11 +40,6 @@ class ParamSlider(QWidget):
     def modulated(self) -> float:
         """The value after modulation, native unit."""
         return self._modulated
-
-    @property
-    def dragging(self) -> bool:
-        """True while a hand holds it."""
-        return self._dragging
 
     def set_value(self, value: float) -> None:
         """Show a base value; nothing is emitted."""
@@ -145,16 +128,6 @@ class ParamSlider(QWidget):
         """Leave the wheel to the page: a scroll must not change the show."""
         event.ignore()
 
-    def enterEvent(self, event: QEnterEvent) -> None:
-        """Light up."""
-        self._hovered = True
-        self.update()
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """Calm down."""
-        self._hovered = False
-        self.update()
-
     # -- picture ------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -190,7 +163,7 @@ class ParamSlider(QWidget):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(knob.adjusted(-3, -2.5, 3, 2.5), 5, 5)
         painter.setPen(QPen(colour("surface"), 1.5))
-        name = "text" if self._hovered or self._dragging or self.hasFocus() else "dim"
+        name = "text" if self.lit else "dim"
         painter.setBrush(colour(name if self.isEnabled() else "edge"))
         painter.drawRoundedRect(knob, 3, 3)
 

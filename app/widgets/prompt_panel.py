@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.actions import shown_key
 from app.engine_bridge import EngineBridge
 from app.snapshots import PromptState
 from app.widgets.buttons import Button, label, restyle
+from app.widgets.field import Field
 from app.widgets.scene_button import SceneButton
 
 
@@ -27,17 +27,6 @@ def unknown_words_text(state: PromptState) -> str:
     return f"{state.model or 'the model'} does not know {', '.join(words)}"
 
 
-class PromptBox(QLineEdit):
-    """Enter sends, Esc gives the keyboard back to the show."""
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Leave on Esc."""
-        if event.key() == Qt.Key.Key_Escape:
-            self.clearFocus()
-            return
-        super().keyPressEvent(event)
-
-
 class PromptPanel(QWidget):
     """Sends prompts; marks the scene that is painted and the one it walks to."""
 
@@ -45,7 +34,7 @@ class PromptPanel(QWidget):
         super().__init__(parent)
         self._bridge = bridge
         self._state = PromptState()
-        self.box = PromptBox()
+        self.box = Field()
         self.box.setPlaceholderText("Describe the picture, then Enter")
         self.box.setMaxLength(2000)
         self.box.setAccessibleName("Prompt")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QEnterEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QWidget
 
 from app.style import colour
+from app.widgets.grip import Grip
 
 MARGIN_PX = 6.0
 
 
-class SeekBar(QWidget):
+class SeekBar(Grip):
     """A share in [0, 1]."""
 
     moved = Signal(float)
@@ -22,28 +23,18 @@ class SeekBar(QWidget):
     def __init__(
         self, tip: str, tint: str = "accent", step: float = 0.02, parent: QWidget | None = None
     ) -> None:
-        super().__init__(parent)
+        super().__init__(22, parent)
         self._tint = tint
         self._step = step
         self._share = 0.0
-        self._dragging = False
-        self._hovered = False
         self.setToolTip(tip)
         self.setAccessibleName(tip)
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setFixedHeight(22)
 
     @property
     def share(self) -> float:
         """Where it stands."""
         return self._share
-
-    @property
-    def dragging(self) -> bool:
-        """True while a hand holds it."""
-        return self._dragging
 
     def set_share(self, share: float) -> None:
         """Show a position; nothing is emitted, and a held bar stays in the hand."""
@@ -84,16 +75,6 @@ class SeekBar(QWidget):
         else:
             super().keyPressEvent(event)
 
-    def enterEvent(self, event: QEnterEvent) -> None:
-        """Light up."""
-        self._hovered = True
-        self.update()
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """Calm down."""
-        self._hovered = False
-        self.update()
-
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw track, way and knob."""
         painter = QPainter(self)
@@ -101,14 +82,13 @@ class SeekBar(QWidget):
         painter.setPen(Qt.PenStyle.NoPen)
         centre = self.height() / 2
         span = self.width() - 2 * MARGIN_PX
-        lit = self._hovered or self._dragging or self.hasFocus()
-        painter.setBrush(colour("edge" if lit else "hover"))
+        painter.setBrush(colour("edge" if self.lit else "hover"))
         painter.drawRoundedRect(QRectF(MARGIN_PX, centre - 2, span, 4), 2, 2)
         painter.setBrush(colour(self._tint if self.isEnabled() else "edge"))
         way = span * self._share
         painter.drawRoundedRect(QRectF(MARGIN_PX, centre - 2, way, 4), 2, 2)
         if self.isEnabled():
-            radius = 6.0 if lit else 5.0
+            radius = 6.0 if self.lit else 5.0
             if self.hasFocus():
                 painter.setPen(QPen(colour("accent"), 2))
             painter.setBrush(colour("text"))

@@ -13,7 +13,7 @@ from app.engine_bridge import EngineBridge
 from app.widgets.buttons import Button, Choice, ElidedLabel
 from app.widgets.transport import Transport
 from engine.commands import SourceChoice
-from engine.messages import SourceStatus
+from engine.messages import DEFAULT_INPUT, SourceStatus
 
 KINDS = (("mic", "Mic / line"), ("demo", "Demo"), ("file", "File\N{HORIZONTAL ELLIPSIS}"),
          ("tone", "Tone"))  # fmt: skip
@@ -34,6 +34,7 @@ class SourcePanel(QWidget):
         super().__init__(parent)
         self._bridge = bridge
         self._kind = ""
+        self._connected = True
         self.buttons = {
             kind: Button(text, kind="segment", checkable=True, tip=f"Listen to: {text}")
             for kind, text in KINDS
@@ -129,13 +130,24 @@ class SourcePanel(QWidget):
     def _on_source(self, status: SourceStatus) -> None:
         self._kind = status.kind
         self._show_kind()
+        if status.kind == "mic" and status.connected != self._connected:
+            self._bridge.scan_devices()  # something was plugged in or pulled out
+        self._connected = status.connected
         if status.kind == "mic":
-            text = status.name if status.connected else f"{status.name}: not connected"
+            text = status.name
+            if not status.connected:
+                text += ": not connected, waiting for it"
+                self._follow(status.name)
         else:
             text = "The demo track" if status.kind == "demo" else status.name
         self.name.set_full_text(text)
         self.name.setVisible(bool(text))
         self._device_row.setVisible(status.kind in ("mic", "none"))
+
+    def _follow(self, name: str) -> None:
+        """Show the device that is waited for, if it has a name of its own."""
+        if name != DEFAULT_INPUT and self.device.currentData() != name:
+            self.remember_device(name)
 
     def _show_kind(self) -> None:
         for kind, button in self.buttons.items():

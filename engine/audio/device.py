@@ -17,7 +17,7 @@ from engine.audio.portaudio import (
 )
 from engine.clock import Clock, MonotonicClock
 from engine.errors import AudioDeviceError
-from engine.messages import SourceStatus
+from engine.messages import DEFAULT_INPUT, SourceStatus
 from engine.ring import SampleRing
 from engine.threads import Worker
 
@@ -53,7 +53,7 @@ class DeviceSource:
         self._clock: Clock = clock if clock is not None else MonotonicClock()
         self._ring = SampleRing(round(_RING_S * 48_000), 2)
         self._sample_rate = 48_000
-        self._name = device or "default input"
+        self._name = device or DEFAULT_INPUT
         self._scratch = np.zeros((_SCRATCH, 2), np.float32)  # callback only
         self._overflows = 0  # written by the callback only
         self._callback_s = 0.0  # written by the callback and before it starts

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import difflib
 import logging
+import threading
 from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import AudioDeviceError
 
 logger = logging.getLogger(__name__)
+
+_LISTING = threading.Lock()
+"""The list must not be read while PortAudio starts again on another thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +47,22 @@ def portaudio() -> Any:
 
 
 def reinitialise() -> None:
-    """Make PortAudio look at the hardware again. No stream may be open; may block for a second."""
+    """Make PortAudio look at the hardware again. No stream may be open; may block for a second.
+
+    Raises `AudioDeviceError`.
+    """
     sd = portaudio()
     # The list is frozen when PortAudio starts, and there is no public way to start it again.
-    try:
-        sd._terminate()  # noqa: SLF001
-    finally:
-        sd._initialize()  # noqa: SLF001
+    with _LISTING:
+        try:
+            try:
+                sd._terminate()  # noqa: SLF001
+            finally:
+                sd._initialize()  # noqa: SLF001
+        except sd.PortAudioError as error:
+            raise AudioDeviceError(
+                f"the sound system does not start again ({error}): I keep trying"
+            ) from error
 
 
 def list_devices() -> tuple[DeviceInfo, ...]:
@@ -63,6 +76,11 @@ def list_devices() -> tuple[DeviceInfo, ...]:
 
 def indexed_devices() -> tuple[tuple[int, DeviceInfo], ...]:
     """All devices with the index they have just now. Raises `AudioDeviceError`."""
+    with _LISTING:
+        return _indexed_devices()
+
+
+def _indexed_devices() -> tuple[tuple[int, DeviceInfo], ...]:
     sd = portaudio()
     try:
         hosts = [host["name"] for host in sd.query_hostapis()]
@@ -91,7 +109,7 @@ def find_input(device: str) -> tuple[int, DeviceInfo]:
     inputs = [(index, info) for index, info in indexed_devices() if info.inputs > 0]
     if not inputs:
         raise AudioDeviceError(
-            "there is no sound input (0 devices): plug in a microphone or use --source demo"
+            "there is no sound input (0 devices): plug in a microphone, or play the demo track"
         )
     if not device:
         default = portaudio().default.device[0]

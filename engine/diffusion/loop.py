@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from threading import Event
 from typing import Any
 
@@ -22,11 +22,21 @@ ModelOpener = Callable[[], ImageModel]
 _SMOOTHING = 0.1
 
 
+@dataclass(frozen=True, slots=True)
+class Brush:
+    """A model that can be asked for."""
+
+    name: str
+    """Its name, folder or hub id, by which it can be asked for again."""
+    opener: ModelOpener
+
+
 class DiffusionLoop:
     """Owns the device: opens, calls and closes models. `run` is the body of `diffusion`.
 
-    A model that cannot be opened, or that fails while painting, leaves the old one (or the last
-    picture) in place and puts one line into `message`.
+    A model that cannot be opened leaves the old one in place and puts one line into `message`.
+    When there is no old one, or when one fails while painting, `fallback` paints instead; without
+    a fallback the last picture stays.
     """
 
     def __init__(
@@ -34,11 +44,14 @@ class DiffusionLoop:
         controls: Latest[ControlState],
         pictures: Latest[Picture],
         clock: Clock,
+        fallback: Brush | None = None,
     ) -> None:
         self._controls = controls
         self._pictures = pictures
         self._clock = clock
-        self._requests: Fifo[ModelOpener] = Fifo(8)
+        self._fallback = fallback  # immutable
+        self._failed = ""  # diffusion thread only: the name of what left us without a model
+        self._requests: Fifo[Brush] = Fifo(8)
         self._model: ImageModel | None = None  # diffusion thread only
         self._index = 0
         self._interval_s = 0.0
@@ -50,8 +63,9 @@ class DiffusionLoop:
         self._words: dict[str, tuple[tuple[str, str], ...]] = {}
         self.message = ""  # written by diffusion only
         self.model_name = ""  # written by diffusion only
+        self.model_asked = ""  # written by diffusion only: the name of the brush that paints
+        self.model_opening = ""  # written by diffusion only: what is being opened
         self.unknown_words: tuple[tuple[str, str], ...] = ()  # written by diffusion only
-        self.loading = False  # written by diffusion only
 
     @property
     def pictures_made(self) -> int:
@@ -68,9 +82,9 @@ class DiffusionLoop:
         """Over the whole run, the loading of models left out. Any thread, never blocks."""
         return self._intervals / self._painting_s if self._painting_s > 0.0 else 0.0
 
-    def request_model(self, opener: ModelOpener) -> None:
+    def request_model(self, brush: Brush) -> None:
         """Switch models at the next picture boundary. Any thread, never blocks."""
-        self._requests.put(opener)
+        self._requests.put(brush)
         self._controls.wake()
 
     def run(self, stopping: Event) -> None:
@@ -102,6 +116,7 @@ class DiffusionLoop:
         except EngineError as error:
             self.message = str(error)
             logger.info("painting failed: %s", error)
+            self._failed = self.model_asked
             self._close_model()
             return None
         finished_s = self._clock.now()
@@ -165,17 +180,34 @@ class DiffusionLoop:
 
     def _switch_model(self) -> None:
         requests = self._requests.drain()
-        if not requests:
-            return
-        self.loading = True
+        if requests:
+            self._open(requests[-1])
+        if self._failed and self._model is None:
+            self._fall_back()
+
+    def _fall_back(self) -> None:
+        failed, fallback, why = self._failed, self._fallback, self.message
+        if fallback is not None and fallback.name != failed and self._open(fallback):
+            self.message = f"{why}; {self.model_name} paints instead"
+        else:
+            self.message = why
+        self._failed = ""  # only once: after that, the next request is the remedy
+
+    def _open(self, brush: Brush) -> bool:
+        self.model_opening = brush.name
         try:
-            self.open_now(requests[-1])
-            self.message = ""
+            self.open_now(brush.opener)
         except EngineError as error:  # the show goes on with the model it has
             self.message = str(error)
+            self._failed = brush.name
             logger.info("model not opened: %s", error)
+            return False
+        else:
+            self.message = ""
+            self.model_asked = brush.name
+            return True
         finally:
-            self.loading = False
+            self.model_opening = ""
 
     def _adopt(self, model: ImageModel) -> None:
         self._close_model()

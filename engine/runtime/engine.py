@@ -15,7 +15,7 @@ from engine import commands as cmd
 from engine.clock import Clock, MonotonicClock
 from engine.compose.composer import Composer
 from engine.compose.still import first_still
-from engine.diffusion.loop import DiffusionLoop
+from engine.diffusion.loop import Brush, DiffusionLoop
 from engine.errors import AudioDeviceError, CommandError, EngineError, SinkError
 from engine.mailbox import Fifo, Latest
 from engine.messages import (
@@ -25,26 +25,28 @@ from engine.messages import (
     Frame,
     Phase,
     Picture,
-    SourceStatus,
     Uint8,
     freeze,
 )
 from engine.modulation.stage import Modulation
 from engine.presets import Preset, load_preset
-from engine.protocols import AudioSource, Transport
-from engine.registry import ModelRequest, find_model, load_factory
+from engine.protocols import AudioSource, ImageModel, Transport
+from engine.registry import DEFAULT_MODEL, ModelRequest, find_model, load_factory
 from engine.runtime import limits
 from engine.runtime.config import EngineConfig
-from engine.runtime.listening import open_source, operate
+from engine.runtime.listening import open_missing_source, open_source, operate
 from engine.runtime.pace import Pace
 from engine.runtime.pump import PUMP_WAIT_S, Pump
 from engine.runtime.recording import Recording, recording_path
+from engine.runtime.source_slot import SourceOpener, SourceSlot
 from engine.threads import Worker
 
 logger = logging.getLogger(__name__)
 
 EXTRAPOLATE_S = 0.25
 """A control state older than this no longer carries the motion on."""
+STOP_LIMIT_S = 60.0
+"""A model that is being opened, or paints slowly, may need this long to notice the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Engine:
         config: EngineConfig,
         *,
         clock: Clock | None = None,
-        open_source: Callable[[cmd.SourceChoice], AudioSource] | None = None,
+        open_source: SourceOpener | None = None,
     ) -> None:
         """`open_source` replaces the real sources: tests and benchmarks bring their own.
 
@@ -78,7 +80,9 @@ class Engine:
         self.config = config
         self.frames: Latest[Frame] = Latest()
         self._clock = clock or MonotonicClock()
-        self._open_source = open_source or self._open_real_source
+        self._slot = SourceSlot(
+            open_source or self._open_source, open_source or self._open_missing_source, self._clock
+        )
         self._controls: Latest[ControlState] = Latest()
         self._features: Latest[AudioFeatures] = Latest()
         self._pictures: Latest[Picture] = Latest()
@@ -90,10 +94,9 @@ class Engine:
         if config.seed is not None:
             self._modulation.apply(cmd.SetParam("diffusion/seed", float(config.seed)))
         self._composer = Composer(config.width, config.height, first_still(config.still))
-        self._diffusion = DiffusionLoop(self._controls, self._pictures, self._clock)
-        self._source: AudioSource | None = None  # swapped by control, read by anyone
-        self._source_changes = 0
-        self._overflows_before = 0
+        self._diffusion = DiffusionLoop(
+            self._controls, self._pictures, self._clock, self._brush(DEFAULT_MODEL, "auto")
+        )
         self._recording: Recording | None = None  # control thread only, read by anyone
         self._message = ""
         self._phase = Phase.STARTING
@@ -103,9 +106,8 @@ class Engine:
 
     def start(self) -> None:
         """Open the source, start all threads, begin to load the model. Raises `EngineError`."""
-        self._source = self._open_source(self.config.source)
-        request = self._model_request(self.config.model)
-        self._diffusion.request_model(lambda: load_factory(find_model(request.name))(request))
+        self._slot.choose(self.config.source)
+        self._diffusion.request_model(self._brush(self.config.model))
         bodies: dict[str, Callable[[threading.Event], None]] = {
             "analysis": self._analyse,
             "diffusion": self._diffusion.run,
@@ -136,17 +138,21 @@ class Engine:
 
     def status(self) -> EngineStatus:
         """Return one frozen look at everything."""
-        source = self._source
         recording = self._recording
         picture = self._pictures.get()
         phase = self._phase
         if phase is Phase.LOADING and picture is not None:
             phase = self._phase = Phase.RUNNING
-        source_status = source.status() if source else SourceStatus("none", "", connected=False)
+        opening = self._diffusion.model_opening
+        if phase is Phase.RUNNING and opening:
+            phase = Phase.LOADING
+        source_status = self._slot.status()
         return EngineStatus(
             phase=phase,
             message=self._message or self._diffusion.message or source_status.message,
             model=self._diffusion.model_name or self.config.model,
+            model_asked=self._diffusion.model_asked,
+            model_opening=opening,
             preset=self._preset_name,
             source=source_status,
             features=self._features.get(),
@@ -162,7 +168,7 @@ class Engine:
             frames=self._pace.frames,
             pictures=self._diffusion.pictures_made,
             dropped=self._dropped + (recording.dropped if recording else 0),
-            overflows=self._overflows_before + (source.overflows if source else 0),
+            overflows=self._slot.overflows,
             latency_ms=self._pace.latency_ms,
             longest_gap_ms=self._pace.longest_gap_ms,
             flashes_limited=self._composer.flashes_limited,
@@ -202,30 +208,26 @@ class Engine:
             worker.stopping.set()
         self._controls.wake()
         for worker in self._workers:
-            worker.stop()
+            worker.stop(STOP_LIMIT_S)
         self._workers = []
         self._stop_recording()
-        if self._source is not None:
-            self._source.close()
-            self._source = None
+        self._slot.close()
         self._phase = Phase.STOPPED
 
     # analysis thread ----------------------------------------------------------------------------
 
     def _analyse(self, stopping: threading.Event) -> None:
-        change = -1
+        number = -1
         pump: Pump | None = None
-        start_s = 0.0
         while not stopping.is_set():
-            source = self._source
-            if source is None:
+            heard = self._slot.heard
+            if heard is None:
                 stopping.wait(PUMP_WAIT_S)
                 continue
-            if change != self._source_changes:
-                change = self._source_changes
-                start_s = pump.show_s if pump is not None else 0.0
-                pump = Pump(source, self._clock, start_s)
-            assert pump is not None
+            source = heard.source
+            if pump is None or number != heard.number:
+                number = heard.number
+                pump = Pump(source, self._clock, pump.show_s if pump is not None else 0.0)
             self._apply_fast(pump)
             block = pump.next_block()
             recording = self._recording
@@ -314,37 +316,31 @@ class Engine:
                 self._preset_name = name
                 self._say("")
             case cmd.SelectSource(choice):
-                self._swap_source(choice)
+                self._slot.choose(choice)
+                self._say("")
             case cmd.SelectModel(name):
-                request = self._model_request(name)
-                self._diffusion.request_model(
-                    lambda: load_factory(find_model(request.name))(request)
-                )
+                self._say("")
+                self._diffusion.request_model(self._brush(name))
             case cmd.StartRecording(path):
                 self._start_recording(path)
             case cmd.StopRecording():
                 self._stop_recording()
             case cmd.Play() | cmd.Seek() | cmd.SetLoop() | cmd.SetVolume():
-                source: object = self._source
+                heard = self._slot.heard
+                source: object = heard.source if heard is not None else None
                 if isinstance(source, Transport):
                     operate(source, command)
 
-    def _swap_source(self, choice: cmd.SourceChoice) -> None:
-        newer = self._open_source(choice)
-        older = self._source
-        self._source = newer
-        self._source_changes += 1
-        if older is not None:
-            self._overflows_before += older.overflows
-            older.close()
-        self._say("")
-
-    def _open_real_source(self, choice: cmd.SourceChoice) -> AudioSource:
+    def _open_source(self, choice: cmd.SourceChoice) -> AudioSource:
         return open_source(choice, self._clock, audible=self.config.audible)
+
+    def _open_missing_source(self, choice: cmd.SourceChoice) -> AudioSource:
+        return open_missing_source(choice, self._clock)
 
     def _start_recording(self, path: Path | None) -> None:
         self._stop_recording()
-        rate = self._source.sample_rate if self._source is not None else 48_000
+        heard = self._slot.heard
+        rate = heard.source.sample_rate if heard is not None else 48_000
         if path is None:
             path = recording_path()
             try:
@@ -367,25 +363,29 @@ class Engine:
             if message:
                 self._say(message)
 
-    def _model_request(self, name: str) -> ModelRequest:
+    def _brush(self, name: str, device: str = "") -> Brush:
         config = self.config
-        return ModelRequest(
+        request = ModelRequest(
             name,
             config.model_width or config.width,
             config.model_height or config.height,
-            config.device_compute,
+            device or config.device_compute,
         )
+
+        def open_model() -> ImageModel:
+            model: ImageModel = load_factory(find_model(name))(request)
+            return model
+
+        return Brush(name, open_model)
 
     # watchdog thread ----------------------------------------------------------------------------
 
     def _watch(self, stopping: threading.Event) -> None:
         while not stopping.wait(1.0):
-            source = self._source
-            if source is not None:
-                try:
-                    source.service(self._clock.now())
-                except AudioDeviceError as error:
-                    self._say(str(error))
+            try:
+                self._slot.service(self._clock.now())
+            except AudioDeviceError as error:
+                self._say(str(error))
             recording = self._recording
             if recording is not None and recording.failed:
                 self._stop_recording()

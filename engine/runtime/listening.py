@@ -8,10 +8,10 @@ from pathlib import Path
 from engine import commands as cmd
 from engine.audio.device import DeviceSource
 from engine.audio.file import FileSource
-from engine.audio.silent import SilentSource
+from engine.audio.portaudio import reinitialise
 from engine.audio.tone import ToneSource
 from engine.clock import Clock
-from engine.errors import AudioDeviceError, AudioFileError
+from engine.errors import AudioFileError
 from engine.protocols import AudioSource, Transport
 
 
@@ -26,11 +26,7 @@ def audio_path(name: str) -> Path:
 
 
 def open_source(choice: cmd.SourceChoice, clock: Clock, *, audible: bool) -> AudioSource:
-    """Open a source. Raises `AudioFileError` for a bad file.
-
-    A microphone that cannot be opened becomes silence whose status says so: "no device" is a
-    state of the show, not its end.
-    """
+    """Open a source. Raises `AudioDeviceError` or `AudioFileError`; may block for a second."""
     source: AudioSource
     match choice.kind:
         case "mic":
@@ -43,12 +39,17 @@ def open_source(choice: cmd.SourceChoice, clock: Clock, *, audible: bool) -> Aud
             source = FileSource(choice.path, clock=clock, audible=audible)
         case "tone":
             source = ToneSource(clock=clock)
-    try:
-        source.open()
-    except AudioDeviceError as error:
-        source = SilentSource(str(error), clock)
-        source.open()
+    source.open()
     return source
+
+
+def open_missing_source(choice: cmd.SourceChoice, clock: Clock) -> AudioSource:
+    """Open a microphone that was missing, after a fresh look at the hardware.
+
+    Raises `AudioDeviceError`. No other stream may be open; may block for a second.
+    """
+    reinitialise()
+    return open_source(choice, clock, audible=False)
 
 
 def operate(source: Transport, command: cmd.Command) -> None:

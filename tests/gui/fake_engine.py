@@ -49,7 +49,7 @@ class FakeEngine:
         self.commands: list[Command] = []
         self.closed = False
         self.now = EngineStatus(
-            phase=Phase.RUNNING, model="ember", preset="default",
+            phase=Phase.RUNNING, model="ember", model_asked="ember", preset="default",
             source=SourceStatus("mic", "ALSA: pulse", True),
             features=features(), values=defaults(), modulated=defaults(),
             prompts=(PromptWeight(PROMPTS[0], 1.0),), prompt_texts=PROMPTS,

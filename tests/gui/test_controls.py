@@ -75,6 +75,20 @@ def test_nonsense_in_the_figure_changes_nothing(
     assert row.figure.text() == before
 
 
+def test_esc_gives_the_old_figure_back(
+    window: MainWindow, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    row = window.column.params.rows["motion/zoom"]
+    before = row.figure.text()
+    row.figure.setFocus()
+    row.figure.selectAll()
+    qtbot.keyClicks(row.figure, "1.5")
+    qtbot.keyClick(row.figure, Qt.Key.Key_Escape)
+    assert not row.figure.hasFocus()
+    assert row.figure.text() == before
+    assert engine.commands == []
+
+
 def test_a_slider_shows_base_and_modulated_value_apart(window: MainWindow, look: Look) -> None:
     look(values=defaults() | {"motion/zoom": 0.5}, modulated=defaults() | {"motion/zoom": 1.25})
     slider = window.column.params.rows["motion/zoom"].slider
@@ -162,6 +176,33 @@ def test_a_device_is_chosen_by_name(window: MainWindow, engine: FakeEngine) -> N
     panel.device.activated.emit(1)
     choice = cmd.SourceChoice("mic", "ALSA: USB Audio")
     assert engine.commands == [cmd.SelectSource(choice)]
+
+
+def test_a_microphone_that_is_waited_for_is_named_and_stays_chosen(
+    window: MainWindow, bridge: EngineBridge, look: Look
+) -> None:
+    panel = window.column.source
+    look(source=SourceStatus("mic", "ALSA: Old", False, "there is no sound input 'ALSA: Old'"))
+    assert panel.buttons["mic"].isChecked()
+    assert panel.name.full_text() == "ALSA: Old: not connected, waiting for it"
+    assert panel.device.currentData() == "ALSA: Old"
+    bridge.devices.join(5.0)
+    bridge.poll_status()
+    assert panel.device.currentText() == "ALSA: Old (not connected)"
+    assert panel.device.count() == 4
+    look(source=SourceStatus("mic", "default input", False, "there is no sound input"))
+    assert panel.device.currentData() == "ALSA: Old"
+
+
+def test_devices_are_listed_anew_when_one_comes_or_goes(
+    window: MainWindow, bridge: EngineBridge, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scans: list[None] = []
+    monkeypatch.setattr(bridge.devices, "start", lambda: scans.append(None))
+    look(source=SourceStatus("mic", "ALSA: pulse", False, "gone"))
+    look(source=SourceStatus("mic", "ALSA: pulse", False, "still gone"))
+    look(source=SourceStatus("mic", "ALSA: pulse", True))
+    assert len(scans) == 2
 
 
 def test_a_file_is_opened_and_remembered(

@@ -10,11 +10,13 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from app import cli
 from app.engine_bridge import EngineBridge
 from app.export_job import ExportJob, ExportRequest, ExportState
 from app.main_window import MainWindow
 from app.widgets.export_panel import export_text
 from app.widgets.export_shape import SHAPES, SIZES, output_name, output_size
+from engine.export.work_folder import WorkFolder
 from engine.params import defaults
 from engine.presets import load_preset
 from tests.gui.fake_engine import FakeEngine
@@ -58,12 +60,13 @@ def test_arguments_are_those_of_the_command_line() -> None:
     assert request.arguments() == [
         "render", "/a b.wav", "-o", "/o.mp4", "--preset", "neon", "--prompt", "sea", "--prompt",
         "sky", "--model", "sd-turbo", "--size", "1280x720", "--fps", "29.97", "--seed", "7",
-        "--start", "1.5", "--seconds", "10", "--progress-json",
+        "--start", "1.5", "--seconds", "10", "--quality", "18", "--progress-json",
     ]  # fmt: skip
+    again = replace(request, resume=True, quality=23).arguments()
+    assert again[-4:] == ["--quality", "23", "--resume", "--progress-json"]
 
 
 def test_the_command_line_understands_what_the_window_asks(request_: ExportRequest) -> None:
-    cli = pytest.importorskip("app.cli")
     options = cli._parser().parse_args(request_.arguments())
     assert options.progress_json
     assert tuple(options.size) == (512, 512)
@@ -74,7 +77,7 @@ def test_an_export_reports_progress_and_ends(qtbot: QtBot, request_: ExportReque
     states: list[ExportState] = []
     job.changed.connect(states.append)
     job.start(request_)
-    qtbot.waitUntil(lambda: job.state.phase == "done", timeout=10_000)
+    qtbot.waitUntil(lambda: job.state.phase == "done", timeout=60_000)
     assert [state.frames_done for state in states if state.phase == "running"] == [0, 15, 60]
     assert job.state.share == 1.0
     job.close()
@@ -84,17 +87,17 @@ def test_an_export_reports_progress_and_ends(qtbot: QtBot, request_: ExportReque
 def test_a_cancelled_export_may_finish_what_it_has(qtbot: QtBot, request_: ExportRequest) -> None:
     job = job_of("wait")
     job.start(request_)
-    qtbot.waitUntil(lambda: job.state.frames_done == 15, timeout=10_000)
+    qtbot.waitUntil(lambda: job.state.frames_done == 15, timeout=60_000)
     job.cancel()
     assert job.state.phase == "cancelling"
-    qtbot.waitUntil(lambda: job.state.phase == "cancelled", timeout=10_000)
-    assert "x.mp4 is kept" in export_text(job.state)
+    qtbot.waitUntil(lambda: job.state.phase == "cancelled", timeout=60_000)
+    assert export_text(job.state) == "15 frames kept in x.part.mp4"
 
 
 def test_a_failed_export_says_why(qtbot: QtBot, request_: ExportRequest) -> None:
     job = job_of("fail")
     job.start(request_)
-    qtbot.waitUntil(lambda: job.state.phase == "failed", timeout=10_000)
+    qtbot.waitUntil(lambda: job.state.phase == "failed", timeout=60_000)
     assert job.state.message == "Export failed: /no/x.mp4 cannot be written: no such folder"
 
 
@@ -103,7 +106,7 @@ def test_a_renderer_that_does_not_exist_is_a_message(
 ) -> None:
     job = ExportJob(["/no/such/program"])
     job.start(request_)
-    qtbot.waitUntil(lambda: job.state.phase == "failed", timeout=10_000)
+    qtbot.waitUntil(lambda: job.state.phase == "failed", timeout=60_000)
     assert "/no/such/program" in job.state.message
 
 
@@ -177,3 +180,109 @@ def test_an_export_renders_the_look_of_the_moment(
     assert look.params["motion/zoom"] == 0.5
     assert look.prompts[0].text == engine.now.prompt_texts[0]
     assert played.seed == 7
+
+
+class Interrupted:
+    """An export that was begun in this window and has left its work folder."""
+
+    def __init__(self, bridge: EngineBridge, request: ExportRequest) -> None:
+        self.played = bridge._as_played(request)
+        self.folder = WorkFolder(request.output)
+        self.folder.create()
+        self.folder.begin({})
+        self.folder.save({"frames_done": 0})
+
+
+@pytest.fixture
+def interrupted(bridge: EngineBridge, engine: FakeEngine, tmp_path: Path) -> Interrupted:
+    engine.show(values=defaults() | {"motion/zoom": 0.5, "diffusion/seed": 7.0})
+    request = ExportRequest(
+        tmp_path / "a.wav", tmp_path / "x.mp4", "default", 720, 720, 24.0, quality=12
+    )
+    found = Interrupted(bridge, request)
+    engine.show(values=defaults() | {"motion/zoom": -0.5})
+    return found
+
+
+def test_an_interrupted_export_goes_on_with_all_it_began_with(
+    bridge: EngineBridge, interrupted: Interrupted
+) -> None:
+    request = bridge.interrupted_export(interrupted.played.output)
+    assert request == replace(interrupted.played, resume=True)
+    assert request is not None
+    assert load_preset(request.preset).params["motion/zoom"] == 0.5
+    assert request.seed == 7
+
+
+def test_nothing_goes_on_that_was_not_begun_here_or_is_done(
+    bridge: EngineBridge, interrupted: Interrupted, tmp_path: Path
+) -> None:
+    other = WorkFolder(tmp_path / "y.mp4")
+    other.create()
+    other.begin({})
+    other.save({"frames_done": 0})
+    assert bridge.interrupted_export(tmp_path / "y.mp4") is None
+    assert bridge.interrupted_export(tmp_path / "z.mp4") is None
+    output = interrupted.played.output
+    bridge.export_job._set(ExportState("done", str(output), 60, 60))
+    assert bridge.interrupted_export(output) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"audio": 7}', "[]"])
+def test_a_damaged_note_of_an_export_is_as_good_as_none(
+    text: str, bridge: EngineBridge, interrupted: Interrupted
+) -> None:
+    note = Path(interrupted.played.preset).with_suffix(".json")
+    assert note.is_file()
+    note.write_text(text, "utf-8")
+    assert bridge.interrupted_export(interrupted.played.output) is None
+
+
+def test_the_demo_track_stays_the_demo_track(bridge: EngineBridge, tmp_path: Path) -> None:
+    request = ExportRequest("demo", tmp_path / "x.mp4", "default", 512, 512, 30.0)
+    Interrupted(bridge, request)
+    again = bridge.interrupted_export(request.output)
+    assert again is not None
+    assert again.audio == "demo"
+
+
+def test_the_panel_offers_to_resume_only_what_was_interrupted(
+    window: MainWindow, bridge: EngineBridge, interrupted: Interrupted,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    started: list[ExportRequest] = []
+    monkeypatch.setattr(bridge.export_job, "start", started.append)
+    panel = window.column.export
+    window.column.show_page("export")
+    assert not panel.resume.isVisible()
+    assert panel.start.text() == "Render"
+    panel._on_output_chosen(str(interrupted.played.output))
+    assert panel.resume.isVisible()
+    assert panel.start.text() == "Begin anew"
+    assert "x.mp4 was interrupted" in panel.interrupted.text()
+    panel.resume.click()
+    assert started == [replace(interrupted.played, resume=True)]
+    interrupted.folder.remove()
+    window.column.show_controls()
+    window.column.show_page("export")
+    assert not panel.resume.isVisible()
+
+
+def test_the_quality_is_chosen_and_remembered(window: MainWindow) -> None:
+    panel = window.column.export
+    assert panel.values().quality == 18
+    panel.quality.setCurrentIndex(panel.quality.findData(28))
+    request = panel.request()
+    assert request is not None
+    assert request.quality == panel.values().quality == 28
+    settings = panel.values()
+    panel.quality.setCurrentIndex(0)
+    panel.apply(settings)
+    assert panel.quality.currentData() == 28
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_the_command_line_takes_quality_and_resume(resume: bool, request_: ExportRequest) -> None:
+    words = replace(request_, quality=23, resume=resume).arguments()
+    options = cli._parser().parse_args(words)
+    assert (options.quality, options.resume) == (23, resume)

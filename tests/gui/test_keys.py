@@ -32,7 +32,7 @@ def test_f_shows_the_picture_alone_without_a_cursor_and_esc_leaves(
     assert window.isFullScreen()
     assert chrome_shows(window) == {False}
     assert window.picture.cursor().shape() == Qt.CursorShape.BlankCursor
-    qtbot.waitUntil(lambda: window.picture.size() == window.size())
+    qtbot.waitUntil(lambda: window.picture.size() == window.size(), timeout=60_000)
     qtbot.keyClick(window, Key.Key_Escape)
     assert not window.isFullScreen()
     assert chrome_shows(window) == {True}
@@ -54,7 +54,7 @@ def test_an_error_in_full_screen_leaves_the_picture_uncovered(
     qtbot.keyClick(window, Key.Key_F)
     look(message="the microphone is gone")
     assert not window.column.message.isVisible()
-    qtbot.waitUntil(lambda: window.picture.size() == window.size())
+    qtbot.waitUntil(lambda: window.picture.size() == window.size(), timeout=60_000)
     assert window.childAt(window.rect().center()) is window.picture
 
 

@@ -10,6 +10,7 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from app import cli, live_command
 from app.engine_bridge import EngineBridge
 from app.main_window import MainWindow, run_window
 from app.settings import Settings, SettingsStore, SourceSettings
@@ -130,3 +131,23 @@ def test_full_screen_is_not_remembered_as_the_size_of_the_window(
     window.save_settings()
     assert SettingsStore(store.path).settings.window.width == 1100
     window.set_full_screen(False)
+
+
+@pytest.mark.parametrize(
+    ("words", "model"), [([], "some/model"), (["--model", "null"], "null")], ids=["none", "null"]
+)
+def test_a_show_opens_with_the_remembered_model_unless_told_otherwise(
+    words: list[str], model: str, store: SettingsStore
+) -> None:
+    store.settings.model = "some/model"
+    options = cli._parser().parse_args(["live", "--source", "tone", *words])
+    assert live_command._open_engine(options, store).config.model == model
+
+
+@pytest.mark.parametrize("command", [["live"], ["render", "demo", "-o", "x.mp4"]])
+def test_size_rate_and_device_can_be_chosen(command: list[str]) -> None:
+    words = ["--size", "640x360", "--model-size", "256x256", "--fps", "60"]
+    for device in ("auto", "cpu", "cuda", "mps"):
+        options = cli._parser().parse_args([*command, *words, "--device-compute", device])
+        assert (options.size, options.model_size, options.fps) == ((640, 360), (256, 256), 60.0)
+        assert options.device_compute == device

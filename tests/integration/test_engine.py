@@ -9,8 +9,10 @@ import pytest
 
 from engine import commands as cmd
 from engine.clock import MonotonicClock
+from engine.diffusion.models.null import NullModel
 from engine.errors import PresetError
 from engine.messages import EngineStatus, Phase
+from engine.registry import ModelEntry, ModelRequest
 from engine.runtime.config import EngineConfig
 from engine.runtime.engine import Engine
 from tests.scripted_source import ScriptedSource, feed_realtime
@@ -106,6 +108,37 @@ def test_an_unknown_model_keeps_the_model_it_has(engine: Engine, source: Scripte
     until(engine, lambda s: s.pictures > made)
 
 
+def test_another_model_is_opened_while_the_old_picture_keeps_moving(
+    engine: Engine, source: ScriptedSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_open = threading.Event()
+
+    class Slow(NullModel):
+        @property
+        def name(self) -> str:
+            return "slow"
+
+    def open_slowly(request: ModelRequest) -> NullModel:
+        assert threading.current_thread().name == "diffusion"
+        assert may_open.wait(WAIT_S)
+        return Slow(request.width, request.height)
+
+    find = {"slow": ModelEntry("slow", "", ""), "null": ModelEntry("null", "", "")}
+    monkeypatch.setattr("engine.runtime.engine.find_model", find.__getitem__)
+    monkeypatch.setattr("engine.runtime.engine.load_factory", lambda entry: open_slowly)
+    play(source, 0.2)
+    assert until(engine, lambda s: s.pictures > 0).model_asked == "null"
+    engine.post(cmd.SelectModel("slow"))
+    status = until(engine, lambda s: s.model_opening == "slow")
+    assert (status.phase, status.model, status.model_asked) == (Phase.LOADING, "null", "null")
+    until(engine, lambda s: s.frames > status.frames + 10)
+    may_open.set()
+    play(source, 0.2)
+    status = until(engine, lambda s: s.model_asked == "slow" and s.phase is Phase.RUNNING)
+    assert (status.model, status.model_opening, status.message) == ("slow", "", "")
+    until(engine, lambda s: s.pictures > status.pictures)
+
+
 def test_without_samples_the_show_goes_on_in_silence(engine: Engine) -> None:
     status = until(engine, lambda s: s.features is not None and s.features.silent)
     assert status.features is not None
@@ -120,7 +153,7 @@ def test_musical_time_never_jumps_back_when_the_source_changes(
     before = engine._controls.get()
     assert before is not None
     engine.post(cmd.SelectSource(cmd.SourceChoice("tone")))
-    until(engine, lambda s: engine._source_changes == 1)
+    until(engine, lambda s: engine._slot.heard is not None and engine._slot.heard.number == 1)
     play(source, 0.3)
     after = engine._controls.get()
     assert after is not None
@@ -183,13 +216,18 @@ def test_an_unknown_preset_is_refused_at_the_start() -> None:
         Engine(EngineConfig(preset="defalt"))
 
 
-def test_a_model_that_cannot_be_opened_leaves_frames_flowing(source: ScriptedSource) -> None:
+def test_a_model_that_cannot_be_opened_leaves_frames_flowing(
+    source: ScriptedSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.runtime.engine.DEFAULT_MODEL", "null")
     config = EngineConfig(model="/no/such/folder", width=64, height=64)
     engine = Engine(config, open_source=lambda choice: source)
     engine.start()
     try:
         status = until(engine, lambda s: "/no/such/folder" in s.message)
         until(engine, lambda s: s.frames > status.frames + 3)
+        status = until(engine, lambda s: s.model_asked == "null" and s.message != "")
+        assert status.message.endswith("; null paints instead")
     finally:
         engine.close()
 
