@@ -1,0 +1,287 @@
+"""How good ember's pictures are, as the judge sees them: from phrasings no caption ever used.
+
+Per number of calls from pure noise: does a picture show what was asked for (accuracy), in the
+style asked for (style accuracy), does the whole look painted (Frechet distance), and is one prompt
+always the same picture (diversity)? The same noise is used for every number of calls.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.bench.area import BenchRequest, Result
+from engine.diffusion.bundle import Bundle, PromptEmbedding
+from engine.diffusion.models.ember.bundle import open_ember
+from engine.errors import LimitError, ScoreError
+from engine.registry import ModelRequest
+from engine.scoring.frechet import frechet_distance, mean_pairwise_distance
+from engine.scoring.held_out_phrases import HELD_OUT_PHRASES, HELD_OUT_STYLES
+from engine.scoring.judge import PLAIN, UNSTYLED, Judge, judge_folder, load_judge, shrink
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+STEPS = (1, 2, 4)
+PICTURES_PER_SCENE = 8
+FEWEST_PER_SCENE = 4
+"""Two of each phrasing, for there is no diversity of one."""
+
+_LOOK_AT = 16
+_THUMBNAIL_PX = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One picture to paint."""
+
+    prompt: str
+    scene: str
+    style: str | None
+    """None where the prompt names no style."""
+    seed: int
+    """Of its noise."""
+
+
+@dataclass(slots=True)
+class Painted:
+    """Pictures of one number of calls, one per order."""
+
+    features: list[NDArray[np.float32]] = field(default_factory=list)
+    thumbnails: list[NDArray[np.uint8]] = field(default_factory=list)
+
+
+def quality(
+    request: BenchRequest,
+    *,
+    pictures: int = PICTURES_PER_SCENE,
+    seed: int = 0,
+    sheets: Path | None = None,
+) -> list[Result]:
+    """Return `ember/quality/<steps>` for 1, 2 and 4 calls, and `ember/quality/painted`.
+
+    See `quality_of`; the judge is the shipped one. `sheets` is a folder for contact sheets.
+    """
+    if pictures < FEWEST_PER_SCENE:
+        raise LimitError(
+            f"{pictures} pictures per scene say nothing about variety: "
+            f"ask for at least {FEWEST_PER_SCENE}"
+        )
+    judge = load_judge(judge_folder())
+    model = open_ember(ModelRequest(request.model, *request.size, request.device_compute))
+    try:
+        size = (model.width, model.height)
+        return quality_of(model.bundle, size, judge, pictures=pictures, seed=seed, sheets=sheets)
+    finally:
+        model.close()
+
+
+def quality_of(
+    bundle: Bundle,
+    size: tuple[int, int],
+    judge: Judge,
+    *,
+    pictures: int,
+    seed: int,
+    sheets: Path | None = None,
+) -> list[Result]:
+    """Judge pictures of `size` (width, height) of any bundle, `pictures` per scene and per style.
+
+    The last result, `painted`, has the same figures of held-out painted pictures: what can be
+    reached. Deterministic by `seed` on one machine. Raises `EngineError`.
+    """
+    orders = orders_for(judge.scenes, judge.styles, pictures, seed)
+    painted = _paint_all(bundle, size, judge, orders)
+    if sheets is not None:
+        for steps in STEPS:
+            write_sheet(sheets / f"quality_{steps}.png", painted[steps].thumbnails, pictures)
+    results: list[Result] = [
+        {
+            "name": f"ember/quality/{steps}",
+            **figures(judge, orders, np.concatenate(painted[steps].features)),
+        }
+        for steps in STEPS
+    ]
+    return [*results, {"name": "ember/quality/painted", **reachable(judge)}]
+
+
+def orders_for(
+    scenes: Sequence[str], styles: Sequence[str], pictures: int, seed: int
+) -> list[Order]:
+    """What to paint: `pictures` per scene, its phrasings in turn, and `pictures` per style.
+
+    Scenes and styles without a held-out phrasing are left out. The noise of a picture depends on
+    its scene, its style, its number and `seed` only.
+    """
+    scenes = [scene for scene in scenes if scene in HELD_OUT_PHRASES]
+    orders: list[Order] = []
+    for scene in scenes:
+        phrases = HELD_OUT_PHRASES[scene]
+        orders += [
+            Order(phrases[k % len(phrases)], scene, None, _seed(seed, scene, "", k))
+            for k in range(pictures)
+        ]
+    for style in styles:
+        if style not in HELD_OUT_STYLES:
+            continue
+        start = _seed(seed, style, "start", 0)
+        for k in range(pictures):  # scenes far apart in the list, others for every style
+            scene = scenes[(start + k * max(1, len(scenes) // pictures)) % len(scenes)]
+            prompt = HELD_OUT_STYLES[style].format(HELD_OUT_PHRASES[scene][k % 2])
+            orders.append(Order(prompt, scene, style, _seed(seed, scene, style, k)))
+    return orders
+
+
+def paint(bundle: Bundle, noise: Tensor, prompt: PromptEmbedding, steps: int) -> NDArray[np.uint8]:
+    """Paint `(h, w, 3)` from pure noise `(1, c, h, w)` as the program begins a show."""
+    guidance = bundle.natural_guidance
+    latent = bundle.denoised(noise, 1.0, prompt, guidance)
+    for step in range(1, steps):
+        strength = 1.0 - step / steps
+        latent = bundle.denoised(
+            bundle.noised(latent, noise, strength), strength, prompt, guidance
+        )
+    picture = bundle.decode(latent)[0].clamp(-1.0, 1.0).add(1.0).mul(127.5).round()
+    levels: NDArray[np.uint8] = picture.permute(1, 2, 0).byte().cpu().numpy()
+    return levels
+
+
+def figures(judge: Judge, orders: Sequence[Order], features: NDArray[np.float32]) -> Result:
+    """Figures of pictures that were painted to order, from their features `(n, f)`.
+
+    `accuracy` and `style_accuracy` are shares in [0, 1]; `frechet` is the squared distance from
+    the held-out painted pictures of the same scenes, in no style; `diversity` is how far apart the
+    pictures of one prompt are, painted pictures of that scene being 1. `scenes` has a row for
+    each scene, with the scene it was most often taken for.
+    """
+    plain = np.array([order.style is None for order in orders])
+    verdict = judge.look_again(features)
+    rows = [
+        _scene_row(judge, scene, orders, features, verdict.scenes)
+        for scene in dict.fromkeys(order.scene for order in orders)
+    ]
+    styled: list[bool] = []
+    if verdict.styles is not None:
+        styled = [
+            judge.styles[found] == order.style
+            for order, found in zip(orders, verdict.styles, strict=True)
+            if order.style is not None
+        ]
+    reference = _plain_reference(judge, {order.scene for order in orders})
+    return {
+        "accuracy": round(float(np.mean([row["accuracy"] for row in rows])), 4),
+        "style_accuracy": round(float(np.mean(styled)), 4) if styled else None,
+        "frechet": round(frechet_distance(features[plain], reference), 4),
+        "diversity": round(float(np.mean([row["diversity"] for row in rows])), 4),
+        "pictures": len(orders),
+        "scenes": rows,
+    }
+
+
+def reachable(judge: Judge) -> Result:
+    """The same figures of held-out painted pictures: no model can be expected to be above them.
+
+    `frechet` is the distance of one half of them from the other. The diversity is 1 by definition.
+    """
+    reference = judge.reference
+    verdict = judge.look_again(reference.features)
+    scenes = [scene for scene in judge.scenes if scene in HELD_OUT_PHRASES]
+    plain = _plain_reference(judge, set(scenes))
+    shares = [
+        float((verdict.scenes == index)[reference.scenes == index].mean())
+        for index, scene in enumerate(judge.scenes)
+        if scene in scenes and (reference.scenes == index).any()
+    ]
+    style_accuracy = None
+    if verdict.styles is not None:
+        style_accuracy = round(float((verdict.styles == reference.styles).mean()), 4)
+    return {
+        "accuracy": round(float(np.mean(shares)), 4),
+        "style_accuracy": style_accuracy,
+        "frechet": round(frechet_distance(plain[0::2], plain[1::2]), 4),
+        "diversity": 1.0,
+        "pictures": len(reference.features),
+    }
+
+
+def write_sheet(path: Path, thumbnails: Sequence[NDArray[np.uint8]], columns: int) -> None:
+    """Write square RGB thumbnails as one PNG, `columns` in a row. Raises `ScoreError`."""
+    import cv2
+
+    empty = np.zeros_like(thumbnails[0])
+    padded = [*thumbnails, *[empty] * (-len(thumbnails) % columns)]
+    lines = [np.hstack(padded[k : k + columns]) for k in range(0, len(padded), columns)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), np.ascontiguousarray(np.vstack(lines)[..., ::-1])):
+        raise ScoreError(f"{path} cannot be written: check the folder and the free space")
+
+
+def _scene_row(
+    judge: Judge,
+    scene: str,
+    orders: Sequence[Order],
+    features: NDArray[np.float32],
+    found: NDArray[np.int64],
+) -> dict[str, Any]:
+    """Accuracy and diversity of the unstyled pictures of one scene, and its usual mistake."""
+    mine = [k for k, order in enumerate(orders) if order.scene == scene and order.style is None]
+    names = [judge.scenes[found[k]] for k in mine]
+    by_prompt: dict[str, list[int]] = {}
+    for k in mine:
+        by_prompt.setdefault(orders[k].prompt, []).append(k)
+    spread = np.mean([mean_pairwise_distance(features[rows]) for rows in by_prompt.values()])
+    painted = mean_pairwise_distance(_plain_reference(judge, {scene}))
+    mistakes = Counter(name for name in names if name != scene).most_common(1)
+    return {
+        "scene": scene,
+        "accuracy": round(names.count(scene) / len(names), 4),
+        "diversity": round(float(spread) / painted, 4),
+        "taken_for": mistakes[0][0] if mistakes else None,
+    }
+
+
+def _plain_reference(judge: Judge, scenes: AbstractSet[str]) -> NDArray[np.float32]:
+    """Features of the held-out painted pictures of these scenes that are in no style."""
+    reference = judge.reference
+    wanted = [index for index, scene in enumerate(judge.scenes) if scene in scenes]
+    plain = judge.styles.index(PLAIN) if judge.styles else UNSTYLED
+    rows = np.isin(reference.scenes, wanted) & (reference.styles == plain)
+    return np.asarray(reference.features[rows])
+
+
+def _paint_all(
+    bundle: Bundle, size: tuple[int, int], judge: Judge, orders: Sequence[Order]
+) -> dict[int, Painted]:
+    """Paint every order with every number of calls and look at it."""
+    import torch
+    from tqdm import tqdm
+
+    done = {steps: Painted() for steps in STEPS}
+    waiting: dict[int, list[NDArray[np.uint8]]] = {steps: [] for steps in STEPS}
+    shape = bundle.latent_shape(*size)
+    with torch.inference_mode():
+        for k, order in enumerate(tqdm(orders, desc="quality", unit="prompt", disable=None), 1):
+            generator = torch.Generator().manual_seed(order.seed)
+            noise = torch.randn(shape, generator=generator).to(bundle.device)
+            prompt = bundle.encode_prompt(order.prompt)
+            for steps in STEPS:
+                waiting[steps].append(paint(bundle, noise, prompt, steps))
+                if len(waiting[steps]) == _LOOK_AT or k == len(orders):
+                    batch = np.stack(waiting[steps])
+                    waiting[steps].clear()
+                    done[steps].features.append(judge.look(batch).features)
+                    done[steps].thumbnails += [shrink(picture, _THUMBNAIL_PX) for picture in batch]
+    return done
+
+
+def _seed(seed: int, *parts: str | int) -> int:
+    """A number in [0, 2^32) that depends on all of these."""
+    return crc32(repr((seed, *parts)).encode())

@@ -1,0 +1,65 @@
+"""The prompts that ember is judged by are none that it was taught."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from engine.scoring.held_out_phrases import HELD_OUT_PHRASES, HELD_OUT_STYLES
+from engine.training.ember.scenes.catalogue import SCENES
+from engine.training.ember.styles.gallery import STYLES
+
+_ARTICLES = {"a", "an", "the"}
+_WORD = re.compile(r"[a-z0-9'-]+")
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
+
+
+def _bare(text: str) -> str:
+    return " ".join(word for word in _words(text) if word not in _ARTICLES)
+
+
+def _caption_words(name: str) -> set[str]:
+    """Every word that a caption of this scene can use."""
+    scene = SCENES[name]
+    texts = [*scene.phrases, *_ARTICLES, "in light tones colours", "picture photo image view of"]
+    texts += [word for a in scene.attributes for words in a.words for word in words]
+    return {word for text in texts for word in _words(text)}
+
+
+def test_every_scene_has_two_different_held_out_phrasings() -> None:
+    assert set(HELD_OUT_PHRASES) == set(SCENES)
+    every = [phrase for phrases in HELD_OUT_PHRASES.values() for phrase in phrases]
+    assert len(set(every)) == len(every) == 2 * len(SCENES)
+
+
+@pytest.mark.parametrize("name", list(HELD_OUT_PHRASES))
+def test_no_held_out_phrasing_is_a_training_phrase(name: str) -> None:
+    known = {_bare(phrase) for scene in SCENES.values() for phrase in scene.phrases}
+    own = {_bare(phrase) for phrase in SCENES[name].phrases}
+    for phrase in HELD_OUT_PHRASES[name]:
+        bare = _bare(phrase)
+        assert bare not in known, phrase
+        inside = [text for text in own if f" {text} " in f" {bare} "]
+        assert not inside, f"{phrase!r} contains the training phrase {inside}"
+
+
+@pytest.mark.parametrize("name", list(HELD_OUT_PHRASES))
+def test_every_held_out_phrasing_has_a_word_that_no_caption_of_its_scene_has(name: str) -> None:
+    for phrase in HELD_OUT_PHRASES[name]:
+        assert set(_words(phrase)) - _caption_words(name), phrase
+
+
+def test_held_out_styles_hold_a_place_for_the_scene_and_are_no_training_phrases() -> None:
+    assert set(HELD_OUT_STYLES) == set(STYLES)
+    known = {_bare(phrase) for style in STYLES.values() for phrase in style.phrases}
+    for name, template in HELD_OUT_STYLES.items():
+        assert template.count("{}") == 1
+        around = _bare(template.replace("{}", ""))
+        assert around not in known, template
+        assert not any(f" {text} " in f" {around} " for text in known), template
+        taught = {word for phrase in STYLES[name].phrases for word in _words(phrase)}
+        assert set(_words(around)) - taught, template
