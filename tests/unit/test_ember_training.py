@@ -18,7 +18,7 @@ from engine.errors import TrainingError
 from engine.training.ember.autoencoder import FirstNorm, moments, picture_loss, warp
 from engine.training.ember.checkpoint import load_checkpoint, save_checkpoint
 from engine.training.ember.dataset import CropSource, open_pictures, paint_file
-from engine.training.ember.distill import DistillPlan, DistillTrainer
+from engine.training.ember.distill import DistillPlan, DistillTrainer, lesson_guidance
 from engine.training.ember.flow import FlowPlan, FlowTrainer, integrate, learning_rate, sample_t
 from engine.training.ember.latents import LatentFile, LatentSource
 from engine.training.ember.metrics import CsvLog, contact_sheet, psnr_db
@@ -221,6 +221,26 @@ def test_lessons_bring_one_call_nearer_to_several(tmp_path: Path) -> None:
         losses.append(trainer.step(0.1)["lesson_loss"])
         trainer.state.step = 0  # the same batch again: others differ more than training does
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_lessons_are_guided_from_pure_noise_only() -> None:
+    t = torch.tensor([0.3, 0.5, 0.75, 1.0])
+    plan = DistillPlan(1, lesson_guidance=1.8)
+    torch.testing.assert_close(lesson_guidance(plan, t), torch.tensor([1.0, 1.0, 1.4, 1.8]))
+
+
+def test_the_student_meets_its_own_pictures_again_from_the_second_step_on(tmp_path: Path) -> None:
+    starts: dict[float, list[torch.Tensor]] = {}
+    for share in (0.0, 0.5):
+        plan = DistillPlan(1, batch=4, learning_rate=0, warm_up=1, replay_share=share)
+        trainer = _distiller(tmp_path, plan)
+        seen = starts[share] = []
+        trainer.network.unet.register_forward_pre_hook(lambda _, x, to=seen: to.append(x[0]))
+        for _ in range(2):
+            trainer.step(0.1)
+    torch.testing.assert_close(starts[0.0][0], starts[0.5][0])
+    same = [torch.equal(a, b) for a, b in zip(starts[0.0][1], starts[0.5][1], strict=True)]
+    assert same == [True, True, False, False]  # lessons never start from a made picture
 
 
 def test_the_critic_learns_to_tell_painted_from_made(tmp_path: Path) -> None:

@@ -11,10 +11,15 @@ picture in one call from any noise level. Two forces act on its prediction:
   distillation, Sauer et al. 2024). It makes pictures crisp and, alone, forgets variety.
 
 The critic's gradient is scaled to the lessons' so that neither has to be balanced by hand.
+
+Live, every picture starts from the one before. Two things keep that loop from burning: lessons are
+guided fully from pure noise only (what is already there has been guided before), and some rows
+start from pictures that the student itself made in earlier steps, some of them many times over.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Sequence
@@ -26,13 +31,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.training.ember.checkpoint import TrainState
+from engine.training.ember.checkpoint import TrainState, stored_part
 from engine.training.ember.flow import FlowNetwork, integrate, look_up
 from engine.training.ember.latents import LatentSource
 
 _LOWEST_T = 0.05
 _NEARLY_CLEAN_T = 0.35
 """Below this a prediction is held to the painted picture itself: little is left to guess."""
+
+_REPLAY_T = (0.35, 0.85)
+"""Noise levels of the feedback loop."""
 
 _HEAD_WIDTH = 96
 _GROUPS = 8
@@ -55,8 +63,24 @@ class DistillPlan:
     lesson_share: float = 0.5
     lesson_steps: int = 3
     lesson_guidance: float = 1.8
+    replay_share: float = 0.25
     critic_weight: float = 1.0
     average_decay: float = 0.997
+
+    @property
+    def lessons(self) -> int:
+        """Rows of a batch that learn from the teacher."""
+        return round(self.lesson_share * self.batch)
+
+
+@dataclass(frozen=True, slots=True)
+class _Replay:
+    """Pictures that the student made `(k, 16, h, w)`, the painted ones, and their words."""
+
+    made: Tensor
+    clean: Tensor
+    words: Tensor
+    lengths: Tensor
 
 
 class Critic(nn.Module):
@@ -121,6 +145,7 @@ class DistillTrainer:
         )
         self.state = TrainState(self.network, student, plan.average_decay)
         self._critic_state = TrainState(self.critic, judge, 0.99)
+        self._replay: _Replay | None = None
         self._source = source
         self._device = device
         self._seed = seed
@@ -135,12 +160,17 @@ class DistillTrainer:
     def save(self, path: Path) -> None:
         """Write everything that `restore` needs: the student to `path`, the critic beside it."""
         self._critic_state.save(critic_path(path), {"stage": "critic"})
-        self.state.save(path, {"stage": "distill"})
+        replay = {} if self._replay is None else dataclasses.asdict(self._replay)
+        extra = {f"replay.{name}": tensor for name, tensor in replay.items()}
+        self.state.save(path, {"stage": "distill"}, extra)
 
     def restore(self, path: Path) -> None:
         """Take up where `save` stopped."""
         self._critic_state.restore(critic_path(path))
         self.state.restore(path)
+        replay = stored_part(path, "replay.")
+        if replay:
+            self._replay = _Replay(**{key: x.to(self._device) for key, x in replay.items()})
 
     def step(self, share: float) -> dict[str, float]:
         """Train on one batch; `share` of the plan in [0, 1] sets the rate."""
@@ -152,16 +182,18 @@ class DistillTrainer:
         _set_rate(self._critic_state.optimiser, plan.critic_rate, plan, state.step, share)
         clean, start, prompts = self._source.batch(rng, plan.batch, plan.degraded_share)
         prompts = ["" if rng.random() < plan.caption_dropout else text for text in prompts]
-        lessons = round(plan.lesson_share * plan.batch)
+        lessons = plan.lessons
         t = draw_t(plan.batch, lessons, generator)
         noise = torch.randn(clean.shape, generator=generator)
         clean, start, noise, t = (x.to(self._device) for x in (clean, start, noise, t))
+        words, lengths = look_up(self.network, prompts, plan.word_noise, generator, self._device)
+        replayed = self._put_replay(clean, start, words, lengths, t, lessons)
         wide = t[:, None, None, None]
         x_t = ((1 - wide) * start + wide * noise).contiguous(memory_format=torch.channels_last)
-        words, lengths = look_up(self.network, prompts, plan.word_noise, generator, self._device)
         with torch.autocast(self._device.split(":")[0], torch.bfloat16):
             velocity = self.network(x_t, t, words, lengths)
         made = x_t - wide * velocity.float()
+        self._keep_replay(made, clean, words, lengths, replayed)
         pull, lesson_loss = self._lessons(made, clean, x_t, t, words, lengths, lessons)
         figures = {"lesson_loss": lesson_loss}
         if plan.critic_weight:
@@ -177,6 +209,36 @@ class DistillTrainer:
         state.update_average()
         state.seconds += time.perf_counter() - began
         return {**figures, "gradient_norm": float(norm)}
+
+    def _put_replay(
+        self,
+        clean: Tensor,
+        start: Tensor,
+        words: Tensor,
+        lengths: Tensor,
+        t: Tensor,
+        lessons: int,
+    ) -> slice:
+        """Let the first rows after the lessons start from what was made before, in place."""
+        replay = self._replay
+        if replay is None or replay.made.shape[1:] != start.shape[1:]:
+            return slice(0, 0)
+        rows = slice(lessons, lessons + len(replay.made))
+        start[rows], clean[rows] = replay.made, replay.clean
+        words[rows], lengths[rows] = replay.words, replay.lengths
+        t[rows] = _REPLAY_T[0] + (_REPLAY_T[1] - _REPLAY_T[0]) * t[rows]
+        return rows
+
+    def _keep_replay(
+        self, made: Tensor, clean: Tensor, words: Tensor, lengths: Tensor, replayed: slice
+    ) -> None:
+        """Keep half of what was replayed, so that some rows go round many times, and new ones."""
+        count = min(round(self.plan.replay_share * len(made)), len(made) - self.plan.lessons)
+        old = list(range(*replayed.indices(len(made))))[: count // 2]
+        rows = [*old, *range(count - len(old))]
+        self._replay = (
+            _Replay(made[rows].detach(), clean[rows], words[rows], lengths[rows]) if rows else None
+        )
 
     @torch.no_grad()
     def _lessons(
@@ -199,7 +261,7 @@ class DistillTrainer:
                 words[part],
                 lengths[part],
                 steps=self.plan.lesson_steps,
-                guidance=self.plan.lesson_guidance,
+                guidance=lesson_guidance(self.plan, t[part]),
             )
         pull = torch.zeros_like(made)
         pull[part] = made[part] - end
@@ -250,6 +312,11 @@ class DistillTrainer:
 def critic_path(path: Path) -> Path:
     """Where the critic lies that belongs to the student at `path`."""
     return path.with_name(f"{path.stem}_critic{path.suffix}")
+
+
+def lesson_guidance(plan: DistillPlan, t: Tensor) -> Tensor:
+    """Guidance `(b,)` of lessons from noise level `t`: none below 1/2, all of it at 1."""
+    return 1 + (plan.lesson_guidance - 1) * (2 * t - 1).clamp(0, 1)
 
 
 def draw_t(count: int, lessons: int, generator: torch.Generator) -> Tensor:

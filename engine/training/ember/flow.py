@@ -197,25 +197,28 @@ def integrate(
     lengths: Tensor,
     *,
     steps: int,
-    guidance: float = 1.0,
+    guidance: float | Tensor = 1.0,
 ) -> Tensor:
     """Follow the flow from time `t` `(b,)` to 0 in equal Euler steps.
 
-    `guidance` above 1 is classifier-free guidance: v = v_empty + guidance (v_text - v_empty).
+    `guidance`, one figure or `(b,)`, is classifier-free guidance where it is not 1:
+    v = v_empty + guidance (v_text - v_empty).
     """
     tokens, pooled = network.text(words, lengths)
-    if guidance != 1:
+    scale = torch.as_tensor(guidance, device=x_t.device).view(-1, 1, 1, 1)
+    guided = bool((scale != 1).any())
+    if guided:
         empty_tokens, empty = network.text(torch.zeros_like(words), torch.zeros_like(lengths))
         tokens, pooled = torch.cat([tokens, empty_tokens]), torch.cat([pooled, empty])
     delta = t / steps
     for index in range(steps):
         now = t - index * delta
-        if guidance == 1:
+        if not guided:
             velocity = network.unet(x_t, now, tokens, pooled).float()
         else:
             both = network.unet(torch.cat([x_t, x_t]), torch.cat([now, now]), tokens, pooled)
             with_text, without = both.float().chunk(2)
-            velocity = without + guidance * (with_text - without)
+            velocity = without + scale * (with_text - without)
         x_t = x_t - delta[:, None, None, None] * velocity
     return x_t
 
