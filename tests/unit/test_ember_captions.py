@@ -133,3 +133,27 @@ def test_natural_values_are_painted_more_often() -> None:
     natural = [hue.range_of(float(v)) in hue.natural_ranges() for v in values[hue.name]]
     share = 0.55 + 0.45 * len(hue.natural) / len(hue.words)
     assert np.mean(natural) == pytest.approx(share, abs=0.12)
+
+
+def test_what_is_said_to_be_absent_is_absent() -> None:
+    scene = SCENES["sunset"]
+    rng = np.random.default_rng(0)
+    usual = _values(scene, 0.1)
+    clear = [caption(scene, usual | {"clouds": 0.1}, rng) for _ in range(300)]
+    cloudy = [caption(scene, usual | {"clouds": 0.9}, rng) for _ in range(300)]
+    negated = re.compile(r"(without|no) clouds")
+    assert sum(bool(negated.search(text)) for text in clear) > 15
+    assert not any(negated.search(text) for text in cloudy)
+
+
+def test_people_are_denied_only_where_nobody_is_painted() -> None:
+    rng = np.random.default_rng(0)
+    said = {
+        name
+        for name, scene in SCENES.items()
+        for _ in range(150)
+        if re.search(r"people|nobody", caption(scene, _values(scene, 0.5), rng))
+        and not any("people" in phrase for phrase in scene.phrases)
+    }
+    assert {"sunset", "forest"} <= said
+    assert not said & {"crowd", "dancer", "baby"}

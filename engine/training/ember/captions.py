@@ -2,6 +2,8 @@
 
 A caption names the scene in one of its phrases and mentions some of the attributes by the word for
 their range. Adjectives go before the noun or behind commas, word groups ("on the left") behind.
+A composition names both things and what lies between them; a styled picture always names its
+style. What is said to be absent ("no clouds") is absent.
 """
 
 from __future__ import annotations
@@ -11,8 +13,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from engine.training.ember.compositions import (
+    COMPOSITIONS,
+    FIRST_COLOUR,
+    SECOND_COLOUR,
+    Composition,
+)
 from engine.training.ember.scenes.catalogue import SCENES
 from engine.training.ember.scenes.scene import Attribute, Scene
+from engine.training.ember.styles.gallery import STYLE, STYLED, STYLES, style_of
+from engine.training.ember.styles.style import Style
 
 _ARTICLES = ("a", "an", "the")
 _COLOURS = ("colour", "hue")
@@ -20,6 +30,50 @@ _OPENINGS = ("a picture of", "a photo of", "a painting of", "an image of", "a vi
 _ADORNMENTS = ("beautiful", "stunning", "dreamy", "magical", "cinematic", "atmospheric")
 _TONES = ("in {} light", "in {} tones", "in {} colours", "in {}", "{} colours", "{} light")
 _QUANTITIES = ("many", "several", "a few", "a single", "alone", "crowded")
+_ABSENT: dict[tuple[str, str], str] = {
+    ("clouds", "clear"): "clouds",
+    ("clouds", "in a clear sky"): "clouds",
+    ("clouds", "under a clear sky"): "clouds",
+    ("rain", "dry"): "rain",
+    ("fog", "clear"): "fog",
+    ("fog", "on a clear night"): "fog",
+    ("haze", "clear"): "haze",
+    ("dust", "in clear air"): "dust",
+    ("snowfall", "in clear air"): "falling snow",
+    ("sea", "calm"): "waves",
+    ("sea", "on a calm sea"): "waves",
+}
+"""What is not there in a range of an attribute, by its name and the range's first word."""
+
+_WITHOUT = ("without {}", "no {}")
+_NOBODY = ("without people", "no people", "with nobody there")
+_UNPEOPLED = frozenset(
+    (
+        "aurora",
+        "cloud_sea",
+        "coral reef",
+        "dunes",
+        "forest",
+        "galaxy",
+        "lighthouse",
+        "moon",
+        "mountains",
+        "nebula",
+        "storm",
+        "sunset",
+        "tree",
+        "volcano",
+        "waterfall",
+        "waves",
+    )
+)
+"""Places where one might look for people and where nobody is ever painted."""
+
+_COLOUR_WORD = re.compile(
+    r"\b(red|crimson|scarlet|orange|amber|golden?|yellow|lemon|green|emerald|teal|turquoise|cyan"
+    r"|blue|violet|purple|magenta|fuchsia|pink|rose|white|pale|grey|silver|colou?r(s|ed|ful)?"
+    r"|many-coloured)\b"
+)
 _BEHIND = frozenset(
     (
         "above",
@@ -47,6 +101,7 @@ _BEHIND = frozenset(
         "into",
         "like",
         "near",
+        "no",
         "of",
         "on",
         "opening",
@@ -64,8 +119,13 @@ _BEHIND = frozenset(
 
 
 def range_words(attribute: Attribute, value: float) -> tuple[str, ...]:
-    """Synonyms for the range that `value` in [0, 1] lies in; empty where people say nothing."""
-    return attribute.words[attribute.range_of(value)] if attribute.words else ()
+    """Synonyms for the range that `value` in [0, 1] lies in; empty where people say nothing.
+
+    Where the range means that something is absent, ways to say so are among them.
+    """
+    words = attribute.words[attribute.range_of(value)] if attribute.words else ()
+    thing = _ABSENT.get((attribute.name, words[0])) if words else None
+    return (*words, *(way.format(thing) for way in _WITHOUT)) if thing else words
 
 
 def caption(
@@ -80,11 +140,27 @@ def caption(
     About a fifth of the captions only name the scene where it is as one would expect; the others
     mention up to four attributes. For a `mirrored` picture left and right change places.
     """
-    phrase = _pick(rng, scene.phrases)
+    style = style_of(values_of_one[STYLE.name]) if STYLE in scene.attributes else None
+    if isinstance(scene, Composition):
+        text = _composed(scene, values_of_one, rng, style)
+    else:
+        text = _described(scene, values_of_one, rng, style)
+    if style is not None:
+        text = _in_style(text, style, rng)
+    text = re.sub(r"\ba (?=[aeio])", "an ", text)
+    return re.sub(r"\b(left|right)\b", _other_side, text) if mirrored else text
+
+
+def _described(
+    scene: Scene, values_of_one: Mapping[str, float], rng: np.random.Generator, style: Style | None
+) -> str:
+    """Name a scene of one thing and some of its attributes."""
+    phrases = [phrase for phrase in scene.phrases if _sayable(phrase, style)]
+    phrase = _pick(rng, phrases or scene.phrases)
     spoken = _chosen_attributes(scene, values_of_one, rng)
     before, behind = [], []
     for attribute, word in spoken:
-        if word in phrase:  # "snowy snowy mountains"
+        if word in phrase or not _sayable(word, style):  # "snowy snowy mountains"
             continue
         if attribute.name in _COLOURS and not _goes_behind(word) and rng.random() < 0.22:
             behind.append(_pick(rng, _TONES).format(word))
@@ -94,8 +170,59 @@ def caption(
             before.append(word)
     if rng.random() < 0.06:
         before.insert(0, _pick(rng, _ADORNMENTS))
-    text = re.sub(r"\ba (?=[aeio])", "an ", _compose(phrase, before, behind, rng))
-    return re.sub(r"\b(left|right)\b", _other_side, text) if mirrored else text
+    if scene.name.removesuffix(STYLED) in _UNPEOPLED and rng.random() < 0.03:
+        behind.append(_pick(rng, _NOBODY))
+    return _compose(phrase, before, behind, rng, alone=style is None)
+
+
+def _composed(
+    scene: Composition,
+    values_of_one: Mapping[str, float],
+    rng: np.random.Generator,
+    style: Style | None,
+) -> str:
+    """Name both things of a composition and how they lie to each other."""
+    nouns = []
+    for role, names in ((FIRST_COLOUR, scene.first), (SECOND_COLOUR, scene.second)):
+        phrase = _pick(rng, names)
+        draw = rng.random()
+        for attribute in scene.attributes:
+            value = float(values_of_one[attribute.name])
+            usual = (
+                not attribute.natural or attribute.range_of(value) in attribute.natural_ranges()
+            )
+            words = [word for word in range_words(attribute, value) if _sayable(word, style)]
+            if attribute.name == role and words and (not usual or draw < 0.4):
+                phrase = _with_word(phrase, _pick(rng, words))
+        nouns.append(phrase)
+    text = _pick(rng, scene.relations).format(first=nouns[0], second=nouns[1])
+    return re.sub(r"\b(an?|the) ", "", text) if rng.random() < 0.2 else text
+
+
+def _with_word(phrase: str, word: str) -> str:
+    """A noun phrase with an adjective or a word group in its place."""
+    if word in phrase:
+        return phrase
+    if _goes_behind(word):
+        return f"{phrase} {word}"
+    article, noun = _split_article(phrase)
+    text = f"{word} {noun}"
+    return f"{_article(article, text)} {text}" if article else text
+
+
+def _in_style(text: str, style: Style, rng: np.random.Generator) -> str:
+    """Say in which style a picture is, before or behind its description."""
+    phrase = _pick(rng, style.phrases)
+    if phrase.endswith(" of"):
+        return f"{phrase} {text}"
+    if rng.random() < 0.3:
+        return f"{phrase}, {text}"
+    return f"{text}{_pick(rng, (' ', ', ')) if ' ' in phrase else ', '}{phrase}"
+
+
+def _sayable(words: str, style: Style | None) -> bool:
+    """Whether words stay true in a style that may have colours of its own."""
+    return style is None or style.keeps_colours or not _COLOUR_WORD.search(words)
 
 
 def _other_side(found: re.Match[str]) -> str:
@@ -113,6 +240,8 @@ def _chosen_attributes(
     terse = rng.random() < 0.2
     told, found = [], []
     for attribute in scene.attributes:
+        if attribute is STYLE:
+            continue
         value = float(values_of_one[attribute.name])
         words = range_words(attribute, value)
         draw = rng.random()
@@ -135,9 +264,17 @@ def _eagerness(attribute: Attribute) -> float:
 
 
 def _compose(
-    phrase: str, before: Sequence[str], behind: Sequence[str], rng: np.random.Generator
+    phrase: str,
+    before: Sequence[str],
+    behind: Sequence[str],
+    rng: np.random.Generator,
+    *,
+    alone: bool = True,
 ) -> str:
-    """Put a phrase and its attributes together in one of several orders."""
+    """Put a phrase and its attributes together in one of several orders.
+
+    Unless it stands `alone`, the text begins with the noun, so that "an oil painting of" fits.
+    """
     article, noun = _split_article(phrase)
     layout = rng.random()
     if layout < 0.2:  # a list of words
@@ -154,12 +291,12 @@ def _compose(
     if article and rng.random() < 0.65:
         text = f"{_article(article, text)} {text}"
     tail = [*behind, *tags]
-    if tail and layout < 0.32 and all(_goes_behind(word) for word in tail):
+    if alone and tail and layout < 0.32 and all(_goes_behind(word) for word in tail):
         return f"{', '.join(tail)}, {text}"
     glue = " " if rng.random() < 0.6 else ", "
     text = glue.join([text, *behind])
     text = ", ".join([text, *tags])
-    if layout > 0.92:
+    if alone and layout > 0.92:
         text = f"{_pick(rng, _OPENINGS)} {text}"
     return text
 
@@ -196,7 +333,14 @@ def _words(texts: Iterable[str]) -> set[str]:
 def _all_texts() -> Iterable[str]:
     yield from (*_OPENINGS, *_ADORNMENTS, *_ARTICLES)
     yield from (tone.format("") for tone in _TONES)
-    for scene in SCENES.values():
+    yield from (way.format(thing) for thing in _ABSENT.values() for way in _WITHOUT)
+    yield from _NOBODY
+    for style in STYLES.values():
+        yield from style.phrases
+    for made in COMPOSITIONS.values():
+        yield from (*made.first, *made.second)
+        yield from (relation.format(first="", second="") for relation in made.relations)
+    for scene in (*SCENES.values(), *COMPOSITIONS.values()):
         yield from scene.phrases
         for attribute in scene.attributes:
             for words in attribute.words:

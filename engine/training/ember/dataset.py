@@ -4,6 +4,9 @@
     pictures/<scene>-<shape>.json   attribute values, one list per attribute
     latents/<scene>-<shape>.npy     float16 (2 or 3, n, 16, h/16, w/16): plain, mirrored, degraded
 
+A scene in all styles is the scene "<scene>+styles", with one attribute more; a composition is a
+scene like any other ("lighthouse under aurora"): `repertoire` knows them all by these names.
+
 What a step draws depends on the seed and the step number only, so a resumed run draws what an
 uninterrupted one would have drawn.
 """

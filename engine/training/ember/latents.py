@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from tqdm import tqdm
 from engine.errors import TrainingError
 from engine.training.ember.autoencoder import TrainedAutoencoder, warp_grid
 from engine.training.ember.dataset import PictureFile, to_tensor
+
+if TYPE_CHECKING:
+    from engine.training.ember.repertoire import Kind
 
 PLAIN, MIRRORED, DEGRADED = 0, 1, 2
 
@@ -78,16 +82,21 @@ def open_latents(files: Sequence[PictureFile], folder: Path) -> list[LatentFile]
 
 
 class LatentSource:
-    """Batches of latents with fresh captions; all pictures of a batch have one shape."""
+    """Batches of latents with fresh captions; all pictures of a batch have one shape.
+
+    Plain, styled and composed pictures are drawn in the shares that the repertoire states,
+    whatever the number of their files.
+    """
 
     def __init__(self, files: Sequence[LatentFile]) -> None:
-        from engine.training.ember.scenes.catalogue import SCENES
+        from engine.training.ember.repertoire import kind_of, repertoire
 
-        self._scenes = dict(SCENES)
-        self._by_shape: dict[str, list[LatentFile]] = {}
+        self._scenes = repertoire()
+        self._by_shape: dict[str, dict[Kind, list[LatentFile]]] = {}
         for file in files:
             if file.scene in self._scenes:
-                self._by_shape.setdefault(file.shape, []).append(file)
+                kinds = self._by_shape.setdefault(file.shape, {})
+                kinds.setdefault(kind_of(file.scene), []).append(file)
         shares = np.array([_SHAPE_SHARES[shape] for shape in self._by_shape])
         self._shares = shares / shares.sum()
 
@@ -102,11 +111,10 @@ class LatentSource:
         from engine.training.ember.captions import caption
 
         shape = str(rng.choice(list(self._by_shape), p=self._shares))
-        files = self._by_shape[shape]
         clean, start, prompts = [], [], []
         degraded = count - round(degraded_share * count)
         for index in range(count):
-            file = files[rng.integers(len(files))]
+            file = self._draw_file(shape, rng)
             row = int(rng.choice(file.rows))
             copy = PLAIN if index >= degraded else int(rng.integers(2))
             clean.append(file.latents[copy, row])
@@ -115,6 +123,18 @@ class LatentSource:
             scene = self._scenes[file.scene]
             prompts.append(caption(scene, values, rng, mirrored=copy == MIRRORED))
         return _stack(clean), _stack(start), prompts
+
+    def _draw_file(self, shape: str, rng: np.random.Generator) -> LatentFile:
+        """Draw the kind of picture by its share, then a file of that kind."""
+        from engine.training.ember.repertoire import SHARES
+
+        by_kind = self._by_shape[shape]
+        kinds = list(by_kind)
+        files = by_kind[kinds[0]]
+        if len(kinds) > 1:
+            shares = np.array([SHARES[kind] for kind in kinds])
+            files = by_kind[kinds[int(rng.choice(len(kinds), p=shares / shares.sum()))]]
+        return files[rng.integers(len(files))]
 
 
 def _stack(latents: Sequence[NDArray[np.float16]]) -> Tensor:

@@ -37,6 +37,7 @@ from engine.training.ember.dataset import open_pictures, paint_file, to_tensor
 from engine.training.ember.distill import DistillPlan, DistillTrainer
 from engine.training.ember.flow import FlowNetwork, FlowPlan, FlowTrainer
 from engine.training.ember.held_out import held_out_losses
+from engine.training.ember.judge_stage import run_judge
 from engine.training.ember.latents import LatentSource, encode_pictures, open_latents
 from engine.training.ember.metrics import CsvLog, contact_sheet
 from engine.training.ember.samples import write_samples
@@ -274,6 +275,7 @@ STAGES: dict[str, Stage] = {
     "autoencoder": run_autoencoder,
     "flow": run_flow,
     "distill": run_distill,
+    "judge": run_judge,
     "export": run_export,
 }
 
