@@ -150,7 +150,7 @@ def wear(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uin
         worn = grey + (worn - grey) * float(rng.uniform(0.7, 1.25))
         worn = (worn - 127.5) * float(rng.uniform(0.8, 1.2)) + 127.5 + float(rng.normal(0, 10))
     if rng.random() < 0.3:
-        worn = worn + rng.normal(0, rng.uniform(2, 12), worn.shape)
+        worn += rng.normal(0, rng.uniform(2, 12), worn.shape).astype(np.float32)
     levels = np.clip(np.rint(worn), 0, 255).astype(np.uint8)
     if rng.random() < 0.3:
         levels = _quantised(levels, int(rng.integers(15, 80)))
@@ -172,14 +172,14 @@ def _view(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.ui
     slack = (1.0 - share) * stored / 2.0
     centre = (stored - 1) / 2.0 + rng.uniform(-slack, slack, 2)
     offset = centre - matrix @ np.full(2, (INPUT_PX - 1) / 2.0)
-    seen: NDArray[np.uint8] = cv2.warpAffine(
+    seen = cv2.warpAffine(
         np.ascontiguousarray(picture),
         np.column_stack((matrix, offset)),
         (INPUT_PX, INPUT_PX),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REFLECT_101,
     )
-    return seen
+    return np.asarray(seen, np.uint8)
 
 
 def _quantised(picture: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
