@@ -6,30 +6,60 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 
-from engine.bench.area import AREAS, BenchRequest, load_area
+from engine.bench.area import AREAS, BenchRequest, Result, load_area
 from engine.bench.machine import machine
 from engine.errors import CommandError, EngineError
-from engine.runtime.limits import check_seconds
+from engine.registry import DEFAULT_MODEL
+from engine.runtime.limits import check_ai_fps, check_seconds, check_size
 
 
 def run(options: argparse.Namespace) -> int:
     """Run one area, or each area in a process of its own so that none warms another up."""
     if options.area is not None and options.area not in AREAS:
         raise CommandError(f"no benchmark {options.area!r}; there are {', '.join(AREAS)}")
+    if options.area != "ember" and (options.loop is not None or options.morph):
+        raise CommandError("--loop and --morph belong to ember: sonolume bench ember --loop 10m")
     check_seconds(options.seconds)
     if options.area is not None:
-        request = BenchRequest(options.seconds, options.device_compute)
-        results = load_area(options.area)(request)
+        results = load_area(options.area)(_request(options))
     else:
         results = [result for area in AREAS for result in _in_a_process(area, options)]
     if options.json:
         print(json.dumps({"machine": machine(), "results": results}))
         return 0
     for result in results:
-        figures = ", ".join(f"{key} {value}" for key, value in result.items() if key != "name")
-        print(f"{result['name']:28} {figures}")
+        print(_as_text(result))
     return 0
+
+
+def _request(options: argparse.Namespace) -> BenchRequest:
+    """Raise `EngineError` for figures that no benchmark takes."""
+    check_size(*options.size)
+    check_ai_fps(options.ai_fps)
+    return BenchRequest(
+        seconds=options.seconds, device_compute=options.device_compute, loop_s=options.loop,
+        morph=options.morph, model=options.model or DEFAULT_MODEL, size=options.size,
+        ai_fps=options.ai_fps,
+    )  # fmt: skip
+
+
+def _as_text(result: Result) -> str:
+    """One line of figures, and one more for each row of a table among them."""
+    tables = {key: value for key, value in result.items() if isinstance(value, list)}
+    lines = [f"{result['name']:28} {_figures(result, ('name', *tables))}"]
+    for rows in tables.values():
+        lines += [f"    {_figures(row)}" for row in rows]
+    return "\n".join(lines)
+
+
+def _figures(result: Result, left_out: Sequence[str] = ()) -> str:
+    return ", ".join(
+        f"{key} ({_figures(value)})" if isinstance(value, dict) else f"{key} {value}"
+        for key, value in result.items()
+        if key not in left_out
+    )
 
 
 def _in_a_process(area: str, options: argparse.Namespace) -> list[dict[str, object]]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from app.train_command import STAGE_NAMES
 from engine.errors import EngineError
 
 COMPUTE_DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -90,7 +91,9 @@ _TOP_LEVEL = ("-h", "--help", "--version")
 
 def _parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--debug", action="store_true", help="log everything, show tracebacks")
+    shared.add_argument(
+        "--debug", action="store_true", help="log everything, show tracebacks (default: no)"
+    )
     parser = argparse.ArgumentParser(
         prog="sonolume",
         description="Listens, and paints living pictures in time with the music.",
@@ -113,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_listing(command("models", "which image models there are", _models), "list")
     _add_listing(command("presets", "which presets there are", _presets), "list")
     _add_json(command("devices", "which sound devices there are", _devices))
-    command("osc", "print the OSC address page", _osc)
+    _add_json(command("osc", "print the OSC address page", _osc))
     _add_json(command("doctor", "say what is missing on this machine, and the remedy", _doctor))
     _add_train(command("train", "train the networks that ship with Sonolume", _train))
     _add_bench(command("bench", "measure speed, memory and quality", _bench))
@@ -121,85 +124,304 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object as the last line (default: no)"
+    )
 
 
 def _add_listing(parser: argparse.ArgumentParser, *actions: str) -> None:
-    parser.add_argument("action", choices=actions)
+    parser.add_argument("action", choices=actions, help="list: print them all")
     _add_json(parser)
 
 
 def _add_picture(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", help="preset name or .toml file (default: default)")
-    parser.add_argument("--model", help="ember, or a Stable Diffusion folder or hub id")
-    parser.add_argument("--size", type=_size, default=(512, 512), metavar="WxH")
-    parser.add_argument("--model-size", type=_size, default=(0, 0), metavar="WxH")
-    parser.add_argument("--fps", type=float, default=30.0, help="output frames per second")
-    parser.add_argument("--device-compute", choices=COMPUTE_DEVICES, default="auto")
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="look and movement: a preset's name or a .toml file (default: `default`, in the "
+        "window the last one chosen)",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        help="what paints: ember, or a folder or hub id in Stable Diffusion layout (default: "
+        "ember, in the window the last one chosen)",
+    )
+    parser.add_argument(
+        "--size",
+        type=_size,
+        default=(512, 512),
+        metavar="WxH",
+        help="output size in pixels, both sides even, 64 to 4096 (default: 512x512)",
+    )
+    parser.add_argument(
+        "--model-size",
+        type=_size,
+        default=(0, 0),
+        metavar="WxH",
+        help="size in pixels that the model paints (default: the nearest it supports to --size)",
+    )
+    parser.add_argument(
+        "--fps",
+        type=float,
+        default=30.0,
+        metavar="N",
+        help="output frames per second, 1 to 240 (default: 30)",
+    )
+    _add_device(parser)
     _add_json(parser)
+
+
+def _add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device-compute",
+        choices=COMPUTE_DEVICES,
+        default="auto",
+        help="what computes the networks (default: auto, a GPU if there is one)",
+    )
+
+
+def _add_threads(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=0,
+        metavar="N",
+        help="CPU threads of the networks; OMP_NUM_THREADS is not used (default: 0, one per core)",
+    )
 
 
 def _add_live(parser: argparse.ArgumentParser) -> None:
     _add_picture(parser)
-    parser.add_argument("--source", metavar="mic|demo|file:PATH|tone")
-    parser.add_argument("--device", default="", help="sound device as `sonolume devices` names it")
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--record", type=Path, metavar="PATH")
-    parser.add_argument("--osc-port", type=int, default=9000, help="0: do not listen")
-    parser.add_argument("--osc-host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--osc-out", type=_host_port, metavar="HOST:PORT")
-    parser.add_argument("--seconds", type=float, help="stop by itself")
-    parser.add_argument("--headless", action="store_true", help="no window")
+    parser.add_argument(
+        "--source",
+        metavar="mic|demo|file:PATH|tone",
+        help="what to listen to (default: the last one chosen; at first the microphone, or the "
+        "demo track where there is none)",
+    )
+    parser.add_argument(
+        "--device",
+        default="",
+        metavar="NAME",
+        help="sound input as `sonolume devices` names it (default: the system's)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="which noise the pictures grow from, 0 to 999999 (default: the preset's)",
+    )
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="PATH",
+        help="record the show from the start into this .mp4, .mov or .mkv (default: no recording)",
+    )
+    parser.add_argument(
+        "--osc-port",
+        type=int,
+        default=9000,
+        metavar="N",
+        help="UDP port to listen on for OSC, 0: do not listen (default: 9000)",
+    )
+    parser.add_argument(
+        "--osc-host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen on for OSC, 0.0.0.0: every network (default: 127.0.0.1)",
+    )
+    parser.add_argument(
+        "--osc-out",
+        type=_host_port,
+        metavar="HOST:PORT",
+        help="send what is heard and every changed parameter there by OSC (default: nowhere)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        metavar="S",
+        help="stop by itself after this many seconds (default: never)",
+    )
+    parser.add_argument(
+        "--headless", action="store_true", help="no window (default: open the window)"
+    )
     parser.add_argument("--announce", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--mute", action="store_true", help="files are not heard")
+    parser.add_argument(
+        "--mute",
+        action="store_true",
+        help="do not play files through the speakers (default: play them)",
+    )
 
 
 def _add_render(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("audio", metavar="AUDIO", help="a sound or video file, or `demo`")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.mp4")
-    _add_picture(parser)
-    parser.add_argument("--prompt", action="append", default=[], help="repeatable")
-    parser.add_argument("--ai-fps", type=float, help="pictures per second (default: fps)")
-    parser.add_argument("--strength", type=float)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--start", type=float, default=0.0, metavar="SECONDS")
-    parser.add_argument("--seconds", type=float)
-    parser.add_argument("--init-image", type=Path)
-    parser.add_argument("--quality", type=int, default=18, help="H.264 CRF: 0 best, 51 worst")
     parser.add_argument(
-        "--resume", action="store_true", help="go on where an interrupted render stopped"
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT.mp4",
+        help="the video to write, .mp4, .mov or .mkv",
     )
-    parser.add_argument("--dtype", choices=("auto", "float32", "bfloat16"), default="auto")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: all cores)")
+    _add_picture(parser)
+    parser.add_argument(
+        "--prompt",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="what to paint; repeat it for several, spread evenly (default: the preset's prompts)",
+    )
+    parser.add_argument(
+        "--ai-fps",
+        type=float,
+        metavar="N",
+        help="painted pictures per second, 0.1 to 240 (default: one for every frame)",
+    )
+    parser.add_argument(
+        "--strength",
+        type=float,
+        metavar="X",
+        help="how much of each picture is painted anew, 0.02 to 1 (default: the preset's)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="which noise the pictures grow from, 0 to 999999 (default: 0)",
+    )
+    parser.add_argument(
+        "--start",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="begin this many seconds into the sound (default: 0)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        metavar="S",
+        help="length of the video in seconds (default: to the end of the sound)",
+    )
+    parser.add_argument(
+        "--init-image",
+        type=Path,
+        metavar="PATH",
+        help="picture to begin with (default: none, the prompt alone)",
+    )
+    parser.add_argument(
+        "--quality",
+        type=int,
+        default=18,
+        metavar="CRF",
+        help="quality of H.264, 0 best and largest to 51 worst (default: 18)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where an interrupted render of the same output stopped (default: begin anew)",
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("auto", "float32", "bfloat16"),
+        default="auto",
+        help="numbers the networks compute in (default: auto, what suits the device)",
+    )
+    _add_threads(parser)
     parser.add_argument("--progress-json", action="store_true", help=argparse.SUPPRESS)
 
 
 def _add_analyze(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("audio", metavar="AUDIO")
-    parser.add_argument("--json", type=Path, required=True, metavar="OUT.json")
-    parser.add_argument("--features", type=Path, metavar="OUT.npz")
+    parser.add_argument("audio", metavar="AUDIO", help="a sound or video file, or `demo`")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        required=True,
+        metavar="OUT.json",
+        help="where to write tempo, beats, onsets and lanes, times in seconds",
+    )
+    parser.add_argument(
+        "--features",
+        type=Path,
+        metavar="OUT.npz",
+        help="where to write the features of every hop as NumPy arrays (default: nowhere)",
+    )
 
 
 def _add_score(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("video", type=Path, metavar="VIDEO")
-    parser.add_argument("--audio", help="another sound than the video's own")
+    parser.add_argument("video", type=Path, metavar="VIDEO", help="the video to measure")
+    parser.add_argument(
+        "--audio",
+        metavar="AUDIO",
+        help="the sound to measure against, a file or `demo` (default: the video's own)",
+    )
     _add_json(parser)
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("ember",))
-    parser.add_argument("--stage", required=True)
-    parser.add_argument("--out", type=Path, default=Path("runs/ember"), metavar="DIR")
-    parser.add_argument("--budget", type=float, default=60.0, metavar="MINUTES")
-    parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--device-compute", choices=COMPUTE_DEVICES, default="auto")
+    parser.add_argument("what", choices=("ember",), help="which networks to train")
+    parser.add_argument(
+        "--stage",
+        required=True,
+        metavar="STAGE",
+        help=f"one of {', '.join(STAGE_NAMES)}, in this order",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("runs/ember"),
+        metavar="DIR",
+        help="folder of everything the stages read and write (default: runs/ember)",
+    )
+    parser.add_argument("--out", type=Path, dest="data", help=argparse.SUPPRESS)  # its old name
+    parser.add_argument(
+        "--budget",
+        type=float,
+        default=60.0,
+        metavar="MINUTES",
+        help="how long to train, in minutes (default: 60)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with what the folder holds of this stage (default: begin anew)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="what all randomness grows from (default: 0)",
+    )
+    _add_threads(parser)
+    _add_device(parser)
+    _add_json(parser)
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("area", nargs="?", help="one area instead of all")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of the live runs")
+    parser.add_argument(
+        "--loop",
+        type=_duration_s,
+        metavar="10m",
+        help="ember: so much feedback (90s, 10m, 1h): does it burn, blur, grow?",
+    )
+    parser.add_argument(
+        "--morph",
+        action="store_true",
+        help="ember: from prompt to prompt in 60 pictures: does it jump?",
+    )
+    parser.add_argument("--model", help="for --loop and --morph: another model than ember")
+    parser.add_argument(
+        "--size", type=_size, default=(512, 512), metavar="WxH", help="for --loop and --morph"
+    )
+    parser.add_argument(
+        "--ai-fps",
+        type=float,
+        default=20.0,
+        help="for --loop and --morph: pictures per second of music",
+    )
     parser.add_argument("--device-compute", choices=COMPUTE_DEVICES, default="auto")
     _add_json(parser)
 
@@ -210,6 +432,16 @@ def _size(text: str) -> tuple[int, int]:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no size; write 640x360") from None
     return width, height
+
+
+def _duration_s(text: str) -> float:
+    unit_s = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:].lower())
+    try:
+        return float(text) if unit_s is None else unit_s * float(text[:-1])
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no duration; write 90s, 10m or 1h"
+        ) from None
 
 
 def _host_port(text: str) -> tuple[str, int]:

@@ -36,6 +36,15 @@ class Finding:
     """What was found, one line."""
     remedy: str = ""
     """What to do about it, one line; empty when nothing is wrong."""
+    present: bool = True
+    """False for what this machine has not and need not have: `what` says what happens instead."""
+
+    @property
+    def mark(self) -> str:
+        """How the list begins: `ok`, `-` for what lacks and is not needed, `!!` for trouble."""
+        if not self.ok:
+            return "!!"
+        return "ok" if self.present else "-"
 
 
 def diagnose() -> list[Finding]:
@@ -63,7 +72,8 @@ def check_torch() -> list[Finding]:
         import torch
     except (ImportError, OSError) as error:
         return [Finding("torch", False, f"cannot be loaded: {error}", _REINSTALL)]
-    threads = f"{torch.get_num_threads()} threads"
+    count = torch.get_num_threads()
+    threads = f"{count} thread" if count == 1 else f"{count} threads"
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
         gigabytes = f"{free / 1e9:.1f} of {total / 1e9:.1f} GB free"
@@ -105,7 +115,7 @@ def check_display() -> list[Finding]:
         return [Finding("display", True, f"{platform.system()} has one")]
     shown = [f"{n}={os.environ[n]}" for n in ("WAYLAND_DISPLAY", "DISPLAY") if os.environ.get(n)]
     what = ", ".join(shown) or "none: no window; `render` and `live --headless` work"
-    return [Finding("display", True, what)]
+    return [Finding("display", True, what, present=bool(shown))]
 
 
 def check_window_libraries() -> list[Finding]:
@@ -192,7 +202,7 @@ def _pyside() -> Finding:
 def _sound_direction(name: str, devices: Iterable[Any], column: str, otherwise: str) -> Finding:
     able = [str(device["name"]) for device in devices if device[column] > 0]
     what = f"{len(able)}: {', '.join(able)}" if able else f"none: {otherwise}"
-    return Finding(name, True, what)
+    return Finding(name, True, what, present=bool(able))
 
 
 def _library_remedy(names: Iterable[str]) -> str:

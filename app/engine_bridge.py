@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, SignalInstance, Slot
 
@@ -79,12 +79,14 @@ class EngineBridge(QObject):
     presets_changed = Signal(object)
     """tuple[str, ...]: all names that can be loaded"""
     preset_changed = Signal(str)
+    preset_chosen = Signal(str)
+    """A preset was asked for in this window, not by OSC; the engine may still refuse it."""
     scenes_changed = Signal(object)
     """tuple[str, ...]: the prompts of all scenes, with those set by hand"""
     model_changed = Signal(object)
     """ModelState"""
     record_changed = Signal(object)
-    """RecordStatus while a recording runs, else None"""
+    """RecordStatus while a recording runs or is being finished, else None"""
     panic_changed = Signal(object)
     """PanicState"""
     figures_changed = Signal(object)
@@ -161,7 +163,8 @@ class EngineBridge(QObject):
         self._offer("preset", status.preset, self.preset_changed)
         model = ModelState(status.model_asked, status.model_opening)
         self._offer("model", model, self.model_changed)
-        self._offer_record(status.record)
+        self._offer("record", status.record, self.record_changed)
+        self._offer_recorded(status.recorded)
         panic = PanicState(status.frozen, status.blackout, status.still)
         self._offer("panic", panic, self.panic_changed)
         self._offer("figures", figures(status), self.figures_changed)
@@ -191,29 +194,37 @@ class EngineBridge(QObject):
         )
         self._offer("prompts", prompts, self.prompts_changed)
 
-    def _offer_record(self, record: RecordStatus | None) -> None:
-        before = self._seen.get("record")
-        self._offer("record", record, self.record_changed)
-        if record is None and isinstance(before, RecordStatus):
-            self.report(Message(f"Recorded {before.seconds:.1f} s to {before.path}", "notice"))
+    def _offer_recorded(self, recorded: RecordStatus | None) -> None:
+        if recorded is not None and recorded != self._seen.get("recorded"):
+            self._seen["recorded"] = recorded
+            text = f"Recorded {recorded.seconds:.1f} s to {recorded.path}"
+            self.report(Message(text, "notice"))
 
     # -- messages -----------------------------------------------------------------------------
 
     def _take_messages(self, status: EngineStatus) -> None:
         self._put_message("engine", status.message)
         self._put_message("source", status.source.message)
-        self._put_message("record", status.record.message if status.record else "")
+        self._put_record_message(status.record)
         self._put_message("devices", self.devices.result().message)
         if self._crash_log is not None:
             self._put_message("crash", self._crash_log.latest())
 
-    def _put_message(self, origin: str, text: str) -> None:
+    def _put_record_message(self, record: RecordStatus | None) -> None:
+        if record is not None and record.finishing and not record.message:
+            self._put_message("record", f"Finishing the recording {record.path}", "notice")
+        else:
+            self._put_message("record", record.message if record is not None else "")
+
+    def _put_message(
+        self, origin: str, text: str, level: Literal["error", "notice"] = "error"
+    ) -> None:
         before = self._messages.get(origin, Message(""))
         if before.text == text:
             return
         self._messages.pop(origin, None)
         if text:
-            self._messages[origin] = Message(text)
+            self._messages[origin] = Message(text, level)
         self._show_newest_message()
 
     def _show_newest_message(self) -> None:
@@ -265,6 +276,7 @@ class EngineBridge(QObject):
     def load_preset(self, name: str) -> None:
         """Load a preset by name."""
         self._engine.post(commands.LoadPreset(name))
+        self.preset_chosen.emit(name)
 
     @Slot(int)
     def step_preset(self, step: int) -> None:
@@ -296,7 +308,8 @@ class EngineBridge(QObject):
     @Slot()
     def toggle_recording(self) -> None:
         """Start to record into the user's video folder, or finish."""
-        if self._seen.get("record") is None:
+        record = self._seen.get("record")
+        if not isinstance(record, RecordStatus) or record.finishing:
             self._engine.post(commands.StartRecording())
         else:
             self._engine.post(commands.StopRecording())

@@ -61,15 +61,15 @@ def devices(options: argparse.Namespace) -> int:
         mark = "*" if d.default else " "
         print(f"{mark} {d.key}  (in {d.inputs}, out {d.outputs}, {d.default_rate_hz} Hz)")
     if not found:
-        print("no sound device is visible; `sonolume doctor` says why")
+        print("no sound device is visible: `--source demo` and `--source file:PATH` play silently")
     return 0
 
 
 def osc(options: argparse.Namespace) -> int:
     """`sonolume osc`."""
-    from engine.control.osc import address_page
+    from engine.control.osc_addresses import address_page, address_table
 
-    print(address_page())
+    print(json.dumps(address_table()) if options.json else address_page())
     return 0
 
 
@@ -83,7 +83,7 @@ def doctor(options: argparse.Namespace) -> int:
         print(json.dumps({"findings": rows}))
     else:
         for f in findings:
-            print(f"{'ok ' if f.ok else '-- '} {f.name}: {f.what}")
+            print(f"{f.mark:3} {f.name}: {f.what}")
             if not f.ok and f.remedy:
                 print(f"      remedy: {f.remedy}")
     return 0 if all(f.ok for f in findings) else 1

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from types import FrameType
@@ -65,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
             )  # fmt: skip
         report = engine.report()
         _keep_last_picture(engine)
+        _say_finishing(engine)
     finally:
         announcer.stop()
         engine.close()
@@ -72,13 +74,27 @@ def run(options: argparse.Namespace) -> int:
             server.close()
         if sender is not None:
             sender.stop()
-    message = engine.status().message  # the last one may come from finishing the recording
-    if message and message != report["message"]:
-        report["message"] = message
-        print(f"sonolume: {message}", file=sys.stderr)
+    _add_recording(report, engine)
     if options.json:
         print(json.dumps(report))
     return code
+
+
+def _say_finishing(engine: Engine) -> None:
+    record = engine.status().record
+    if record is not None:
+        print(f"sonolume: finishing the recording {record.path}", file=sys.stderr, flush=True)
+
+
+def _add_recording(report: dict[str, object], engine: Engine) -> None:
+    """Put what is known only when the recording is a whole file into the figures."""
+    status = engine.status()
+    if status.recorded is not None:
+        report["record"] = asdict(status.recorded)
+        line = f"recorded {status.recorded.seconds:.1f} s to {status.recorded.path}"
+        print(f"sonolume: {line}", file=sys.stderr)
+    if status.message and status.message != report["message"]:
+        report["message"] = status.message
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -180,7 +196,9 @@ def _open_osc(options: argparse.Namespace, engine: Engine) -> OscServer | None:
 
     if options.osc_port == 0:
         return None
-    server = OscServer(engine.post, host=options.osc_host, port=options.osc_port)
+    server = OscServer(
+        engine.post, host=options.osc_host, port=options.osc_port, on_refused=engine.warn
+    )
     server.open()
     return server
 
@@ -241,8 +259,9 @@ def _watch(engine: Engine, stop: threading.Event, seconds: float | None) -> None
     while True:
         left_s = end_s - clock.now()
         ended = left_s <= 0.0 or stop.wait(min(left_s, LOOK_S))
-        message = str(engine.report()["message"])
-        if message and message != said:
+        status = engine.status()
+        message = status.message or (status.record.message if status.record else "")
+        if message and message not in (said, engine.logged):
             print(f"sonolume: {message}", file=sys.stderr, flush=True)
         said = message
         if ended:

@@ -26,11 +26,14 @@ class Memory(QObject):
         super().__init__(parent)
         self._bridge = bridge
         self._settings = settings
+        self._preset_chosen = ""  # by hand, not loaded yet
         self._model_chosen = ""  # by hand, not painting yet
+        self._preset = ""  # the one that plays
         self._model_asked = ""  # the one that paints
         self._source = ("", "")  # kind and name of the file that has got its volume
         self._timer = QTimer(self, singleShot=True, interval=SAVE_AFTER_MS)
         self._timer.timeout.connect(self.save_due)
+        bridge.preset_chosen.connect(self._note_preset)
         bridge.preset_changed.connect(self._on_preset)
         bridge.source_changed.connect(self._on_source)
         bridge.model_changed.connect(self._on_model)
@@ -73,9 +76,19 @@ class Memory(QObject):
             self.note()
 
     @Slot(str)
+    def _note_preset(self, name: str) -> None:
+        """One was chosen by hand; remembered once it plays. One that OSC loads never is."""
+        self._preset_chosen = name
+        self._keep_chosen_preset()
+
+    @Slot(str)
     def _on_preset(self, name: str) -> None:
-        if name and name != self._settings.preset:
-            self._settings.preset = name
+        self._preset = name
+        self._keep_chosen_preset()
+
+    def _keep_chosen_preset(self) -> None:
+        if self._preset_chosen and self._preset_chosen == self._preset:
+            self._settings.preset, self._preset_chosen = self._preset_chosen, ""
             self.note()
 
     @Slot(object)

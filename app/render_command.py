@@ -23,15 +23,17 @@ def run(options: argparse.Namespace) -> int:
     if options.resume and not resumable(settings.output):
         print(f"sonolume: nothing to resume for {settings.output}; rendering from the start",
               file=sys.stderr)  # fmt: skip
-    stop = threading.Event()
+    stop, begun = threading.Event(), threading.Event()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        if not begun.is_set():  # a model may be fetched for minutes; there is nothing to lose yet
+            raise KeyboardInterrupt
         stop.set()
 
     previous = [signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)]
     try:
         report = _with_progress(
-            settings, stop, as_json=options.progress_json, resume=options.resume
+            settings, stop, begun, as_json=options.progress_json, resume=options.resume
         )
     finally:
         signal.signal(signal.SIGINT, previous[0])
@@ -44,10 +46,23 @@ def run(options: argparse.Namespace) -> int:
     if report.note:
         print(f"sonolume: {report.note}", file=sys.stderr)
     if not report.finished:
-        print(f"sonolume: interrupted; {report.seconds:.1f} s are in {report.path}",
-              file=sys.stderr)  # fmt: skip
+        print(f"sonolume: interrupted; {_what_is_left(settings, report)}", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _what_is_left(settings: ExportSettings, report: ExportReport) -> str:
+    if not report.frames:
+        return "not one frame was made and nothing is left behind"
+    further = (
+        "the same command with --resume goes on from there"
+        if resumable(settings.output)
+        else "this model cannot go on from there, the same command begins anew"
+    )
+    return (
+        f"{report.seconds:.1f} s are in {report.path} and play; {further}; "
+        f"delete the folder {report.path.parent.name} if you do not want it"
+    )
 
 
 def _settings(options: argparse.Namespace) -> ExportSettings:
@@ -76,15 +91,23 @@ def _settings(options: argparse.Namespace) -> ExportSettings:
 
 
 def _with_progress(
-    settings: ExportSettings, stop: threading.Event, *, as_json: bool, resume: bool
-) -> ExportReport:
+    settings: ExportSettings, stop: threading.Event, begun: threading.Event,
+    *, as_json: bool, resume: bool,
+) -> ExportReport:  # fmt: skip
+    """Render; `begun` is set with the first frame."""
     from tqdm import tqdm
 
     if as_json:
-        return render(settings, progress=_print_progress, stop=stop, resume=resume)
+
+        def tell(progress: ExportProgress) -> None:
+            begun.set()
+            _print_progress(progress)
+
+        return render(settings, progress=tell, stop=stop, resume=resume)
     with tqdm(unit="frame", disable=None, desc=settings.output.name) as bar:
 
         def show(progress: ExportProgress) -> None:
+            begun.set()
             bar.total = progress.frames_total
             if bar.n == 0:  # what was there already is not speed
                 bar.initial = bar.n = bar.last_print_n = progress.frames_done - 1

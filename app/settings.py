@@ -69,7 +69,7 @@ class Settings(_Checked):
     """None: nothing was chosen yet."""
     window: WindowSettings = Field(default_factory=WindowSettings)
     export: ExportSettings = Field(default_factory=ExportSettings)
-    closed_groups: tuple[str, ...] = ("audio", "colour", "prompt")
+    closed_groups: tuple[str, ...] = ("colour", "prompt")
     """Parameter groups that are folded."""
 
 

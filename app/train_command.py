@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 
+from engine.clock import MonotonicClock
 from engine.errors import TrainingError
+
+STAGE_NAMES = ("scenes", "text", "autoencoder", "flow", "distill", "judge", "export")
+"""In the order in which they build on each other; named here so that help imports no torch."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -15,12 +20,21 @@ def run(options: argparse.Namespace) -> int:
     stage = STAGES.get(options.stage)
     if stage is None:
         raise TrainingError(f"no stage {options.stage!r}; there are {', '.join(STAGES)}")
+    device = choose_device(options.device_compute).type
+    threads = set_threads(options.threads)
+    clock = MonotonicClock()
+    started_s = clock.now()
     stage(
-        options.out,
+        options.data,
         budget_min=options.budget,
         resume=options.resume,
-        device=choose_device(options.device_compute).type,
+        device=device,
         seed=options.seed,
-        threads=set_threads(options.threads),
+        threads=threads,
     )
+    if options.json:
+        spent_s = round(clock.now() - started_s, 1)
+        done = {"stage": options.stage, "data": str(options.data), "seconds": spent_s,
+                "device": device, "threads": threads, "seed": options.seed}  # fmt: skip
+        print(json.dumps(done))
     return 0

@@ -205,7 +205,10 @@ class RecordStatus:
     seconds: float
     frames: int
     dropped: int
+    """Frames and chunks of sound that the encoder had no room for."""
     message: str = ""
+    finishing: bool = False
+    """It takes nothing more and is being written to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +238,15 @@ class EngineStatus:
     unknown_words: tuple[tuple[str, str], ...] = ()
     """(word, nearest known word) of the current prompts, as far as the model can tell."""
     record: RecordStatus | None = None
+    """The recording that runs or is being finished."""
+    recorded: RecordStatus | None = None
+    """The newest recording that is a whole file; its length is final."""
     ai_fps: float = 0.0
     output_fps: float = 0.0
     frames: int = 0
     pictures: int = 0
     dropped: int = 0
+    """Output frames that were asked for since the first one and not made in time."""
     overflows: int = 0
     latency_ms: float = 0.0
     """Newest sample heard -> frame handed over, smoothed."""

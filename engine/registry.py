@@ -60,6 +60,8 @@ BUILT_IN: tuple[ModelEntry, ...] = (
     ),
 )
 
+_TEST_MODEL = "null"  # nobody who mistypes a name wants that one
+
 _HUB_ID = re.compile(r"[\w][\w.-]{0,95}/[\w][\w.-]{0,95}")
 
 CHECKPOINT = ModelEntry(
@@ -89,8 +91,8 @@ def find_model(name: str) -> ModelEntry:
             return entry
     if _HUB_ID.fullmatch(name) or _exists(Path(name).expanduser()):
         return CHECKPOINT
-    names = [entry.name for entry in entries]
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    names = [entry.name for entry in entries if entry.name != _TEST_MODEL]
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"; did you mean {close[0]!r}?" if close else ";"
     raise ModelLoadError(
         f"no model {name[:120]!r}: it is no known name, folder or hub id{hint} "

@@ -114,8 +114,7 @@ class Progress:
         match = re.match(r"(?:Collecting|Processing) (\S+)", line)
         if match:
             self._seen += 1
-            name = match[1].rsplit("/", 1)[-1].split("-")[0]  # a local wheel comes with its path
-            self._show(f"  [{self._seen}/{self.total}] {name}")
+            self._show(f"  [{self._seen}/{self.total}] {package_name(match[1])}")
         elif line.startswith("Installing collected packages"):
             self._show("  unpacking, which takes a minute or two", last=True)
 
@@ -125,6 +124,15 @@ class Progress:
         elif last or self._seen * 4 // self.total > self._said:
             self._said = self._seen * 4 // self.total
             print(text, flush=True)
+
+
+def package_name(word: str) -> str:
+    """Return the package of `python-osc==1.10.2`, or of a wheel or archive with its path."""
+    file = re.sub(r"[#?].*", "", word).rsplit("/", 1)[-1]
+    if file.endswith(".whl"):
+        return file.split("-")[0].replace("_", "-")
+    archive = re.fullmatch(r"(.+)-\d[^-]*\.(tar\.\w+|zip)", file)
+    return archive[1] if archive else re.split(r"[\[=<>!~; ]", file)[0]
 
 
 def _pip(

@@ -24,7 +24,10 @@ class BeatLamp(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(86)
         self.setAccessibleName("Beat and tempo")
-        self.setToolTip("Lamp: beats. Small lamp: onsets. Bar: how sure the tempo is.")
+        self.setToolTip(
+            "Lamp: beats. Small lamp: onsets. Bar: how sure the tempo is; while that is 0 %, and "
+            "in silence, no tempo shows."
+        )
         self._live = False
         self._tempo_bpm = 0.0
         self._confidence = 0.0
@@ -36,7 +39,12 @@ class BeatLamp(QWidget):
     @property
     def tempo_text(self) -> str:
         """The tempo as shown."""
-        return f"{self._tempo_bpm:.1f}" if self._live and self._tempo_bpm > 0 else "\N{EN DASH}"
+        return f"{self._tempo_bpm:.1f}" if self._known else "\N{EN DASH}"
+
+    @property
+    def _known(self) -> bool:
+        """Whether there is a tempo worth a figure: one that runs on in silence is none."""
+        return self._live and self._tempo_bpm > 0 and round(self._confidence, 2) > 0
 
     @property
     def beat_glow(self) -> float:
@@ -72,8 +80,8 @@ class BeatLamp(QWidget):
 
     @Slot(object)
     def set_state(self, state: SignalState) -> None:
-        """Nothing beats without a source."""
-        self._live = state in (SignalState.LIVE, SignalState.SILENT)
+        """Nothing beats without sound."""
+        self._live = state is SignalState.LIVE
         if not self._live:
             self._beat_glow = self._onset_glow = 0.0
         self.update()
@@ -82,7 +90,7 @@ class BeatLamp(QWidget):
         """Draw lamp, ring, figure and bar."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        known = self._live and self._tempo_bpm > 0
+        known = self._known
         ring = QRectF(3, 6, 44, 44)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(colour("hover"), 3))

@@ -1,4 +1,4 @@
-"""The right column: message bar, and under it the controls, the export sheet or the keys."""
+"""The right column: the controls, the export sheet or the keys, and under them the messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.widgets.export_panel import ExportPanel
 from app.widgets.key_sheet import KeySheet
 from app.widgets.message_bar import MessageBar
 from app.widgets.model_panel import ModelPanel
-from app.widgets.param_panel import ParamPanel
+from app.widgets.param_panel import PLAYED_MOST, ParamPanel
 from app.widgets.prompt_panel import PromptPanel
 from app.widgets.section import Section
 from app.widgets.source_panel import SourcePanel
@@ -53,13 +53,13 @@ class ControlColumn(QFrame):
             self._pages.addWidget(page)
         self._message_room = QWidget()
         room = QVBoxLayout(self._message_room)
-        room.setContentsMargins(12, 12, 12, 0)
+        room.setContentsMargins(12, 8, 12, 8)
         room.addWidget(self.message)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(1, 0, 0, 0)  # the line on the left stays free
         layout.setSpacing(0)
-        layout.addWidget(self._message_room)
         layout.addWidget(self._pages, 1)
+        layout.addWidget(self._message_room)  # below: a message moves nothing under the hand
         self.export.closed.connect(self.show_controls)
         self.keys.closed.connect(self.show_controls)
         bridge.message_changed.connect(self._on_message)
@@ -103,8 +103,11 @@ class ControlColumn(QFrame):
         layout = QVBoxLayout(body)
         layout.setContentsMargins(16, 8, 10, 16)
         layout.setSpacing(0)
-        for section in self.sections.values():
-            layout.addWidget(section)
+        layout.addWidget(self.sections["sound"])
+        for group in PLAYED_MOST:
+            layout.addWidget(self.params.sections[group])
+        layout.addWidget(self.sections["scene"])
+        layout.addWidget(self.sections["model"])
         layout.addWidget(self.params)
         layout.addStretch(1)
         scroll = QScrollArea()

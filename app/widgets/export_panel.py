@@ -366,8 +366,8 @@ def export_text(state: ExportState) -> str:
         case "cancelling":
             return "Finishing what is there\N{HORIZONTAL ELLIPSIS}"
         case "cancelled":
-            kept = Path(state.output).with_suffix(f".part{Path(state.output).suffix}").name
-            return f"{state.frames_done} frames kept in {kept}"
+            output = Path(state.output)
+            return f"{state.frames_done} frames kept in {output.stem}.part/so-far{output.suffix}"
         case "done":
             return f"Done: {state.output}"
         case "failed":

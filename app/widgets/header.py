@@ -23,7 +23,9 @@ class Header(QFrame):
         self.setFixedHeight(50)
         self._bridge = bridge
         self.mark = QLabel()
-        self.presets = Choice("Preset")
+        self.presets = Choice(
+            "Preset: what is chosen here opens the next show too; what OSC loads does not"
+        )
         self.previous = _tool("chevron-left", f"Previous preset ({shown_key('previous_preset')})")
         self.following = _tool("chevron-right", f"Next preset ({shown_key('next_preset')})")
         self.record = RecordButton(bridge)

@@ -76,7 +76,9 @@ class PanicButtons(QWidget):
         self.freeze = _panic_button("Freeze", "freeze", "Hold the picture", "freeze")
         self.black = _panic_button("Black", "black", "Black output, at once", "blackout")
         self.still = _panic_button("Still", "still", "Show the shipped still", "still")
-        self.restart = _panic_button("Fresh", "restart", "Paint a fresh picture", "restart")
+        self.restart = _panic_button(
+            "Restart", "restart", "Forget the picture and paint a new one from nothing", "restart"
+        )
         self.restart.setCheckable(False)
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

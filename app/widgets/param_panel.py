@@ -18,8 +18,15 @@ TITLES = {
 }  # fmt: skip
 
 
+PLAYED_MOST = ("audio", "master")
+"""Groups a performer has a hand on all evening: the column shows them where no one scrolls."""
+
+
 class ParamPanel(QWidget):
-    """One row per entry of `engine.params.PARAMS`; nothing here knows a parameter by name."""
+    """One row per entry of `engine.params.PARAMS`; nothing here knows a parameter by name.
+
+    The sections of `PLAYED_MOST` are made here and placed by the column.
+    """
 
     def __init__(self, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,7 +40,8 @@ class ParamPanel(QWidget):
                 title = TITLES.get(spec.group, spec.group.capitalize())
                 section = self.sections[spec.group] = Section(spec.group, title)
                 section.body.setSpacing(2)
-                layout.addWidget(section)
+                if spec.group not in PLAYED_MOST:
+                    layout.addWidget(section)
             row = self.rows[spec.name] = ParamRow(spec, bridge)
             self.sections[spec.group].body.addWidget(row)
         bridge.values_changed.connect(self._on_values)

@@ -38,11 +38,15 @@ class RecordButton(Button):
 
     @Slot(object)
     def _on_record(self, status: RecordStatus | None) -> None:
-        self._recording = status is not None
+        self._recording = status is not None and not status.finishing
         self.setChecked(self._recording)
         if status is None:
             self.setText("Record")
             self.setToolTip(self._idle_tip)
+            return
+        if status.finishing:
+            self.setText("Finishing")
+            self.setToolTip(f"Finishing {status.path}; click to begin another recording")
             return
         self.setText(clock_text(status.seconds))
         dropped = f", {status.dropped} frames dropped" if status.dropped else ""

@@ -17,6 +17,16 @@ class BenchRequest:
     seconds: float = 20.0
     """Length of the live runs."""
     device_compute: str = "auto"
+    loop_s: float | None = None
+    """Ember: measure so many seconds of feedback instead of speed."""
+    morph: bool = False
+    """Ember: measure morphs instead of speed."""
+    model: str = "ember"
+    """Which model loops and morphs."""
+    size: tuple[int, int] = (512, 512)
+    """Of the pictures of loop and morph."""
+    ai_fps: float = 20.0
+    """Pictures per second of music in loop and morph."""
 
 
 Bench = Callable[[BenchRequest], list[Result]]

@@ -1,4 +1,7 @@
-"""Ember alone: how fast the loop paints, in each number format, and where the time goes."""
+"""Ember alone: how fast the loop paints, in each number format, and where the time goes.
+
+With `--loop` and `--morph`, how it holds out instead (`engine.bench.loop`, `engine.bench.morph`).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from functools import partial
 import numpy as np
 
 from engine.bench.area import BenchRequest, Result
+from engine.bench.loop import loop
+from engine.bench.morph import morph
 from engine.bench.states import moving_states
 from engine.diffusion.device import cpu_has_bfloat16
 from engine.diffusion.feedback import FeedbackModel
@@ -20,6 +25,16 @@ WARM_UP, PICTURES = 10, 60
 
 
 def bench(request: BenchRequest) -> list[Result]:
+    """Return the speed, or, where asked for, the results of `loop` and `morph`."""
+    asked: list[Result] = []
+    if request.loop_s is not None:
+        asked += loop(request)
+    if request.morph:
+        asked += morph(request)
+    return asked or _speed(request)
+
+
+def _speed(request: BenchRequest) -> list[Result]:
     """Return `ember/<W>x<H>/eager-<fp32|bf16>`: fps of the whole loop, ms per stage."""
     results: list[Result] = []
     formats = [("fp32", "float32")]

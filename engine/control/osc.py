@@ -39,12 +39,14 @@ class OscServer:
         port: int = DEFAULT_PORT,
         clock: Clock | None = None,
         on_failure: Callable[[str, BaseException], None] | None = None,
+        on_refused: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """`on_refused` is told in one line what could not be obeyed (`Engine.warn`)."""
         self.host = host
         self.port = port
         self._post = post
         self._clock = clock or MonotonicClock()
-        self._inbox = OscInbox()  # control thread only; its counters may be read by any
+        self._inbox = OscInbox(on_refused)  # control thread only; its counters may be read by any
         self._socket: socket.socket | None = None
         self._on_failure = on_failure
         self._worker: Worker | None = None

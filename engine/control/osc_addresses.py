@@ -46,6 +46,9 @@ class AddressSpec:
     """For people: type and range."""
     help: str
     read: Callable[[tuple[Any, ...]], Reading]
+    low: float | None = None
+    """The range of a number; None for texts and triggers."""
+    high: float | None = None
 
 
 def interpret(address: str, arguments: tuple[Any, ...]) -> Reading:
@@ -94,6 +97,20 @@ def address_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def address_table() -> dict[str, list[dict[str, object]]]:
+    """Return the same as plain data: the addresses `in`, with ranges, and those `out`."""
+    incoming: list[dict[str, object]] = [
+        {"address": s.address, "argument": s.argument, "low": s.low, "high": s.high,
+         "help": s.help}
+        for s in ADDRESSES.values()
+    ]  # fmt: skip
+    outgoing: list[dict[str, object]] = [
+        {"address": address, "argument": argument, "help": says}
+        for address, argument, says in _outgoing()
+    ]
+    return {"in": incoming, "out": outgoing}
+
+
 def band_address(band: str, value: str) -> str:
     """Address of one value of one band."""
     return f"{PREFIX}audio/{band}/{value}"
@@ -128,7 +145,7 @@ def _parameter(spec: ParamSpec) -> AddressSpec:
 
     kind = "int" if spec.integer else "float"
     argument = f"{kind} {spec.low:g}..{spec.high:g} {spec.unit}".rstrip()
-    return AddressSpec(PREFIX + spec.name, argument, spec.help, read)
+    return AddressSpec(PREFIX + spec.name, argument, spec.help, read, spec.low, spec.high)
 
 
 def _trigger(name: str, command: Command, explanation: str) -> AddressSpec:
@@ -151,7 +168,7 @@ def _state(name: str, make: Callable[[bool], Command], explanation: str) -> Addr
             return None, f"needs 1 or 0, got {_shown(arguments)}"
         return make(value != 0.0), ""
 
-    return AddressSpec(PREFIX + name, "1 or 0", explanation, read)
+    return AddressSpec(PREFIX + name, "1 or 0", explanation, read, 0.0, 1.0)
 
 
 def _text(name: str, make: Callable[[str], Command], explanation: str) -> AddressSpec:
@@ -179,7 +196,8 @@ def _tempo() -> AddressSpec:
 
     argument = f"float {SLOWEST_BPM:g}..{FASTEST_BPM:g}, or 0"
     explanation = "Fixes the tempo, beats per minute; 0 gives it back to the tracker."
-    return AddressSpec(f"{PREFIX}tempo/bpm", argument, explanation, read)
+    address = f"{PREFIX}tempo/bpm"
+    return AddressSpec(address, argument, explanation, read, SLOWEST_BPM, FASTEST_BPM)
 
 
 def _recording(on: bool) -> Command:
@@ -190,6 +208,8 @@ def _shown(arguments: tuple[Any, ...]) -> str:
     return repr(arguments[0])[:40] if arguments else "nothing"
 
 
+_LOADS_PRESET = "Loads a preset by name or path; the next show still opens with its own."
+
 ADDRESSES: Mapping[str, AddressSpec] = MappingProxyType(
     {
         spec.address: spec
@@ -197,7 +217,7 @@ ADDRESSES: Mapping[str, AddressSpec] = MappingProxyType(
             *(_parameter(spec) for spec in PARAMS.values()),
             _text("prompt/text", SetPrompt, "Goes to this prompt."),
             _trigger("prompt/next", NextPrompt(), "Goes to the preset's next prompt."),
-            _text("preset/load", LoadPreset, "Loads a preset by name or path."),
+            _text("preset/load", LoadPreset, _LOADS_PRESET),
             _trigger("tempo/tap", TapTempo(), "A tap of the finger, on the beat."),
             _tempo(),
             _state("record", _recording, "Starts and stops recording."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
+from collections.abc import Callable
 
 from engine.commands import Command, SetParam
 from engine.control.osc_addresses import interpret
@@ -26,7 +27,9 @@ class OscInbox:
     host clock. The `control` thread only.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_refused: Callable[[str], None] = lambda _: None) -> None:
+        """`on_refused` is told, in one line, of every message that could not be obeyed."""
+        self._on_refused = on_refused
         self.received = 0
         self.malformed = 0
         self.dropped = 0
@@ -83,6 +86,8 @@ class OscInbox:
         if note:
             self._say_once(message.address, note)
         if command is None:
+            if note:  # without a note it was the release of a trigger
+                self._on_refused(note)
             return
         if not isinstance(command, SetParam):
             self._urgent = True

@@ -6,15 +6,23 @@ Pictures here are `(1, 3, h, w)` float32 in [-1, 1].
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.messages import Travel
+from engine.diffusion.governor import MEAN, SPREAD, Figures, Governor
+from engine.messages import ControlState, Travel
 
 SWELL_REACH = 0.22
 """How far `motion/warp` = 1 bends the picture in one second, in picture heights."""
+
+FIRM = 0.25
+"""From this `diffusion/anchor` on, crispness is held as firmly as it can be."""
+_LEAST_TRIM = 1e-3
 
 # RGB -> YCoCg, an opponent space: luma, orange-blue, green-magenta.
 _YCOCG = ((0.25, 0.5, 0.25), (0.5, 0.0, -0.5), (-0.25, 0.5, -0.25))
@@ -73,8 +81,8 @@ def is_still(before: Travel, after: Travel) -> bool:
 
 
 def unsharp(picture: Tensor, amount: float) -> Tensor:
-    """(1 + k) x - k blur(x): gives back what warping and coding took (Deforum's k is .1)."""
-    if amount <= 0.0:
+    """(1 + k) x - k blur(x): gives back what warping and coding took; k < 0 softens."""
+    if amount == 0.0:
         return picture
     blurred = F.avg_pool2d(picture, 3, stride=1, padding=1, count_include_pad=False)
     return picture + amount * (picture - blurred)
@@ -85,53 +93,92 @@ class ColourAnchor:
 
     x <- x + λ [(x - μ) · clip(σ*/σ, .8, 1.25) + μ* - x], per channel of YCoCg. The memory learns
     from what the model paints, weighted by strength: the more a picture is the model's own
-    invention, the more it counts, so drift of the loop itself is not learnt. Diffusion thread.
+    invention, the more it counts, so drift of the loop itself is not learnt. It evens out seconds;
+    the governor's leash on it holds hours. Diffusion thread.
     """
 
     def __init__(self, device: torch.device, memory_s: float = 6.0) -> None:
+        self.governor = Governor()
         self._memory_s = memory_s
+        self._device = device
         self._to_opponent = torch.tensor(_YCOCG, device=device)
         self._to_rgb = torch.tensor(_RGB, device=device)
-        self._mean: Tensor | None = None  # (3,) of YCoCg
-        self._std: Tensor | None = None
+        self._memory: Figures | None = None
 
     def forget(self) -> None:
         """Start over with the next picture."""
-        self._mean = self._std = None
+        self._memory = None
+        self.governor.forget()
 
-    @property
-    def memory(self) -> tuple[Tensor | None, Tensor | None]:
-        """Mean and spread, `(3,)` each of YCoCg; None before the first picture."""
-        return self._mean, self._std
-
-    @memory.setter
-    def memory(self, memory: tuple[Tensor | None, Tensor | None]) -> None:
-        self._mean, self._std = memory
-
-    def learn(self, picture: Tensor, strength: float, dt_s: float) -> None:
-        """Remember a picture the model has just painted."""
-        mean, std = self._statistics(picture)
-        if self._mean is None or self._std is None:
-            self._mean, self._std = mean, std
+    def learn(self, picture: Tensor, strength: float, dt_s: float, control: ControlState) -> None:
+        """Remember a picture the model has just painted for `control`."""
+        figures = self._figures(picture)
+        if not np.isfinite(figures).all():  # an overflow must not stay in the memory for ever
+            return
+        self.governor.look(figures, control.prompts, control.values, dt_s)
+        if self._memory is None:
+            self._memory = figures
             return
         weight = 1.0 - math.exp(-dt_s * (strength**2) * 4.0 / self._memory_s)
-        self._mean = self._mean + weight * (mean - self._mean)
-        self._std = self._std + weight * (std - self._std)
+        memory = self._memory + weight * (figures - self._memory)
+        self._memory = self.governor.leashed(memory, control.prompts)
 
     def pull(self, picture: Tensor, amount: float) -> Tensor:
         """Return `picture` moved by `amount` in [0, 1] towards the remembered statistics."""
-        if amount <= 0.0 or self._mean is None or self._std is None:
+        if amount <= 0.0 or self._memory is None:
             return picture
+        aim = self.governor.aim(self._memory)
+        remembered = torch.from_numpy(aim).float().to(self._device)
         mean, std = self._statistics(picture)
-        gain = (self._std / std.clamp_min(1e-3)).clamp(0.8, 1.25)
+        gain = (remembered[SPREAD] / std.clamp_min(1e-3)).clamp(0.8, 1.25)
         gain = 1.0 + amount * (gain - 1.0)
-        offset = amount * (self._mean - mean) + mean * (1.0 - gain)
+        offset = amount * (remembered[MEAN] - mean) + mean * (1.0 - gain)
         matrix = self._to_rgb @ torch.diag(gain) @ self._to_opponent
         shift = self._to_rgb @ offset
         flat = picture.flatten(2)  # (1, 3, h*w)
         return torch.baddbmm(shift.view(1, 3, 1), matrix.unsqueeze(0), flat).view_as(picture)
 
+    def crispen(self, picture: Tensor, amount: float) -> Tensor:
+        """Return the picture just learnt with the detail of its scene; `amount` as in `pull`.
+
+        A painter that repaints strongly at a hit and finishes in the pause swings between soft
+        and crisp; this evens it out, and no blur can creep in.
+        """
+        if amount <= 0.0:
+            return picture
+        mask = picture - F.avg_pool2d(picture, 3, stride=1, padding=1, count_include_pad=False)
+        own, high = self._laplacian(picture), self._laplacian(mask)
+        own, high = own - own.mean(), high - high.mean()
+        moments = torch.stack(((own * own).mean(), (own * high).mean(), (high * high).mean()))
+        trim = self.governor.trim(*moments.tolist()) * min(1.0, amount / FIRM)
+        return picture + trim * mask if abs(trim) >= _LEAST_TRIM else picture
+
+    def state(self) -> dict[str, Any]:
+        """Everything the next picture depends on, as plain values and arrays."""
+        memory = None if self._memory is None else self._memory.copy()
+        return {"memory": memory, "governor": self.governor.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state`."""
+        self._memory = state["memory"]
+        self.governor.restore(state["governor"])
+
+    def _figures(self, picture: Tensor) -> Figures:
+        mean, std = self._statistics(picture)
+        detail = self._laplacian(picture).var().clamp_min(1e-12).log()
+        figures: Figures = torch.cat((mean, std, detail.view(1))).double().cpu().numpy()
+        return figures
+
     def _statistics(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         coarse = picture[0, :, ::4, ::4].flatten(1)  # every fourth pixel is plenty for a mean
         opponent = self._to_opponent @ coarse
         return opponent.mean(dim=1), opponent.std(dim=1)
+
+    def _laplacian(self, picture: Tensor) -> Tensor:
+        # The Laplacian at every second pixel of every second row, of neighbours at full size.
+        luma = torch.tensordot(self._to_opponent[0], picture[0], dims=1)
+        middle = luma[1:-1:2, 1:-1:2]
+        beside = luma[1:-1:2, :-2:2] + luma[1:-1:2, 2::2]
+        above = luma[:-2:2, 1:-1:2] + luma[2::2, 1:-1:2]
+        laplacian: Tensor = beside + above - 4.0 * middle
+        return laplacian

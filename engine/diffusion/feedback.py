@@ -20,8 +20,8 @@ class FeedbackModel:
     """An `ImageModel` out of any `Bundle`: img2img of the previous picture, one call a picture.
 
     previous picture -> warp -> sharpen -> anchor colour -> encode -> noise at strength t -> one
-    model call -> decode -> uint8. Where nothing moved, the latent is fed back directly and the
-    encoder is not called. Diffusion thread only.
+    model call -> decode -> crispness -> uint8. Where nothing moved and nothing has to be held, the
+    latent is fed back directly and the encoder is not called. Diffusion thread only.
     """
 
     def __init__(self, bundle: Bundle, width: int, height: int) -> None:
@@ -75,7 +75,8 @@ class FeedbackModel:
             noisy = self._bundle.noised(source, noise, strength)
             latent = self._bundle.denoised(noisy, strength, prompt, guidance)
         picture = self._bundle.decode(latent).clamp_(-1.0, 1.0)
-        self._anchor.learn(picture, strength, dt_s)
+        self._anchor.learn(picture, strength, dt_s, control)
+        picture = self._anchor.crispen(picture, values["diffusion/anchor"]).clamp_(-1.0, 1.0)
         self._picture, self._latent, self._travel = picture, latent, control.travel
         return _to_uint8(picture)
 
@@ -90,7 +91,7 @@ class FeedbackModel:
             "picture": _to_array(self._picture),
             "latent": _to_array(self._latent),
             "travel": asdict(self._travel),
-            "anchor": [_to_array(memory) for memory in self._anchor.memory],
+            "anchor": self._anchor.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -99,8 +100,7 @@ class FeedbackModel:
         self._picture = _to_tensor(state["picture"], device)
         self._latent = _to_tensor(state["latent"], device)
         self._travel = Travel(**state["travel"])
-        mean, std = (_to_tensor(memory, device) for memory in state["anchor"])
-        self._anchor.memory = (mean, std)
+        self._anchor.restore(state["anchor"])
 
     def unknown_words(self, prompt: str) -> tuple[tuple[str, str], ...]:
         """Words the model does not know, each with the nearest it does."""
@@ -114,7 +114,8 @@ class FeedbackModel:
     def _source(self, control: ControlState) -> Tensor:
         assert self._picture is not None
         unmoved = is_still(self._travel, control.travel)
-        if unmoved and self._latent is not None:
+        governed = control.values["diffusion/anchor"] > 0.0 and not self._anchor.governor.at_rest
+        if unmoved and self._latent is not None and not governed:
             return self._latent
         moved = self._warp(self._picture, self._travel, control.travel)
         moved = unsharp(moved, control.values["diffusion/sharpen"])

@@ -111,7 +111,8 @@ class _Export:
                 self._folder.begin(self._fingerprint)
             else:
                 self._check_numbers(self._saved["numbers"])
-            self._warm_up()
+            if not self._stop.is_set():
+                self._warm_up()
             return self._render()
         except SinkError as error:
             if self._folder.resumable:
@@ -120,7 +121,7 @@ class _Export:
         finally:
             self._diffusion.close()
             self._reader.close()
-            if not self._folder.resumable:
+            if not (self._folder.resumable or self._folder.part_movie.exists()):
                 self._folder.remove()
 
     def _render(self) -> ExportReport:
@@ -145,7 +146,8 @@ class _Export:
             frames=done,
             seconds=seconds,
             x_realtime=(done - first) / self._settings.fps / spent_s,
-            audio_offset_ms=self._audio_offset_ms(path) if done else None,
+            # Measuring takes seconds, which who interrupts does not have.
+            audio_offset_ms=self._audio_offset_ms(path) if done == self._total else None,
             runner="eager",
             dtype=self._numbers["dtype"],
             threads=self._numbers["threads"],
@@ -212,7 +214,6 @@ class _Export:
             self._folder.publish(path)
         if finished:
             self._folder.remove()
-            self._folder.part_movie.unlink(missing_ok=True)
         return path
 
     def _load(self) -> dict[str, Any] | None:

@@ -58,7 +58,7 @@ class ExportReport:
     seconds: float
     x_realtime: float
     audio_offset_ms: float | None
-    """Sound against its source after encoding; None when the sound is silent."""
+    """Sound against its source after encoding; None when it is silent or the video unfinished."""
     runner: str
     dtype: str
     threads: int

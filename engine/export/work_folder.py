@@ -1,4 +1,7 @@
-"""The work folder of a render, `NAME.part/` beside its output: all that is needed to go on."""
+"""The work folder of a render, `NAME.part/` beside its output: all that is needed to go on.
+
+It is the only thing that an interrupted render leaves; the movie so far lies in it, playable.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from engine.export.state_file import load_state, save_state, sync_file
 from engine.sinks.movie_file import writing_failed
 
 _OURS = re.compile(
-    r"(settings\.json|state\.npz)(\.new)?|(segment-\d{5,}|sound|joined)\.(mp4|mov|mkv)"
+    r"(settings\.json|state\.npz)(\.new)?|(segment-\d{5,}|sound|joined|so-far)\.(mp4|mov|mkv)"
     r"|\.DS_Store|Thumbs\.db|desktop\.ini"  # what file managers leave in any folder they show
 )
 
@@ -31,7 +34,7 @@ class WorkFolder:
     def __init__(self, output: Path) -> None:
         self.output = output
         self.path = output.with_name(f"{output.stem}.part")
-        self.part_movie = output.with_name(f"{output.stem}.part{output.suffix}")
+        self.part_movie = self.path / f"so-far{output.suffix}"
         self.sound = self.path / "sound.mp4"
         self.joined = self.path / f"joined{output.suffix}"
         self._settings = self.path / "settings.json"
@@ -63,7 +66,6 @@ class WorkFolder:
         """Throw away what an earlier render left, and note the settings of this one."""
         try:
             self._delete_files()
-            self.part_movie.unlink(missing_ok=True)
             self._settings.write_text(json.dumps(settings, indent=1), encoding="utf-8")
             sync_file(self._settings)
         except OSError as error:

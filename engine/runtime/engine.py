@@ -8,15 +8,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
 
 from engine import commands as cmd
 from engine.clock import Clock, MonotonicClock
 from engine.compose.composer import Composer
 from engine.compose.still import first_still
 from engine.diffusion.loop import Brush, DiffusionLoop
-from engine.errors import AudioDeviceError, CommandError, EngineError, SinkError
+from engine.errors import AudioDeviceError, CommandError, EngineError
 from engine.mailbox import Fifo, Latest
 from engine.messages import (
     AudioFeatures,
@@ -37,7 +36,7 @@ from engine.runtime.config import EngineConfig
 from engine.runtime.listening import open_missing_source, open_source, operate
 from engine.runtime.pace import Pace
 from engine.runtime.pump import PUMP_WAIT_S, Pump
-from engine.runtime.recording import Recording, recording_path
+from engine.runtime.recordings import Recordings
 from engine.runtime.source_slot import SourceOpener, SourceSlot
 from engine.threads import Worker
 
@@ -97,11 +96,12 @@ class Engine:
         self._diffusion = DiffusionLoop(
             self._controls, self._pictures, self._clock, self._brush(DEFAULT_MODEL, "auto")
         )
-        self._recording: Recording | None = None  # control thread only, read by anyone
+        self._recordings = Recordings(config.width, config.height, config.fps)
+        self.logged = ""
+        """The newest message that is in the log. Any thread may read."""
         self._message = ""
         self._phase = Phase.STARTING
         self._pace = Pace()
-        self._dropped = 0
         self._workers: list[Worker] = []
 
     def start(self) -> None:
@@ -138,7 +138,6 @@ class Engine:
 
     def status(self) -> EngineStatus:
         """Return one frozen look at everything."""
-        recording = self._recording
         picture = self._pictures.get()
         phase = self._phase
         if phase is Phase.LOADING and picture is not None:
@@ -162,12 +161,13 @@ class Engine:
             prompt_texts=self._modulation.prompt_texts,
             prompt_index=self._modulation.prompt_index,
             unknown_words=self._diffusion.unknown_words,
-            record=recording.status() if recording else None,
+            record=self._recordings.status(),
+            recorded=self._recordings.last,
             ai_fps=self._diffusion.pictures_per_second,
             output_fps=self._pace.frames_per_second,
             frames=self._pace.frames,
             pictures=self._diffusion.pictures_made,
-            dropped=self._dropped + (recording.dropped if recording else 0),
+            dropped=self._pace.dropped,
             overflows=self._slot.overflows,
             latency_ms=self._pace.latency_ms,
             longest_gap_ms=self._pace.longest_gap_ms,
@@ -183,6 +183,7 @@ class Engine:
 
         status = self.status()
         features = status.features
+        record = status.record or status.recorded
         return {
             "frames": status.frames,
             "ai_fps": round(self._diffusion.mean_pictures_per_second, 2),
@@ -194,8 +195,16 @@ class Engine:
             "latency_ms": self._pace.latency_percentiles_ms(),
             "longest_gap_ms": round(status.longest_gap_ms, 1),
             "rss_mb": round(psutil.Process().memory_info().rss / 2**20, 1),
-            "message": status.message or (status.record.message if status.record else ""),
+            "record": asdict(record) if record is not None else None,
+            "message": status.message
+            or (record.message if record is not None else "")
+            or self._why_unpainted(status),
         }
+
+    def warn(self, message: str) -> None:
+        """Show a line that the caller has logged. Any thread, never blocks."""
+        if self._phase is not Phase.FAILED:
+            self._message = self.logged = message
 
     def newest_picture(self) -> Uint8 | None:
         """The newest generated picture. Any thread, never blocks."""
@@ -210,7 +219,9 @@ class Engine:
         for worker in self._workers:
             worker.stop(STOP_LIMIT_S)
         self._workers = []
-        self._stop_recording()
+        problem = self._recordings.close()
+        if problem:
+            self._say(problem)
         self._slot.close()
         self._phase = Phase.STOPPED
 
@@ -230,7 +241,7 @@ class Engine:
                 pump = Pump(source, self._clock, pump.show_s if pump is not None else 0.0)
             self._apply_fast(pump)
             block = pump.next_block()
-            recording = self._recording
+            recording = self._recordings.running
             if recording is not None and len(block):
                 recording.hear(block, source.sample_rate, pump.show_s)
             fresh = pump.fresh(block)
@@ -272,12 +283,14 @@ class Engine:
                 stopping.wait(next_s - now_s)
                 continue
             late = int((now_s - next_s) / interval_s)  # whole frames we cannot make up for
-            self._dropped += late
             next_s += (late + 1) * interval_s
-            self._make_frame(now_s, now_s - previous_s)
+            first = not self._pace.frames
+            self._make_frame(now_s, now_s - previous_s, late)
+            if first:  # it warms everything up; the steady rate begins after it
+                next_s = self._clock.now() + interval_s
             previous_s = now_s
 
-    def _make_frame(self, now_s: float, dt_s: float) -> None:
+    def _make_frame(self, now_s: float, dt_s: float, missed: int) -> None:
         control, picture = self._controls.get(), self._pictures.get()
         time_s = 0.0
         if control is not None:
@@ -292,8 +305,9 @@ class Engine:
             picture_index=picture.index if picture is not None else -1,
         )
         self.frames.put(frame)
-        self._pace.note(now_s, done_s - control.host_time_s if control is not None else None)
-        recording = self._recording
+        latency_s = done_s - control.host_time_s if control is not None else None
+        self._pace.note(now_s, latency_s, missed)
+        recording = self._recordings.running
         if recording is not None:
             recording.see(frame, time_s)
 
@@ -302,12 +316,14 @@ class Engine:
     def _obey(self, stopping: threading.Event) -> None:
         while not stopping.is_set():
             command = self._slow.get(0.1)
-            if command is None:
-                continue
             try:
-                self._execute(command)
+                if command is not None:
+                    self._execute(command)
             except EngineError as error:
                 self._say(str(error))
+            problem = self._recordings.settle()
+            if problem:
+                self._say(problem)
 
     def _execute(self, command: cmd.Command) -> None:
         match command:
@@ -322,9 +338,12 @@ class Engine:
                 self._say("")
                 self._diffusion.request_model(self._brush(name))
             case cmd.StartRecording(path):
-                self._start_recording(path)
+                heard = self._slot.heard
+                rate = heard.source.sample_rate if heard is not None else 48_000
+                self._recordings.start(path, rate)
+                self._say("")
             case cmd.StopRecording():
-                self._stop_recording()
+                self._recordings.stop()
             case cmd.Play() | cmd.Seek() | cmd.SetLoop() | cmd.SetVolume():
                 heard = self._slot.heard
                 source: object = heard.source if heard is not None else None
@@ -336,32 +355,6 @@ class Engine:
 
     def _open_missing_source(self, choice: cmd.SourceChoice) -> AudioSource:
         return open_missing_source(choice, self._clock)
-
-    def _start_recording(self, path: Path | None) -> None:
-        self._stop_recording()
-        heard = self._slot.heard
-        rate = heard.source.sample_rate if heard is not None else 48_000
-        if path is None:
-            path = recording_path()
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise SinkError(
-                    f"cannot record to {path.parent}: {error.strerror}; free or create the folder"
-                ) from error
-        self._recording = Recording(
-            path, self.config.width, self.config.height, self.config.fps, rate
-        )
-        self._recording.start()
-        self._say("")
-
-    def _stop_recording(self) -> None:
-        recording, self._recording = self._recording, None
-        if recording is not None:
-            recording.stop()
-            message = recording.status().message
-            if message:
-                self._say(message)
 
     def _brush(self, name: str, device: str = "") -> Brush:
         config = self.config
@@ -386,15 +379,23 @@ class Engine:
                 self._slot.service(self._clock.now())
             except AudioDeviceError as error:
                 self._say(str(error))
-            recording = self._recording
-            if recording is not None and recording.failed:
-                self._stop_recording()
 
     def _worker_died(self, name: str, error: BaseException) -> None:
         self._phase = Phase.FAILED
         self._message = f"{name} stopped: {error or type(error).__name__}"
 
     def _say(self, message: str) -> None:
+        if message and message != self._message:
+            logger.warning("%s", message)
+            self.logged = message
         self._message = message
-        if message:
-            logger.info("%s", message)
+
+    def _why_unpainted(self, status: EngineStatus) -> str:
+        """Return one line when no picture was ever painted, else an empty one."""
+        if status.pictures:
+            return ""
+        if status.model_opening:
+            return f"no picture was painted: {status.model_opening} was still loading; run longer"
+        if self._controls.get() is None:
+            return "no picture was painted: nothing was heard yet; run longer"
+        return f"no picture was painted: {status.model} was still at its first one; run longer"

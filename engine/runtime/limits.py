@@ -21,7 +21,7 @@ def check_size(width: int, height: int) -> None:
     for length in (width, height):
         if not SMALLEST_PX <= length <= LARGEST_PX or length % 2:
             raise SizeError(
-                f"{width}x{height} cannot be made: both sides must be even and "
+                f"--size {width}x{height} cannot be made: both sides must be even and "
                 f"{SMALLEST_PX}..{LARGEST_PX} pixels; try {_even(width)}x{_even(height)}"
             )
 
@@ -31,23 +31,26 @@ def check_model_size(width: int, height: int) -> None:
     for length in (width, height):
         if length and not SMALLEST_PX <= length <= LARGEST_PX:
             raise SizeError(
-                f"no model paints {width}x{height}: both sides must be {SMALLEST_PX}.."
-                f"{LARGEST_PX} pixels; leave --model-size out to follow the output size"
+                f"--model-size {width}x{height} is painted by no model: both sides must be "
+                f"{SMALLEST_PX}..{LARGEST_PX} pixels; leave it out to follow the output size"
             )
 
 
 def check_fps(fps: float) -> None:
     """Raise `LimitError` for an output rate outside 1..240 frames per second."""
     if not SLOWEST_FPS <= fps <= FASTEST_FPS:
-        raise LimitError(f"{fps:g} fps is outside {SLOWEST_FPS:g}..{FASTEST_FPS:g}; try 30")
+        raise LimitError(
+            f"--fps {fps:g} is outside {SLOWEST_FPS:g} to {FASTEST_FPS:g} frames per second; "
+            "try 30"
+        )
 
 
 def check_ai_fps(fps: float | None) -> None:
     """Raise `LimitError` for a picture rate outside 0.1..240; None follows the output."""
     if fps is not None and not SLOWEST_AI_FPS <= fps <= FASTEST_FPS:
         raise LimitError(
-            f"{fps:g} pictures per second is outside {SLOWEST_AI_FPS:g}..{FASTEST_FPS:g}; "
-            "leave --ai-fps out for one picture per frame"
+            f"--ai-fps {fps:g} is outside {SLOWEST_AI_FPS:g} to {FASTEST_FPS:g} pictures per "
+            "second; leave it out for one picture per frame"
         )
 
 
@@ -71,13 +74,18 @@ def check_param(name: str, value: float | None) -> None:
     spec = PARAMS[name]
     if value is not None and not spec.low <= value <= spec.high:
         figure = str(value) if spec.integer else f"{value:g}"
-        raise LimitError(f"{spec.label} {figure} is outside {spec.low:.6g}..{spec.high:.6g}")
+        raise LimitError(
+            f"--{spec.label} {figure} is outside {spec.low:.6g} to {spec.high:.6g}; "
+            f"usual is {spec.default:g}"
+        )
 
 
 def check_threads(threads: int) -> None:
     """Raise `LimitError` for a thread count outside 0..1024; 0 means all cores."""
     if not 0 <= threads <= MOST_THREADS:
-        raise LimitError(f"{threads} threads is outside 0 (all cores)..{MOST_THREADS}")
+        raise LimitError(
+            f"--threads {threads} is outside 0 (all cores) to {MOST_THREADS}; leave it out"
+        )
 
 
 def check_prompts(texts: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Figures about the output: rate, gaps, latency."""
+"""Figures about the output: rate, gaps, losses, latency."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ class Pace:
 
     def __init__(self) -> None:
         self.frames = 0
+        self.dropped = 0
+        """Frames that were due between the first and the newest one and were not made in time."""
         self.latency_ms = 0.0
         self.longest_gap_ms = 0.0
         self.latencies_ms: deque[float] = deque(maxlen=4096)
@@ -43,10 +45,12 @@ class Pace:
         return {"p50": round(float(p50), 1), "p95": round(float(p95), 1),
                 "p99": round(float(p99), 1)}  # fmt: skip
 
-    def note(self, now_s: float, latency_s: float | None) -> None:
-        """One frame was handed over."""
+    def note(self, now_s: float, latency_s: float | None, missed: int = 0) -> None:
+        """One frame was handed over; `missed` frames were due between it and the one before."""
         if not self.frames:
             self._first_s = now_s
+        else:
+            self.dropped += missed
         if self._times:
             self.longest_gap_ms = max(self.longest_gap_ms, 1000.0 * (now_s - self._times[-1]))
         self._times.append(now_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from dataclasses import replace
 from datetime import datetime
@@ -31,11 +32,14 @@ class Recording:
     """
 
     def __init__(self, path: Path, width: int, height: int, fps: float, sample_rate: int) -> None:
+        self.path = path
         self.sample_rate = sample_rate
+        self._finishing = False
         self._recorder = Recorder(path, width, height, fps, sample_rate)
         self._queue: Fifo[Frame | AudioChunk] = Fifo(QUEUED)
         self._runner = SinkRunner("recorder", self._recorder, self._queue)
         self._resampler: tuple[int, Any] | None = None  # analysis thread only
+        self._dropped = 0  # until the end was asked for: what comes later is not lost but late
 
     @property
     def failed(self) -> bool:
@@ -43,9 +47,14 @@ class Recording:
         return self._runner.error is not None
 
     @property
+    def alive(self) -> bool:
+        """True until everything is written and the file is closed. Any thread, never blocks."""
+        return self._runner.alive
+
+    @property
     def dropped(self) -> int:
         """Frames and chunks that found no room. Any thread, never blocks."""
-        return 0 if self.failed else self._queue.dropped
+        return 0 if self.failed else self._dropped if self._finishing else self._queue.dropped
 
     def start(self) -> None:
         """Open the file on the sink's thread."""
@@ -63,15 +72,26 @@ class Recording:
         if block.shape[0]:
             self._queue.put(AudioChunk(seconds_to_samples(time_s, self.sample_rate), block))
 
-    def stop(self) -> None:
-        """Write what is queued and finish the file; at most 10 s."""
-        self._runner.stop()
+    def request_stop(self) -> None:
+        """Take nothing more, write what is queued, finish the file. Any thread, never blocks."""
+        self._dropped = self.dropped
+        self._finishing = True
+        self._runner.request_stop()
+
+    def wait(self, timeout_s: float) -> bool:
+        """`request_stop`, and return when the file is finished; False if that takes too long."""
+        if not self._finishing:
+            self.request_stop()
+        return self._runner.stop(timeout_s)
 
     def status(self) -> RecordStatus:
         """How far it is, and what went wrong. Any thread, never blocks."""
         status = self._recorder.status()
         error = self._runner.error
-        return replace(status, dropped=self.dropped, message=str(error) if error else "")
+        return replace(
+            status, dropped=self.dropped, message=str(error) if error else "",
+            finishing=self._finishing,
+        )  # fmt: skip
 
     def _resample(self, block: Float32, sample_rate: int) -> Float32:
         import soxr
@@ -88,4 +108,7 @@ class Recording:
 def recording_path() -> Path:
     """A new name in the user's video folder."""
     stamp = datetime.now().astimezone().strftime("%Y-%m-%d %H.%M.%S")
-    return user_videos_path() / "Sonolume" / f"Sonolume {stamp}.mp4"
+    folder = user_videos_path() / "Sonolume"
+    names = itertools.chain([stamp], (f"{stamp} {number}" for number in itertools.count(2)))
+    paths = (folder / f"Sonolume {name}.mp4" for name in names)
+    return next(path for path in paths if not path.exists())

@@ -45,7 +45,7 @@ def decode_pictures(path: Path) -> Iterator[tuple[float, UInt8]]:
 
     with _open(path, ScoreError) as container:
         if not container.streams.video:
-            raise ScoreError(f"{path} has no pictures: give a video file.")
+            raise ScoreError(f"{path} has no pictures: give a video file")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         step_s = float(1 / stream.average_rate) if stream.average_rate else 1.0 / 30.0
@@ -59,7 +59,7 @@ def decode_pictures(path: Path) -> Iterator[tuple[float, UInt8]]:
                 yield last_s, small.to_ndarray().astype(np.uint8, copy=False)
         except av.error.FFmpegError as error:
             raise ScoreError(
-                f"{path} is damaged after {max(0.0, last_s):.1f} s: {error.strerror}."
+                f"{path} is damaged after {max(0.0, last_s):.1f} s: {error.strerror}"
             ) from error
 
 
@@ -83,7 +83,7 @@ def decode_sound(path: Path) -> Sound:
                 pieces += [part.to_ndarray()[0] for part in resampler.resample(block)]
             pieces += [part.to_ndarray()[0] for part in resampler.resample(None)]
         except av.error.FFmpegError as error:
-            raise AudioFileError(f"{path}: its sound is damaged: {error.strerror}.") from error
+            raise AudioFileError(f"{path}: its sound is damaged: {error.strerror}") from error
     samples = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
     if samples.size == 0:
         raise AudioFileError(f"{path} has a sound track with 0 samples: choose another file.")
@@ -102,7 +102,7 @@ def _open(
     try:
         return av.open(str(path))
     except (av.error.FFmpegError, OSError) as error:
-        raise failure(f"{path} cannot be read as a media file: {error.strerror}.") from error
+        raise failure(f"{path} cannot be read as a media file: {error.strerror}") from error
 
 
 def _small(width_px: int, height_px: int) -> tuple[int, int]:

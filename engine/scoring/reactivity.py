@@ -79,8 +79,8 @@ def score_coupling(video: VideoFeatures, sound: Sound) -> ReactivityScore:
     overlap_s = float(ends_s[-1] - starts_s[0]) if len(ends_s) else 0.0
     if overlap_s < _SHORTEST_VIDEO_S:
         raise ScoreError(
-            f"Pictures and sound overlap for {overlap_s:.1f} s and a score needs "
-            f"{_SHORTEST_VIDEO_S:.0f} s: render a longer piece."
+            f"pictures and sound overlap for {overlap_s:.1f} s and a score needs "
+            f"{_SHORTEST_VIDEO_S:.0f} s: render a longer piece"
         )
     picture_s = overlap_s / len(ends_s)
     flux = SoundFlux(sound)

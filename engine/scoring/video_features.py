@@ -62,7 +62,7 @@ def measure_video(pictures: Iterable[tuple[float, UInt8]]) -> VideoFeatures:
             rows.append(look.change_from(before))
         before = look
     if not rows:
-        raise ScoreError(f"The video has {len(times_s)} pictures and 2 are needed to see change.")
+        raise ScoreError(f"the video has {len(times_s)} pictures and 2 are needed to see change")
     table = np.array(rows, dtype=np.float64)
     zoom = np.abs(table[:, 3] - np.median(table[:, 3]))
     ends_s = np.array(times_s[1:])

@@ -183,7 +183,7 @@ def check_movie(path: Path, size: tuple[int, int], rate: Fraction, quality: int)
         )
     if not BEST_QUALITY <= quality <= WORST_QUALITY:
         raise SinkError(
-            f"quality {quality} is outside {BEST_QUALITY} (best) .. {WORST_QUALITY}; "
+            f"--quality {quality} is outside {BEST_QUALITY} (best) to {WORST_QUALITY} (worst); "
             "18 to 24 look good"
         )
     if not 1 <= rate <= 240:

@@ -4,10 +4,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from PySide6.QtWidgets import QApplication
+
 from app.crash import CrashLog
 from app.engine_bridge import EngineBridge
 from app.main_window import MainWindow
 from app.snapshots import Message, SignalState, signal_state
+from engine.commands import StartRecording
 from engine.messages import EngineStatus, Phase, RecordStatus, SourceStatus
 from tests.gui.fake_engine import FakeEngine, features, frame
 
@@ -129,10 +132,39 @@ def test_a_finished_recording_says_where_it_is(window: MainWindow, look: Look) -
     look(record=RecordStatus("/videos/take.mp4", 12.4, 372, 0))
     assert window.header.record.text().strip() == "0:12"
     assert window.header.record.isChecked()
-    look(record=None)
-    assert window.header.record.text().strip() == "Record"
+    look(record=RecordStatus("/videos/take.mp4", 12.4, 372, 0, finishing=True))
+    assert window.header.record.text().strip() == "Finishing"
     assert not window.header.record.isChecked()
-    assert "/videos/take.mp4" in window.column.message.text.text()
+    assert window.column.message.text.text() == "Finishing the recording /videos/take.mp4"
+    look(record=None, recorded=RecordStatus("/videos/take.mp4", 13.0, 390, 0, finishing=True))
+    assert window.header.record.text().strip() == "Record"
+    assert window.column.message.text.text() == "Recorded 13.0 s to /videos/take.mp4"
+    window.column.message.close_button.click()
+    look(output_fps=12.0)
+    assert not window.column.message.isVisible()  # said once
+
+
+def test_a_recording_can_begin_while_the_one_before_is_finished(
+    window: MainWindow, engine: FakeEngine, look: Look
+) -> None:
+    look(record=RecordStatus("/videos/take.mp4", 12.4, 372, 0, finishing=True))
+    window.header.record.click()
+    assert engine.commands[-1] == StartRecording()
+
+
+def test_a_message_moves_nothing_under_the_hand(
+    window: MainWindow, look: Look, qapp: QApplication
+) -> None:
+    slider = window.column.params.rows["audio/gain"].slider
+
+    def top() -> int:
+        qapp.processEvents()
+        return slider.mapTo(window, slider.rect().topLeft()).y()
+
+    before = top()
+    look(message="the disk is full")
+    assert window.column.message.isVisible()
+    assert top() == before
 
 
 def test_devices_are_listed_off_the_gui_thread_inputs_only(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.engine_bridge import EngineBridge
@@ -290,3 +291,20 @@ def test_folded_groups_hide_their_rows(window: MainWindow) -> None:
     assert row.isVisible()
     section.heading.click()
     assert not row.isVisible()
+
+
+def test_what_is_played_most_shows_without_scrolling(
+    window: MainWindow, qapp: QApplication
+) -> None:
+    window.resize(1440, 900)
+    qapp.processEvents()
+    for name in ("audio/gain", "audio/reactivity", "master/fade"):
+        row = window.column.params.rows[name]
+        assert row.isVisible()
+        assert row.visibleRegion().boundingRect() == row.rect()
+
+
+def test_every_button_without_words_has_a_tooltip(window: MainWindow) -> None:
+    silent = [button for button in window.findChildren(QPushButton) if not button.text().strip()]
+    assert len(silent) > 8
+    assert [button for button in silent if not button.toolTip()] == []

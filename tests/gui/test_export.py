@@ -91,7 +91,7 @@ def test_a_cancelled_export_may_finish_what_it_has(qtbot: QtBot, request_: Expor
     job.cancel()
     assert job.state.phase == "cancelling"
     qtbot.waitUntil(lambda: job.state.phase == "cancelled", timeout=60_000)
-    assert export_text(job.state) == "15 frames kept in x.part.mp4"
+    assert export_text(job.state) == "15 frames kept in x.part/so-far.mp4"
 
 
 def test_a_failed_export_says_why(qtbot: QtBot, request_: ExportRequest) -> None:

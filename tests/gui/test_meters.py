@@ -63,6 +63,12 @@ def test_the_tempo_is_a_dash_while_unknown(window: MainWindow, look: Look) -> No
     assert window.strip.beat.tempo_text == "124.0"
     look(features=features(96_000, tempo_bpm=0.0))
     assert window.strip.beat.tempo_text == "–"
+    look(features=features(97_000, tempo_bpm=124.0, tempo_confidence=0.0))
+    assert window.strip.beat.tempo_text == "–"
+    look(features=features(98_000, tempo_bpm=124.0))
+    assert window.strip.beat.tempo_text == "124.0"
+    look(features=features(99_000, tempo_bpm=124.0, silent=True))
+    assert window.strip.beat.tempo_text == "–"
 
 
 def test_the_level_scale_rises_and_gives_the_top_half_to_24_db() -> None:

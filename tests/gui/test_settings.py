@@ -92,7 +92,9 @@ def test_the_window_remembers_what_was_chosen(
     window: MainWindow, store: SettingsStore, look: Look
 ) -> None:
     window.resize(1300, 777)
+    window._bridge.load_preset("neon")
     look(preset="neon")
+    look(preset="pulse")  # loaded by OSC: the next show opens with what was chosen by hand
     window.column.source.choose(SourceChoice("mic", "ALSA: USB Audio"))
     window.column.params.sections["colour"].set_open(True)
     window.column.params.sections["motion"].set_open(False)

@@ -187,31 +187,31 @@ BAD_NUMBERS = [
     ("--size", "20000x64", ["20000x64", "4096x64"]),
     ("--model-size", "100000x100000", ["100000x100000", "64..4096", "--model-size"]),
     ("--model-size", "1x1", ["1x1", "64..4096"]),
-    ("--fps", "0", ["0 fps", "1..240"]),
-    ("--fps", "-5", ["-5 fps", "1..240"]),
-    ("--fps", "nan", ["nan fps", "1..240"]),
-    ("--fps", "inf", ["inf fps", "1..240"]),
-    ("--fps", "100000", ["100000 fps", "1..240"]),
+    ("--fps", "0", ["--fps 0 ", "1 to 240"]),
+    ("--fps", "-5", ["--fps -5 ", "1 to 240"]),
+    ("--fps", "nan", ["--fps nan ", "1 to 240"]),
+    ("--fps", "inf", ["--fps inf ", "1 to 240"]),
+    ("--fps", "100000", ["--fps 100000 ", "1 to 240"]),
     ("--seconds", "0", ["--seconds 0", "more than 0"]),
     ("--seconds", "-1", ["--seconds -1", "more than 0"]),
     ("--seconds", "nan", ["--seconds nan", "more than 0"]),
     ("--seconds", "inf", ["--seconds inf", "leave it out"]),
-    ("--seed", "-1", ["seed -1", "0..999999"]),
-    ("--seed", "99999999999999999999", ["seed", "0..999999"]),
+    ("--seed", "-1", ["seed -1", "0 to 999999"]),
+    ("--seed", "99999999999999999999", ["seed", "0 to 999999"]),
 ]
 BAD_RENDER_NUMBERS = [
-    ("--ai-fps", "0", ["0 pictures", "0.1..240"]),
-    ("--ai-fps", "-1", ["-1 pictures", "0.1..240"]),
-    ("--ai-fps", "nan", ["nan pictures", "0.1..240"]),
-    ("--strength", "1.5", ["strength 1.5", "0.02..1"]),
-    ("--strength", "-0.1", ["strength -0.1", "0.02..1"]),
-    ("--strength", "nan", ["strength nan", "0.02..1"]),
+    ("--ai-fps", "0", ["--ai-fps 0 ", "0.1 to 240"]),
+    ("--ai-fps", "-1", ["--ai-fps -1 ", "0.1 to 240"]),
+    ("--ai-fps", "nan", ["--ai-fps nan ", "0.1 to 240"]),
+    ("--strength", "1.5", ["strength 1.5", "0.02 to 1"]),
+    ("--strength", "-0.1", ["strength -0.1", "0.02 to 1"]),
+    ("--strength", "nan", ["strength nan", "0.02 to 1"]),
     ("--start", "5", ["1.0 s long", "5.0 s"]),
     ("--start", "-1", ["--start -1", "0 s or later"]),
     ("--start", "nan", ["--start nan", "0 s or later"]),
-    ("--quality", "-1", ["quality -1", "0 (best) .. 51"]),
-    ("--quality", "52", ["quality 52", "0 (best) .. 51"]),
-    ("--threads", "-1", ["-1 threads", "0 (all cores)"]),
+    ("--quality", "-1", ["quality -1", "0 (best) to 51"]),
+    ("--quality", "52", ["quality 52", "0 (best) to 51"]),
+    ("--threads", "-1", ["--threads -1", "0 (all cores)"]),
     ("--prompt", "", ["prompt 1 of 1 is empty"]),
     ("--prompt", " \t", ["prompt 1 of 1 is empty"]),
     ("--prompt", "word " * 2000, ["10000 characters", "2000"]),
@@ -709,7 +709,11 @@ BAD_COMMANDS: list[tuple[Callable[[Path], cmd.Command], str]] = [
     ("command", "words"), BAD_COMMANDS, ids=[words for _, words in BAD_COMMANDS]
 )
 def test_a_bad_command_is_a_message_and_frames_keep_flowing(
-    show: Engine, files: Path, command: Callable[[Path], cmd.Command], words: str
+    show: Engine,
+    files: Path,
+    command: Callable[[Path], cmd.Command],
+    words: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     show.post(command(files))
     status = until(show, lambda s: words in s.message)
@@ -721,11 +725,14 @@ def test_a_bad_command_is_a_message_and_frames_keep_flowing(
 
 
 def test_a_video_folder_that_cannot_be_made_is_a_message(
-    show: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    show: Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     name = tmp_path / "file" / "Sonolume" / "a.mp4"
-    monkeypatch.setattr("engine.runtime.engine.recording_path", lambda: name)
+    monkeypatch.setattr("engine.runtime.recordings.recording_path", lambda: name)
     show.post(cmd.StartRecording())
     status = until(show, lambda s: "cannot record to" in s.message)
     until(show, lambda s: s.frames > status.frames + 5)

@@ -1,20 +1,24 @@
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pythonosc.osc_message_builder import OscMessageBuilder
 
 from engine import commands as cmd
 from engine.clock import MonotonicClock
+from engine.control.osc import OscServer
 from engine.diffusion.models.null import NullModel
 from engine.errors import PresetError
 from engine.messages import EngineStatus, Phase
 from engine.registry import ModelEntry, ModelRequest
 from engine.runtime.config import EngineConfig
 from engine.runtime.engine import Engine
+from engine.sinks.recorder import Recorder
 from tests.scripted_source import ScriptedSource, feed_realtime
 
 WAIT_S = 90.0
@@ -79,7 +83,7 @@ def test_a_parameter_set_by_command_reaches_the_status(
 
 
 def test_an_unknown_parameter_is_a_message_and_the_show_goes_on(
-    engine: Engine, source: ScriptedSource
+    engine: Engine, source: ScriptedSource, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine.post(cmd.SetParam("diffusion/strenght", 0.5))
     play(source, 0.2)
@@ -87,7 +91,9 @@ def test_an_unknown_parameter_is_a_message_and_the_show_goes_on(
     assert status.phase is not Phase.FAILED
 
 
-def test_a_broken_preset_keeps_the_show(engine: Engine, tmp_path: Path) -> None:
+def test_a_broken_preset_keeps_the_show(
+    engine: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     broken = tmp_path / "broken.toml"
     broken.write_text('name = "x"\nprompts = [{ txt = "y" }]\n')
     engine.post(cmd.LoadPreset(str(broken)))
@@ -192,16 +198,120 @@ def test_a_recording_holds_picture_and_sound(
     play(source, 1.5)
     until(engine, lambda s: s.record is not None and s.record.frames > 30)
     engine.post(cmd.StopRecording())
-    until(engine, lambda s: s.record is None)
+    status = until(engine, lambda s: s.recorded is not None)
+    assert status.record is None
+    assert status.recorded is not None
+    assert status.recorded.path == str(path)
     with av.open(str(path)) as movie:
         video, sound = movie.streams.video[0], movie.streams.audio[0]
         assert video.codec_context.name == "h264"
         assert sound.codec_context.name == "aac"
-        assert sum(1 for _ in movie.decode(video)) > 30
+        frames = sum(1 for _ in movie.decode(video))
+        assert frames == status.recorded.frames > 30  # the message tells the true length
+        assert movie.duration is not None
+        assert movie.duration / 1e6 == pytest.approx(status.recorded.seconds, abs=1 / 60)
+
+
+def test_stopping_a_recording_waits_for_no_encoder(
+    engine: Engine,
+    source: ScriptedSource,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    may_close = threading.Event()
+    close = Recorder.close
+
+    def close_slowly(recorder: Recorder) -> None:
+        assert may_close.wait(WAIT_S)
+        close(recorder)
+
+    monkeypatch.setattr(Recorder, "close", close_slowly)
+    play(source, 0.2)
+    engine.post(cmd.StartRecording(tmp_path / "one.mp4"))
+    until(engine, lambda s: s.record is not None and s.record.frames > 3)
+    engine.post(cmd.StopRecording())
+    until(engine, lambda s: s.record is not None and s.record.finishing)
+    engine.post(cmd.LoadPreset("storm"))  # the control thread is free
+    status = until(engine, lambda s: s.preset == "storm")
+    assert status.recorded is None
+    engine.post(cmd.StartRecording(tmp_path / "one.mp4"))
+    until(engine, lambda s: "still being finished" in s.message)
+    may_close.set()
+    status = until(engine, lambda s: s.recorded is not None)
+    assert status.recorded is not None
+    assert status.recorded.frames > 3
+
+
+def test_a_command_that_fails_is_one_line_in_the_window_and_in_the_log(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = OscServer(engine.post, port=0, on_refused=engine.warn)
+    server.open()
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+
+            def send(address: str, argument: str) -> None:
+                message = OscMessageBuilder(address)
+                message.add_arg(argument)
+                client.sendto(message.build().dgram, ("127.0.0.1", server.port))
+
+            send("/sonolume/preset/load", "pulze")
+            status = until(engine, lambda s: "did you mean 'pulse'" in s.message)
+            assert status.preset == "default"
+            send("/sonolume/diffusion/strength", "much")
+            until(engine, lambda s: "needs a number, got 'much'" in s.message)
+    finally:
+        server.close()
+    warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert sum("no preset 'pulze'" in line for line in warned) == 1
+    assert sum("needs a number" in line for line in warned) == 1
+
+
+def test_without_a_picture_the_figures_say_why(
+    source: ScriptedSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_open = threading.Event()
+
+    def open_slowly(request: ModelRequest) -> NullModel:
+        assert may_open.wait(WAIT_S)
+        return NullModel(request.width, request.height)
+
+    monkeypatch.setattr("engine.runtime.engine.load_factory", lambda entry: open_slowly)
+    engine = Engine(
+        EngineConfig(model="null", width=64, height=64), open_source=lambda choice: source
+    )
+    engine.start()
+    try:
+        until(engine, lambda s: s.model_opening == "null" and s.frames > 3)
+        message = engine.report()["message"]
+        assert message == "no picture was painted: null was still loading; run longer"
+        assert engine.status().message == ""  # while it runs there is nothing to complain about
+    finally:
+        may_open.set()
+        engine.close()
+
+
+def test_frames_made_and_dropped_are_never_more_than_were_asked_for(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    until(engine, lambda s: s.frames > 3)
+    compose = engine._composer.compose
+    pause = threading.Event()
+
+    def slowly(*values: object, **named: object) -> object:
+        pause.wait(0.1)  # six frames long
+        return compose(*values, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engine._composer, "compose", slowly)
+    status = until(engine, lambda s: s.dropped > 20)
+    times = engine._pace._times
+    asked = (times[-1] - engine._pace._first_s) * 60.0 + 1
+    assert status.frames + status.dropped <= asked + 1
 
 
 def test_an_unwritable_recording_is_a_message_and_the_show_goes_on(
-    engine: Engine, source: ScriptedSource, tmp_path: Path
+    engine: Engine, source: ScriptedSource, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     play(source, 0.2)
     engine.post(cmd.StartRecording(tmp_path / "no-such-folder" / "x.mp4"))

@@ -299,8 +299,10 @@ def test_the_command_keeps_its_exit_code_and_goes_on_after_sigterm(
     child.send_signal(signal.SIGTERM)
     _, errors = child.communicate(timeout=120)
     assert child.returncode == 130
-    assert f"are in {tmp_path / 'a.part.mp4'}" in errors
-    assert len(pictures(tmp_path / "a.part.mp4")) >= 5
+    part = tmp_path / "a.part" / "so-far.mp4"
+    assert f"are in {part} and play; the same command with --resume goes on" in errors
+    assert sorted(tmp_path.iterdir()) == [part.parent]  # one leftover and not two
+    assert len(pictures(part)) >= 5
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     report = json.loads(done.stdout.strip().splitlines()[-1])
     assert report["finished"]

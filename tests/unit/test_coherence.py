@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -8,6 +11,7 @@ from engine.compose.motion import carry, way_between
 from engine.diffusion.coherence import ColourAnchor, Warp, unsharp
 from engine.diffusion.noise import NoiseWalk
 from engine.messages import Travel
+from tests.states import control
 
 CPU = torch.device("cpu")
 
@@ -55,6 +59,9 @@ def test_unsharp_raises_contrast_at_an_edge_and_leaves_flat_areas_alone() -> Non
     assert float(sharpened[..., 4].max()) > 0.5
     assert torch.equal(sharpened[..., 0], edge[..., 0])
     assert unsharp(edge, 0.0) is edge
+    softened = unsharp(edge, -0.5)
+    assert float(softened[..., 4].max()) < 0.5
+    assert torch.equal(softened[..., 0], edge[..., 0])
 
 
 def test_noise_keeps_its_variance_and_never_comes_back() -> None:
@@ -76,7 +83,7 @@ def test_noise_is_continuous_across_a_quarter_turn() -> None:
 def test_the_anchor_brings_a_burnt_picture_back_towards_its_memory() -> None:
     anchor = ColourAnchor(CPU)
     fresh = smooth_picture(64, 64) * 0.5
-    anchor.learn(fresh, 1.0, 0.0)
+    anchor.learn(fresh, 1.0, 0.0, control())
     burnt = (fresh * 1.6 + 0.3).clamp(-1, 1)
     for _ in range(30):
         burnt = anchor.pull(burnt, 0.25).clamp(-1, 1)
@@ -87,5 +94,94 @@ def test_the_anchor_brings_a_burnt_picture_back_towards_its_memory() -> None:
 def test_an_anchor_of_zero_changes_nothing() -> None:
     anchor = ColourAnchor(CPU)
     picture = smooth_picture(16, 16)
-    anchor.learn(picture, 1.0, 0.0)
+    anchor.learn(picture, 1.0, 0.0, control())
     assert anchor.pull(picture, 0.0) is picture
+
+
+def bad_habits(picture: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    """What a model could do to its own pictures: a little brighter, greener and softer each."""
+    greener = picture * 1.01 + torch.tensor([0.004, 0.008, 0.002]).view(1, 3, 1, 1)
+    return unsharp(greener, -0.15) + 0.05 * noise
+
+
+def feed_back(amount: float, pictures: int) -> list[torch.Tensor]:
+    """Run the loop that `FeedbackModel` runs, with a bad model and 20 pictures a second."""
+    anchor = ColourAnchor(CPU)
+    generator = torch.Generator().manual_seed(0)
+    picture = smooth_picture(64, 64) * 0.5 - 0.2
+    made: list[torch.Tensor] = []
+    for k in range(pictures):
+        source = anchor.pull(picture, amount).clamp(-1.0, 1.0)
+        painted = bad_habits(source, torch.randn(1, 3, 64, 64, generator=generator))
+        painted = painted.clamp(-1.0, 1.0)
+        anchor.learn(painted, 0.6, 0.05 if k else 0.0, control(k / 20.0))
+        picture = anchor.crispen(painted, amount).clamp(-1.0, 1.0)
+        made.append(picture)
+    return made
+
+
+def test_a_model_that_brightens_its_own_pictures_burns_them_without_the_governor() -> None:
+    made = feed_back(0.0, 600)
+    assert float(made[-1].mean()) > 0.5 > 0.0 > float(made[0].mean())
+
+
+def test_the_governor_holds_light_and_colour_for_as_long_as_the_loop_runs() -> None:
+    made = feed_back(0.25, 1600)
+    light = torch.tensor([float(picture.mean() + 1.0) for picture in made])
+    spread = torch.tensor([float(picture.std()) for picture in made])
+    for figures in (light, spread):
+        home = figures[:200].mean()
+        assert bool(((figures[200:] / home - 1.0).abs() < 0.25).all())
+    # No pumping: from one picture to the next the light hardly moves.
+    assert float((light[1:] / light[:-1] - 1.0).abs().max()) < 0.02
+
+
+def test_the_state_of_the_anchor_is_all_it_needs_to_go_on() -> None:
+    generator = torch.Generator().manual_seed(1)
+    pictures = [torch.rand(1, 3, 32, 32, generator=generator) - 0.5 for _ in range(30)]
+    whole, begun, after = (ColourAnchor(CPU) for _ in range(3))
+    for k, picture in enumerate(pictures):
+        whole.learn(picture, 0.6, 0.5, control(k / 2.0))
+        if k < 25:
+            begun.learn(picture, 0.6, 0.5, control(k / 2.0))
+    after.restore(begun.state())
+    for k, picture in enumerate(pictures[25:], 25):
+        after.learn(picture, 0.6, 0.5, control(k / 2.0))
+    assert torch.equal(after.pull(pictures[0], 0.3), whole.pull(pictures[0], 0.3))
+    assert torch.equal(after.crispen(pictures[0], 0.3), whole.crispen(pictures[0], 0.3))
+
+
+def detail(picture: torch.Tensor) -> float:
+    luma = (picture[0] * torch.tensor([0.25, 0.5, 0.25]).view(3, 1, 1)).sum(dim=0).numpy()
+    return float(cv2.Laplacian(luma, cv2.CV_32F)[1:-1, 1:-1].var())
+
+
+@pytest.mark.parametrize("softer", [0.5, 0.8, 1.3])
+def test_a_picture_softer_or_crisper_than_its_scene_gets_the_detail_of_its_scene(
+    softer: float,
+) -> None:
+    anchor = ColourAnchor(CPU)
+    generator = torch.Generator().manual_seed(2)
+    noise = torch.nn.functional.avg_pool2d(
+        torch.randn(1, 3, 128, 128, generator=generator), 3, stride=1, padding=1
+    )
+    scene = 0.3 * noise
+    for k in range(60):
+        anchor.learn(scene, 0.6, 0.25, control(k * 0.25))
+    assert anchor.crispen(scene, 0.25) is scene
+    for k in range(60, 120):
+        anchor.learn(softer * scene, 0.6, 0.25, control(k * 0.25))
+    before = detail(softer * scene) / detail(scene)
+    after = detail(anchor.crispen(softer * scene, 0.25)) / detail(scene)
+    assert abs(math.log(after)) < 0.3 * abs(math.log(before))
+    untouched = softer * scene
+    assert anchor.crispen(untouched, 0.0) is untouched
+
+
+def test_a_picture_that_overflowed_is_not_remembered() -> None:
+    anchor = ColourAnchor(CPU)
+    picture = smooth_picture(16, 16)
+    anchor.learn(picture, 1.0, 0.0, control())
+    before = anchor.pull(picture * 0.5, 0.5)
+    anchor.learn(torch.full_like(picture, float("nan")), 1.0, 0.05, control(0.05))
+    assert torch.equal(anchor.pull(picture * 0.5, 0.5), before)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 from app.cli import _host_port, _parser, _size, main
 from app.live_command import choose_source
 from app.settings import Settings, SourceSettings
+from app.train_command import STAGE_NAMES
 from engine.commands import SourceChoice
-from engine.errors import CommandError
+from engine.errors import CommandError, ModelLoadError
+from engine.registry import find_model
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,7 +71,7 @@ def test_training_gets_a_real_device_and_a_real_number_of_threads(
 
     asked: dict[str, object] = {}
     monkeypatch.setitem(stages.STAGES, "flow", lambda out, **options: asked.update(options))
-    assert main(["train", "ember", "--stage", "flow", "--out", str(tmp_path)]) == 0
+    assert main(["train", "ember", "--stage", "flow", "--data", str(tmp_path)]) == 0
     assert asked["device"] in ("cpu", "cuda", "mps")
     assert isinstance(asked["threads"], int)
     assert asked["threads"] >= 1
@@ -77,3 +80,53 @@ def test_training_gets_a_real_device_and_a_real_number_of_threads(
 def test_an_unknown_training_stage_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "ember", "--stage", "nonsense"]) == 1
     assert "no stage 'nonsense'; there are scenes" in capsys.readouterr().err
+
+
+def test_help_names_every_training_stage() -> None:
+    from engine.training.ember.stages import STAGES
+
+    assert tuple(STAGES) == STAGE_NAMES
+
+
+def test_training_ends_with_a_line_of_json(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from engine.training.ember import stages
+
+    monkeypatch.setitem(stages.STAGES, "flow", lambda data, **options: None)
+    words = ["train", "ember", "--stage", "flow", "--data", str(tmp_path), "--json"]
+    assert main(words) == 0
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (report["stage"], report["data"]) == ("flow", str(tmp_path))
+
+
+def test_osc_prints_its_table_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["osc", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out.splitlines()[-1])) == {"in", "out"}
+
+
+@pytest.mark.parametrize("command", ["live", "render", "analyze", "score", "train", "osc"])
+def test_every_flag_says_what_it_means_and_what_it_is_left_alone(command: str) -> None:
+    parser = _subparser(command)
+    for action in parser._actions:
+        if action.help == argparse.SUPPRESS or isinstance(action, argparse._HelpAction):
+            continue
+        assert action.help, f"{command} {action.dest}"
+        if action.option_strings and not action.required:
+            assert "(default: " in action.help, f"{command} {action.option_strings}"
+
+
+def _subparser(command: str) -> argparse.ArgumentParser:
+    for action in _parser()._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found: argparse.ArgumentParser = action.choices[command]
+            return found
+    raise AssertionError("there are no commands")
+
+
+@pytest.mark.parametrize(("name", "hint"), [("nosuch", False), ("nul", False), ("embr", True)])
+def test_only_a_near_name_is_suggested_and_never_the_test_picture(name: str, hint: bool) -> None:
+    with pytest.raises(ModelLoadError) as caught:
+        find_model(name)
+    assert ("did you mean 'ember'?" in str(caught.value)) is hint
+    assert "null" not in str(caught.value)

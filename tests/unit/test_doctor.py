@@ -73,6 +73,10 @@ def test_no_display_is_a_fact_and_no_trouble(monkeypatch):
     finding = doctor.check_display()[0]
     assert finding.ok
     assert finding.what.startswith("none: no window")
+    assert finding.mark == "-"
+    monkeypatch.setenv("DISPLAY", ":1")
+    assert doctor.check_display()[0].mark == "ok"
+    assert doctor.Finding("torch", False, "gone").mark == "!!"
 
 
 def test_the_doctor_loads_neither_qt_nor_torch_to_begin_with():

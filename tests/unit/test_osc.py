@@ -30,7 +30,7 @@ from engine.commands import (
     TapTempo,
 )
 from engine.control.osc import OscSender, OscServer, address_page, parse_host_port
-from engine.control.osc_addresses import ADDRESSES, interpret
+from engine.control.osc_addresses import ADDRESSES, address_table, interpret
 from engine.control.osc_inbox import SPACING_S, OscInbox
 from engine.control.osc_packet import MalformedPacketError, read_datagram
 from engine.errors import CommandError, EngineError
@@ -418,3 +418,28 @@ def test_the_page_names_every_address():
         assert f"| `{address}` |" in page
     assert "`/sonolume/audio/air/hit`" in page
     assert "`/sonolume/beat`" in page
+
+
+def test_the_table_holds_every_address_with_its_range():
+    table = address_table()
+    rows = {row["address"]: row for row in table["in"]}
+    assert set(rows) == set(ADDRESSES)
+    strength = rows["/sonolume/diffusion/strength"]
+    assert (strength["low"], strength["high"]) == (0.02, 1.0)
+    assert rows["/sonolume/prompt/text"]["low"] is None
+    assert "/sonolume/beat" in {row["address"] for row in table["out"]}
+
+
+def test_what_cannot_be_obeyed_is_told_each_time_and_a_release_is_not(caplog):
+    told: list[str] = []
+    inbox = OscInbox(told.append)
+    for _ in range(2):
+        inbox.receive(osc("/sonolume/diffusion/strenght", 0.5), 0.0)
+    inbox.receive(osc("/sonolume/record", "on please"), 0.0)
+    inbox.receive(osc("/sonolume/panic/restart", 0), 0.0)
+    inbox.receive(osc("/sonolume/diffusion/strength", 7.0), 0.0)
+    assert told == [
+        *["no OSC address /sonolume/diffusion/strenght; "
+          "did you mean /sonolume/diffusion/strength?"] * 2,
+        "/sonolume/record: needs 1 or 0, got 'on please'",
+    ]  # fmt: skip

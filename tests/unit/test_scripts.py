@@ -289,7 +289,22 @@ def test_progress_is_four_lines_where_lines_cannot_move(capsys):
     progress.look_at("Installing collected packages: a, b\n")
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5
-    assert lines[0] == "  [10/40] package9==1.0"
+    assert lines[0] == "  [10/40] package9"
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("python-osc==1.10.2", "python-osc"),
+        ("lazy-loader>=0.1", "lazy-loader"),
+        ("torch==2.13.0+cpu", "torch"),
+        ("https://x.org/whl/torch-2.13.0%2Bcpu-cp311-cp311-linux.whl#sha256=1a", "torch"),
+        ("./wheels/lazy_loader-0.4-py3-none-any.whl", "lazy-loader"),
+        ("file:///tmp/antlr4-python3-runtime-4.9.3.tar.gz", "antlr4-python3-runtime"),
+    ],
+)
+def test_progress_names_the_package_as_it_is_called(word, name):
+    assert pip_install.package_name(word) == name
 
 
 class Started:

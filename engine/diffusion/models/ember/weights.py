@@ -134,8 +134,8 @@ class _Reader:
 
     def sampling(self) -> Sampling:
         """How to sample with these weights."""
-        stored = self._index.get("sampling")
         try:
+            stored = self._index["sampling"]
             return Sampling(int(stored["fresh_steps"]), float(stored["guidance"]))
         except (TypeError, KeyError, ValueError) as error:
             raise ModelLoadError(
