@@ -30,7 +30,7 @@ FIGURES = 7
 MEAN, SPREAD, DETAIL = slice(0, 3), slice(3, 6), 6
 COLOUR = slice(0, 6)
 
-LEASH = 0.08
+LEASH = 0.06
 """How far, of its home, light and colour may stray before they are held."""
 HOME_S = 10.0
 """A prompt's home is the mean of its first so many seconds."""
@@ -42,11 +42,11 @@ LOOKS = {"diffusion/guidance": 0.5, "diffusion/sharpen": 0.1}
 """Knobs that change how a scene looks, and the steps in which they give it another home."""
 LOOK_TAU_S = 3.0
 """Routes may make these knobs tremble: what counts is their mean of about this long."""
-SMOOTH_TAU_S = np.array([3.0] * 6 + [1.5])
-"""A hit may stray for a moment: what is governed is the mean of about this long, per figure."""
-CORRECTION_PER_S = 0.2
+SMOOTH_TAU_S = 1.5
+"""A hit may stray for a moment: what is governed is the mean of about this long."""
+CORRECTION_PER_S = 0.5
 """How fast a correction grows, per second and share that a figure is off its leash."""
-CORRECTION_TAU_S = 50.0
+CORRECTION_TAU_S = 20.0
 """How fast it lets go."""
 STRANGER_TAU_S = 2.0
 """The same while a prompt has no home yet: it must not inherit the corrections of another."""
@@ -109,7 +109,7 @@ class Governor:
             self._come_home(heaviest.text, figures, dt_s)
         if self._smooth is None:
             self._smooth = figures.copy()
-        self._smooth = self._smooth - np.expm1(-dt_s / SMOOTH_TAU_S) * (figures - self._smooth)
+        self._smooth = self._smooth - math.expm1(-dt_s / SMOOTH_TAU_S) * (figures - self._smooth)
         self._correct(self._smooth, prompts, dt_s)
 
     def aim(self, figures: Figures) -> Figures:

@@ -4,9 +4,6 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.first_paint import FirstPaint
-from app.main_window import run_window
-from app.settings import SettingsStore
-from tests.gui.fake_engine import FakeEngine
 
 
 def test_the_first_paint_is_told_once_and_not_before_the_widget_is_shown(
@@ -23,14 +20,3 @@ def test_the_first_paint_is_told_once_and_not_before_the_widget_is_shown(
     widget.repaint()
     qapp.processEvents()
     assert told == [True]
-
-
-def test_the_window_tells_when_it_is_on_the_screen(
-    styled: QApplication, engine: FakeEngine, store: SettingsStore
-) -> None:
-    told: list[str] = []
-    run_window(
-        engine, settings=store, list_devices=tuple, seconds=0.5,
-        painted=lambda: told.append("window"),
-    )  # fmt: skip
-    assert told == ["window"]

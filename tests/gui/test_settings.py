@@ -153,3 +153,14 @@ def test_size_rate_and_device_can_be_chosen(command: list[str]) -> None:
         options = cli._parser().parse_args([*command, *words, "--device-compute", device])
         assert (options.size, options.model_size, options.fps) == ((640, 360), (256, 256), 60.0)
         assert options.device_compute == device
+
+
+def test_the_window_tells_when_it_is_on_the_screen(
+    styled: QApplication, engine: FakeEngine, store: SettingsStore
+) -> None:
+    told: list[str] = []
+    run_window(
+        engine, settings=store, list_devices=tuple, seconds=0.5,
+        painted=lambda: told.append("window"),
+    )  # fmt: skip
+    assert told == ["window"]
