@@ -17,6 +17,8 @@ from engine.messages import Uint8
 
 FIGURES = ("luminance", "saturation", "sharpness")
 """Of `PictureFigures`: what must not drift."""
+MELTS = " -> "
+"""In the name of a window's scene: its prompts change from one to the other."""
 BURNT_SHARE = 0.25
 """A picture with more of it burnt counts as a burnt picture."""
 
@@ -67,8 +69,15 @@ def drift(windows: Sequence[Window]) -> Result:
     """Return, per figure, its first value and how far later windows are from their first.
 
     `median_percent` is of the distances, `worst_percent` has its sign: negative is lost. Both are
-    None when no window has one to compare with.
+    None when no window has one to compare with. `melting` has the same for the windows in which
+    one scene becomes another: where a mixture tips depends on what came before.
     """
+    held = [window for window in windows if MELTS not in window.scene]
+    melting = [window for window in windows if MELTS in window.scene]
+    return {**_drift(held), "melting": _drift(melting)} if melting else _drift(held)
+
+
+def _drift(windows: Sequence[Window]) -> Result:
     firsts: dict[str, Window] = {}
     compared: list[tuple[Window, Window]] = []
     for window in windows:

@@ -17,7 +17,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.bench.area import BenchRequest, Result
-from engine.bench.drift import FIGURES, Stillness, Window, burning, drift, growth_mb_per_hour
+from engine.bench.drift import (
+    FIGURES,
+    MELTS,
+    Stillness,
+    Window,
+    burning,
+    drift,
+    growth_mb_per_hour,
+)
 from engine.bench.picture_figures import picture_figures
 from engine.bench.show import Show
 from engine.errors import LimitError
@@ -89,7 +97,7 @@ def plan_loop(prompts: Sequence[str], seconds: float, window_s: float) -> LoopPl
     scenes = [prompts[0]] * held
     for step in range(count - held):
         here, after = prompts[step // 2 % len(prompts)], prompts[(step // 2 + 1) % len(prompts)]
-        scenes.append(f"{here} -> {after}" if step % 2 else here)
+        scenes.append(f"{here}{MELTS}{after}" if step % 2 else here)
     return LoopPlan(tuple(scenes), held, window_s)
 
 

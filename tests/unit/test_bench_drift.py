@@ -66,6 +66,17 @@ def test_a_scene_that_never_comes_back_is_not_called_stable() -> None:
     assert luminance["worst_percent"] is None
 
 
+def test_windows_in_which_scenes_melt_are_told_apart() -> None:
+    windows = [
+        window("sea", 0.0, 0.20), window("sea -> sun", 10.0, 0.30), window("sea", 20.0, 0.21),
+        window("sea -> sun", 30.0, 0.60),
+    ]  # fmt: skip
+    found = drift(windows)
+    assert (found["compared"], found["luminance"]["worst_percent"]) == (1, 5.0)
+    melting = found["melting"]
+    assert (melting["compared"], melting["luminance"]["worst_percent"]) == (1, 100.0)
+
+
 def test_burnt_pictures_are_counted_and_the_worst_is_told() -> None:
     found = burning([window("sea", 0.0, 0.2), window("sea", 10.0, 0.9, burnt=0.6)])
     assert found == {"burnt_share": 0.3, "burnt_worst": 0.6, "burnt": 2}

@@ -9,39 +9,51 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from engine.diffusion.models.ember.text import TextConfig
 from engine.diffusion.models.ember.weights import load_ember, read_word_table
-from engine.diffusion.models.ember.word_table import split_words
+from engine.diffusion.models.ember.word_table import WordTable, split_words
 from engine.errors import TrainingError
 from engine.training.ember.autoencoder import FirstNorm, moments, picture_loss, warp
+from engine.training.ember.carry_over import start_from, turn_between
 from engine.training.ember.checkpoint import load_checkpoint, save_checkpoint
 from engine.training.ember.dataset import CropSource, open_pictures, paint_file
 from engine.training.ember.distill import DistillPlan, DistillTrainer, lesson_guidance
-from engine.training.ember.flow import FlowPlan, FlowTrainer, integrate, learning_rate, sample_t
+from engine.training.ember.flow import (
+    FlowPlan,
+    FlowTrainer,
+    integrate,
+    learning_rate,
+    sample_t,
+)
 from engine.training.ember.latents import LatentFile, LatentSource
 from engine.training.ember.metrics import CsvLog, contact_sheet, psnr_db
+from engine.training.ember.repertoire import kind_of, repertoire
 from engine.training.ember.scenes.catalogue import SCENES
-from engine.training.ember.stages import (
-    HELD_BACK,
-    STAGES,
-    caption_words,
-    export_ember,
-    trained_scenes,
-)
+from engine.training.ember.stages import STAGES, caption_words, export_ember
 from engine.training.ember.text_table import PACKAGE, unpack_encoder
 
 _WORDS = ("sunset", "sea", "aurora", "waves", "storm", "over", "the")
 
 
-def _write_table(folder: Path) -> None:
+_FILLERS = tuple(f"filler{n}" for n in range(400))
+
+
+def _write_table(folder: Path, turn: NDArray[np.float64] | None = None) -> None:
+    """Random vectors, the same every time but for the `turn` of their axes."""
     folder.mkdir(parents=True)
+    words = (*_WORDS, *_FILLERS)
     rng = np.random.default_rng(0)
-    vectors = rng.integers(-127, 128, (len(_WORDS), TextConfig().word_width)).astype(np.int8)
-    weights = np.ones(len(_WORDS), np.float16)
-    save_file({"vectors": vectors, "weights": weights}, folder / "word_table.safetensors")
-    (folder / "vocab.txt").write_text("\n".join(_WORDS) + "\n")
+    vectors = rng.standard_normal((len(words), TextConfig().word_width))
+    if turn is not None:
+        vectors = vectors @ turn
+    peak = np.abs(vectors).max(axis=1, keepdims=True)
+    levels = np.round(127 * vectors / peak).astype(np.int8)
+    weights = np.ones(len(words), np.float16)
+    save_file({"vectors": levels, "weights": weights}, folder / "word_table.safetensors")
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
     config = {"known_words": list(_WORDS), "known_similarity": 0.45}
     (folder / "word_table.json").write_text(json.dumps(config))
 
@@ -116,11 +128,48 @@ def test_exported_latents_have_the_statistics_of_training(trained: Path) -> None
     assert config["latents_mean"] == pytest.approx(expected)
 
 
-def test_known_words_come_from_the_trained_scenes_only() -> None:
-    words = caption_words(trained_scenes(), seed=0, per_scene=60)
-    assert {"sunset", "sea", "aurora"} <= set(words)
-    assert not {scene.name for scene in trained_scenes()} & HELD_BACK
-    assert set(SCENES) >= HELD_BACK
+def test_the_words_of_captions_name_scenes_styles_and_what_lies_between() -> None:
+    words = caption_words(list(repertoire().values()), seed=0, per_scene=20)
+    assert {"sunset", "aurora", "dog", "watercolour", "above", "whale"} <= set(words)
+
+
+def test_the_painted_files_hold_every_kind_and_all_of_it_is_taught(trained: Path) -> None:
+    files = open_pictures(trained / "pictures")
+    assert {kind_of(file.scene) for file in files} == {"plain", "styled", "composed"}
+    assert {file.scene for file in files} <= set(repertoire())
+    sheets = {path.name for path in (trained / "sheets").glob("*.png")}
+    assert {"scenes.png", "styles.png", "compositions.png"} <= sheets
+
+
+def test_a_run_that_starts_from_an_earlier_one_reads_words_as_that_did(tmp_path: Path) -> None:
+    earlier = _trainer(tmp_path, FlowPlan(1, batch=4, halved_until=0))
+    for _ in range(4):
+        earlier.step(0.5)
+    earlier.save(tmp_path / "flow.safetensors")
+    width = TextConfig().word_width
+    turn = np.linalg.qr(np.random.default_rng(1).standard_normal((width, width)))[0]
+    _write_table(tmp_path / "new" / "text", turn)
+    later = _trainer(tmp_path / "new", FlowPlan(1, batch=4))
+    prompts = ["sunset over the sea", "aurora"]
+    read = [trainer.averaged().text.encode(prompts).pooled for trainer in (earlier, later)]
+    assert (read[0] - read[1]).abs().max() > 0.5
+    start_from(later, tmp_path)
+    turned = later.averaged().text.encode(prompts).pooled
+    torch.testing.assert_close(turned, read[0], atol=0.05, rtol=0.05)
+    assert (read[0][0] - read[0][1]).abs().max() > 0.5
+    for key, value in earlier.averaged().unet.state_dict().items():
+        torch.testing.assert_close(later.averaged().unet.state_dict()[key], value)
+    assert later.state.step == 0
+
+
+def test_an_earlier_run_with_other_words_is_refused(tmp_path: Path) -> None:
+    vectors = np.eye(4, dtype=np.int8)
+    tables = [
+        WordTable([f"{letter}{n}" for n in range(4)], vectors, np.ones(4, np.float32), (), 0.4)
+        for letter in "ab"
+    ]
+    with pytest.raises(TrainingError, match="0 words"):
+        turn_between(*tables)
 
 
 def test_a_stage_without_its_predecessor_says_which_one(tmp_path: Path) -> None:

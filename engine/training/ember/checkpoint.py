@@ -59,6 +59,12 @@ class TrainState:
             [self.average[key] for key in current], list(current.values()), 1 - keep
         )
 
+    @torch.no_grad()
+    def take_average(self) -> None:
+        """Let the average be the network as it is, as after loading other weights."""
+        for key, value in _floats(self.network).items():
+            self.average[key].copy_(value)
+
     def averaged_state(self) -> dict[str, Tensor]:
         """State dictionary of the network with averaged weights."""
         return dict(self.network.state_dict()) | self.average

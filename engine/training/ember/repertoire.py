@@ -15,10 +15,11 @@ SHARES: dict[Kind, float] = {"plain": 0.62, "styled": 0.18, "composed": 0.2}
 """Of the pictures that are trained on, how many are of each kind."""
 
 PICTURES: dict[Kind, dict[str, int]] = {
+    "plain": {"square": 240, "wide": 24, "tall": 24},
     "styled": {"square": 60, "wide": 12, "tall": 12},
     "composed": {"square": 36, "wide": 12, "tall": 12},
 }
-"""Pictures per file of the kinds beyond plain scenes, by shape."""
+"""Pictures per file, by kind and shape."""
 
 
 def repertoire() -> dict[str, Scene]:

