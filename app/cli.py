@@ -15,6 +15,7 @@ from pathlib import Path
 
 from app.train_command import STAGE_NAMES
 from engine.errors import EngineError
+from engine.registry import RUNNER_NAMES
 
 COMPUTE_DEVICES = ("auto", "cpu", "cuda", "mps")
 INTERRUPTED = 130
@@ -169,6 +170,7 @@ def _add_picture(parser: argparse.ArgumentParser) -> None:
         help="output frames per second, 1 to 240 (default: 30)",
     )
     _add_device(parser)
+    _add_runner(parser)
     _add_json(parser)
 
 
@@ -178,6 +180,17 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
         choices=COMPUTE_DEVICES,
         default="auto",
         help="what computes the networks (default: auto, a GPU if there is one)",
+    )
+
+
+def _add_runner(parser: argparse.ArgumentParser, *more: str) -> None:
+    names = (*more, *RUNNER_NAMES)
+    parser.add_argument(
+        "--runner",
+        choices=names,
+        default=names[0],
+        help="what executes the networks: torch itself, its compiler, or another runtime "
+        f"installed beside (default: {names[0]})",
     )
 
 
@@ -323,7 +336,7 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--dtype",
-        choices=("auto", "float32", "bfloat16"),
+        choices=("auto", "float32", "bfloat16", "int8"),
         default="auto",
         help="numbers the networks compute in (default: auto, what suits the device)",
     )
@@ -412,6 +425,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="ember: from prompt to prompt in 60 pictures: does it jump?",
     )
+    _add_runner(parser, "all")
     parser.add_argument("--model", help="for --loop and --morph: another model than ember")
     parser.add_argument(
         "--size", type=_size, default=(512, 512), metavar="WxH", help="for --loop and --morph"

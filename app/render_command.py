@@ -87,6 +87,7 @@ def _settings(options: argparse.Namespace) -> ExportSettings:
         device_compute=options.device_compute,
         dtype=options.dtype,
         threads=options.threads,
+        runner=options.runner,
     )
 
 

@@ -17,6 +17,9 @@ from typing import Any
 from engine.errors import ModelLoadError
 
 DEFAULT_MODEL = "ember"
+RUNNER_NAMES = ("eager", "compile", "openvino", "onnx")
+"""What can execute networks (`engine.diffusion.runners`); named here, where no torch is needed."""
+DEFAULT_RUNNER = RUNNER_NAMES[0]
 ENTRY_POINT_GROUP = "sonolume.models"
 
 
@@ -32,9 +35,11 @@ class ModelRequest:
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `mps`."""
     dtype: str = "auto"
-    """`auto`, `float32`, `bfloat16` or `float16`."""
+    """`auto`, `float32`, `bfloat16`, `float16` or `int8`."""
     threads: int = 0
     """CPU threads of the networks; 0 for all cores."""
+    runner: str = DEFAULT_RUNNER
+    """What executes the networks: `eager`, `compile`, `openvino` or `onnx`."""
 
 
 @dataclass(frozen=True, slots=True)

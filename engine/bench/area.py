@@ -17,6 +17,8 @@ class BenchRequest:
     seconds: float = 20.0
     """Length of the live runs."""
     device_compute: str = "auto"
+    runner: str = "all"
+    """Ember: measure the speed of this runner, or of all beside each other."""
     loop_s: float | None = None
     """Ember: measure so many seconds of feedback instead of speed."""
     morph: bool = False

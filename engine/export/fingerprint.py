@@ -38,6 +38,7 @@ def fingerprint(settings: ExportSettings, preset: Preset) -> dict[str, str]:
         "--device-compute": settings.device_compute,
         "--dtype": settings.dtype,
         "--threads": str(settings.threads),
+        "--runner": settings.runner,
     }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from engine.messages import ControlState, Float32, Picture, Uint8, freeze
 from engine.modulation.stage import Modulation
 from engine.presets import Preset, PromptScene, load_preset
 from engine.protocols import ImageModel
-from engine.registry import ModelRequest, find_model, load_factory
+from engine.registry import DEFAULT_RUNNER, ModelRequest, find_model, load_factory
 from engine.sinks.audio_offset import measure_audio_offset_ms
 from engine.sinks.recorder import check_movie
 
@@ -148,7 +148,7 @@ class _Export:
             x_realtime=(done - first) / self._settings.fps / spent_s,
             # Measuring takes seconds, which who interrupts does not have.
             audio_offset_ms=self._audio_offset_ms(path) if done == self._total else None,
-            runner="eager",
+            runner=self._numbers["runner"],
             dtype=self._numbers["dtype"],
             threads=self._numbers["threads"],
             finished=done == self._total,
@@ -336,6 +336,7 @@ class _Export:
             settings.device_compute,
             settings.dtype,
             settings.threads,
+            settings.runner,
         )
         model: ImageModel = load_factory(find_model(settings.model))(request)
         self._numbers = _number_format(model)
@@ -363,10 +364,11 @@ def _number_format(model: ImageModel) -> dict[str, Any]:
     """Return where and in which numbers a model computes."""
     bundle = getattr(model, "bundle", None)
     if bundle is None:
-        return {"device": "cpu", "dtype": "uint8", "threads": 1}
+        return {"runner": DEFAULT_RUNNER, "device": "cpu", "dtype": "uint8", "threads": 1}
     import torch
 
     return {
+        "runner": getattr(bundle, "runner", DEFAULT_RUNNER),
         "device": str(bundle.device),
         "dtype": str(bundle.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),

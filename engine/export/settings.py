@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.errors import SinkError
 from engine.presets import DEFAULT_PRESET
-from engine.registry import DEFAULT_MODEL, find_model
+from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, find_model
 from engine.runtime import limits
 
 
@@ -37,6 +37,8 @@ class ExportSettings:
     device_compute: str = "auto"
     dtype: str = "auto"
     threads: int = 0
+    runner: str = DEFAULT_RUNNER
+    """What executes the networks, see `engine.diffusion.runners`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine import commands as cmd
 from engine.presets import DEFAULT_PRESET
-from engine.registry import DEFAULT_MODEL
+from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class EngineConfig:
     model_height: int = 0
     fps: float = 30.0
     device_compute: str = "auto"
+    runner: str = DEFAULT_RUNNER
+    """What executes the networks of the model, where it knows others than eager torch."""
     seed: int | None = None
     record: Path | None = None
     audible: bool = True

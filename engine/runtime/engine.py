@@ -30,7 +30,7 @@ from engine.messages import (
 from engine.modulation.stage import Modulation
 from engine.presets import Preset, load_preset
 from engine.protocols import AudioSource, ImageModel, Transport
-from engine.registry import DEFAULT_MODEL, ModelRequest, find_model, load_factory
+from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, ModelRequest, find_model, load_factory
 from engine.runtime import limits
 from engine.runtime.config import EngineConfig
 from engine.runtime.listening import open_missing_source, open_source, operate
@@ -94,7 +94,10 @@ class Engine:
             self._modulation.apply(cmd.SetParam("diffusion/seed", float(config.seed)))
         self._composer = Composer(config.width, config.height, first_still(config.still))
         self._diffusion = DiffusionLoop(
-            self._controls, self._pictures, self._clock, self._brush(DEFAULT_MODEL, "auto")
+            self._controls,
+            self._pictures,
+            self._clock,
+            self._brush(DEFAULT_MODEL, "auto", DEFAULT_RUNNER),
         )
         self._recordings = Recordings(config.width, config.height, config.fps)
         self.logged = ""
@@ -356,13 +359,14 @@ class Engine:
     def _open_missing_source(self, choice: cmd.SourceChoice) -> AudioSource:
         return open_missing_source(choice, self._clock)
 
-    def _brush(self, name: str, device: str = "") -> Brush:
+    def _brush(self, name: str, device: str = "", runner: str = "") -> Brush:
         config = self.config
         request = ModelRequest(
             name,
             config.model_width or config.width,
             config.model_height or config.height,
             device or config.device_compute,
+            runner=runner or config.runner,
         )
 
         def open_model() -> ImageModel:

@@ -10,10 +10,10 @@ import torch
 
 from engine.diffusion.device import choose_device, choose_dtype, set_threads
 from engine.diffusion.feedback import FeedbackModel
-from engine.diffusion.models.ember.bundle import EmberBundle
+from engine.diffusion.models.ember.bundle import open_ember_folder
 from engine.diffusion.models.stable_diffusion import StableDiffusionBundle
 from engine.errors import ModelLoadError
-from engine.registry import ModelRequest
+from engine.registry import DEFAULT_RUNNER, ModelRequest
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +32,15 @@ def open_checkpoint(request: ModelRequest) -> FeedbackModel:
     """Open a folder or hub id in diffusers layout. Raises `ModelLoadError`."""
     folder = checkpoint_folder(request.name)
     family = checkpoint_family(folder)
+    if family == "ember":
+        return open_ember_folder(folder, request)
+    if request.runner != DEFAULT_RUNNER:
+        raise ModelLoadError(
+            f"{request.name[:120]} runs eagerly only: the runner {request.runner} is ember's"
+        )
     device = choose_device(request.device)
     if device.type == "cpu":
         set_threads(request.threads)
-    if family == "ember":
-        dtype = choose_dtype(request.dtype, device, half_on_cpu=True)
-        return FeedbackModel(EmberBundle(folder, device, dtype), request.width, request.height)
     dtype = choose_dtype(request.dtype, device, half_on_cpu=True)
     bundle = StableDiffusionBundle(folder, device, dtype, xl=family == "sdxl")
     return FeedbackModel(bundle, request.width, request.height)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,22 +10,55 @@ import torch
 from torch import Tensor
 
 from engine.diffusion.bundle import PromptEmbedding, SizeRule
-from engine.diffusion.device import choose_device, choose_dtype, set_threads
 from engine.diffusion.feedback import FeedbackModel
 from engine.diffusion.models.ember.autoencoder import LATENT_CHANNELS, PIXELS_PER_LATENT
+from engine.diffusion.models.ember.calibration import quantised_ember
+from engine.diffusion.models.ember.text import TextEncoder
 from engine.diffusion.models.ember.unet import LATENT_MULTIPLE
-from engine.diffusion.models.ember.weights import EmberNetworks, load_ember
+from engine.diffusion.models.ember.weights import Sampling, load_ember
+from engine.diffusion.runners.runner import Runner, ShapedNetwork, open_runner
 from engine.registry import ModelRequest
 
 
-class EmberBundle:
-    """Ember's networks: rectified flow x_t = (1 - t) x_0 + t n with t = strength."""
+@dataclass(frozen=True, slots=True)
+class _Networks:
+    """What the bundle calls. The text encoder is small and seldom called: always eager."""
 
-    def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
-        self._networks: EmberNetworks | None = load_ember(folder, device, dtype)
-        self._device = device
-        self._dtype = dtype
+    encoder: ShapedNetwork
+    decoder: ShapedNetwork
+    unet: ShapedNetwork
+    text: TextEncoder
+    sampling: Sampling
+
+
+class EmberBundle:
+    """Ember's networks: rectified flow x_t = (1 - t) x_0 + t n with t = strength.
+
+    With a runner other than eager, the answers of `encode` and `decode` are overwritten by their
+    next ones.
+    """
+
+    def __init__(self, folder: Path, runner: Runner) -> None:
+        loaded = load_ember(folder, runner.device, runner.weights_dtype)
+        if runner.dtype is torch.int8:
+            loaded = quantised_ember(loaded)
+        self._networks: _Networks | None = _Networks(
+            ShapedNetwork(runner, loaded.encoder),
+            ShapedNetwork(runner, loaded.decoder),
+            ShapedNetwork(runner, loaded.unet),
+            loaded.text,
+            loaded.sampling,
+        )
+        self._runner = runner
         self._empty: PromptEmbedding | None = None
+
+    def prepare(self, width: int, height: int) -> None:
+        """Have every network ready for pictures of one size, so that none is prepared on stage."""
+        noise = torch.zeros(self.latent_shape(width, height), device=self.device)
+        prompt = self.encode_prompt("")
+        for guidance in (1.0, 2.0):
+            self.denoised(noise, 1.0, prompt, guidance)
+        self.encode(self.decode(noise))
 
     @property
     def name(self) -> str:
@@ -34,12 +68,17 @@ class EmberBundle:
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self._device
+        return self._runner.device
 
     @property
     def dtype(self) -> torch.dtype:
         """Number format of the convolutional networks; text stays float32."""
-        return self._dtype
+        return self._runner.dtype
+
+    @property
+    def runner(self) -> str:
+        """What executes the convolutional networks."""
+        return self._runner.name
 
     @property
     def size_rule(self) -> SizeRule:
@@ -71,13 +110,11 @@ class EmberBundle:
 
     def encode(self, pixels: Tensor) -> Tensor:
         """`(1, 3, h, w)` in [-1, 1] -> latent, float32."""
-        latent: Tensor = self._open.encoder(self._in(pixels))
-        return latent.float()
+        return self._open.encoder(pixels)
 
     def decode(self, latent: Tensor) -> Tensor:
         """Latent -> `(1, 3, h, w)` float32."""
-        pixels: Tensor = self._open.decoder(self._in(latent))
-        return pixels.float()
+        return self._open.decoder(latent)
 
     def noised(self, latent: Tensor, noise: Tensor, strength: float) -> Tensor:
         """x_t = (1 - t) x_0 + t n."""
@@ -106,18 +143,14 @@ class EmberBundle:
         self._networks = None
 
     @property
-    def _open(self) -> EmberNetworks:
+    def _open(self) -> _Networks:
         assert self._networks is not None, "the bundle is closed"
         return self._networks
 
     def _velocity(self, noisy: Tensor, strength: float, prompt: PromptEmbedding) -> Tensor:
         assert prompt.pooled is not None
-        t = torch.full((noisy.shape[0],), strength, device=self._device)
-        velocity: Tensor = self._open.unet(self._in(noisy), t, prompt.tokens, prompt.pooled)
-        return velocity.float()
-
-    def _in(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self._dtype).contiguous(memory_format=torch.channels_last)
+        t = torch.full((noisy.shape[0],), strength, device=self.device)
+        return self._open.unet(noisy, t, prompt.tokens, prompt.pooled)
 
 
 def ember_folder() -> Path:
@@ -125,12 +158,18 @@ def ember_folder() -> Path:
     return Path(str(files("resources") / "ember"))
 
 
-@torch.inference_mode()
 def open_ember(request: ModelRequest) -> FeedbackModel:
     """Load the shipped ember, or another ember folder given by path. Diffusion thread only."""
-    device = choose_device(request.device)
-    if device.type == "cpu":
-        set_threads(request.threads)
-    dtype = choose_dtype(request.dtype, device, half_on_cpu=True)
     folder = ember_folder() if request.name == "ember" else Path(request.name)
-    return FeedbackModel(EmberBundle(folder, device, dtype), request.width, request.height)
+    return open_ember_folder(folder, request)
+
+
+@torch.inference_mode()
+def open_ember_folder(folder: Path, request: ModelRequest) -> FeedbackModel:
+    """Load ember weights from `folder`, whatever the request's name. Diffusion thread only."""
+    runner = open_runner(request)
+    bundle = EmberBundle(folder, runner)
+    model = FeedbackModel(bundle, request.width, request.height)
+    if runner.static:
+        bundle.prepare(model.width, model.height)
+    return model
