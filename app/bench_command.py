@@ -19,8 +19,10 @@ def run(options: argparse.Namespace) -> int:
     """Run one area, or each area in a process of its own so that none warms another up."""
     if options.area is not None and options.area not in AREAS:
         raise CommandError(f"no benchmark {options.area!r}; there are {', '.join(AREAS)}")
-    if options.area != "ember" and (options.loop is not None or options.morph):
-        raise CommandError("--loop and --morph belong to ember: sonolume bench ember --loop 10m")
+    if options.area != "ember" and (options.loop is not None or options.morph or options.quality):
+        raise CommandError(
+            "--loop, --morph and --quality belong to ember: sonolume bench ember --loop 10m"
+        )
     if options.area not in (None, "ember") and options.runner != "all":
         raise CommandError("--runner belongs to ember: sonolume bench ember --runner openvino")
     check_seconds(options.seconds)
@@ -43,6 +45,7 @@ def _request(options: argparse.Namespace) -> BenchRequest:
     return BenchRequest(
         seconds=options.seconds, device_compute=options.device_compute, loop_s=options.loop,
         morph=options.morph, model=options.model or DEFAULT_MODEL, runner=options.runner,
+        quality=options.quality, pictures=options.pictures, sheets=options.sheets,
         size=options.size, ai_fps=options.ai_fps,
     )  # fmt: skip
 

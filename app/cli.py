@@ -425,10 +425,32 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="ember: from prompt to prompt in 60 pictures: does it jump?",
     )
-    _add_runner(parser, "all")
-    parser.add_argument("--model", help="for --loop and --morph: another model than ember")
     parser.add_argument(
-        "--size", type=_size, default=(512, 512), metavar="WxH", help="for --loop and --morph"
+        "--quality",
+        action="store_true",
+        help="ember: what an independent judge sees in pictures of 1, 2 and 4 calls",
+    )
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=8,
+        metavar="N",
+        help="for --quality: pictures per scene and per style, at least 4 (default: 8)",
+    )
+    parser.add_argument(
+        "--sheets",
+        type=Path,
+        metavar="DIR",
+        help="for --quality: write contact sheets there (default: none)",
+    )
+    _add_runner(parser, "all")
+    parser.add_argument("--model", help="for --loop, --morph, --quality: another than ember")
+    parser.add_argument(
+        "--size",
+        type=_size,
+        default=(512, 512),
+        metavar="WxH",
+        help="for --loop, --morph, --quality",
     )
     parser.add_argument(
         "--ai-fps",

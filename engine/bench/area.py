@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 Result = dict[str, object]
 """`name` and its figures."""
@@ -23,10 +24,16 @@ class BenchRequest:
     """Ember: measure so many seconds of feedback instead of speed."""
     morph: bool = False
     """Ember: measure morphs instead of speed."""
+    quality: bool = False
+    """Ember: measure what the judge sees instead of speed."""
+    pictures: int = 8
+    """Per scene and per style, for the judge."""
+    sheets: Path | None = None
+    """Folder for contact sheets of what the judge saw."""
     model: str = "ember"
-    """Which model loops and morphs."""
+    """Which model loops, morphs and is judged."""
     size: tuple[int, int] = (512, 512)
-    """Of the pictures of loop and morph."""
+    """Of the pictures of loop, morph and quality."""
     ai_fps: float = 20.0
     """Pictures per second of music in loop and morph."""
 
