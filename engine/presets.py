@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -164,7 +165,17 @@ def parse_preset(text: str, file_name: str) -> Preset:
         # A misspelt key is also a missing one: naming the unknown word helps more.
         first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"])
-        raise PresetError(f"{file_name}: {key}: {_plain_words(first)}") from error
+        named = [str(part) for part in first["loc"][-1:]] + re.findall("'([^']+)'", first["msg"])
+        where = next(filter(None, (_line_of(text, name) for name in named)), "")
+        raise PresetError(f"{file_name}{where}: {key}: {_plain_words(first)}") from error
+
+
+def _line_of(text: str, word: str) -> str:
+    """Return ", line N" where one line only has the key or value, for TOML keeps no places."""
+    key = re.escape(word)
+    pattern = re.compile(rf"""\s*["']?{key}["']?\s*=|[^#]*=\s*["']{key}["']""")
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)]
+    return f", line {lines[0]}" if len(lines) == 1 else ""
 
 
 def with_changes(preset: Preset, values: Mapping[str, float], texts: Sequence[str]) -> Preset:

@@ -50,8 +50,16 @@ def test_the_example_of_the_design_is_read():
 @pytest.mark.parametrize(
     ("old", "new", "parts"),
     [
-        ('"diffusion/strength"', '"diffusion/strenght"', ["params", "'diffusion/strength'"]),
-        ('"low.hit"', '"low.hits"', ["routes.0.source", "did you mean 'low.hit'"]),
+        (
+            '"diffusion/strength"',
+            '"diffusion/strenght"',
+            ["bad.toml, line ", "params", "'diffusion/strength'"],
+        ),
+        (
+            '"low.hit"',
+            '"low.hits"',
+            ["bad.toml, line ", "routes.0.source", "did you mean 'low.hit'"],
+        ),
         ('"motion/zoom"', '"motion/zoon"', ["routes.0.target", "did you mean 'motion/zoom'"]),
         ('"motion/zoom"', '"audio/gain"', ["may not be driven"]),
         ("amount = 0.6", "amount = 0.6\natack_ms = 9", ["atack_ms", "did you mean 'attack_ms'"]),

@@ -94,7 +94,8 @@ def _fetch(hub_id: str) -> Path:
             )
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0][:120] if str(error) else type(error).__name__
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first.removeprefix("Got: ")[:120]
         raise ModelLoadError(
             f"{hub_id} is not on this machine and cannot be fetched ({reason}): "
             "check the id and the network, or give a folder"

@@ -251,7 +251,7 @@ def _chosen_attributes(
             told.append((attribute, _pick(rng, words)))
         elif not terse and draw < _eagerness(attribute):
             found.append((attribute, _pick(rng, words)))
-    order = rng.permutation(len(found))[: 4 - len(told)]
+    order = rng.permutation(len(found))[: max(0, 4 - len(told))]
     spoken = [*told, *(found[i] for i in order)]
     return [spoken[i] for i in rng.permutation(len(spoken))]
 

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from engine.training.ember.foregrounds import air, canvas_of
 from engine.training.ember.scenes import fields, palettes
-from engine.training.ember.scenes.birds import _bird_shape
-from engine.training.ember.scenes.creatures import _jelly, _whale_shape
-from engine.training.ember.scenes.helicopter import _helicopter
+from engine.training.ember.scenes.birds import bird_shape
+from engine.training.ember.scenes.creatures import jelly_shape, whale_shape
+from engine.training.ember.scenes.helicopter import helicopter_shape
 from engine.training.ember.scenes.main_colour import main_colour
-from engine.training.ember.scenes.objects import _balloon
+from engine.training.ember.scenes.objects import balloon_shape
 from engine.training.ember.scenes.stamp import stamp
 
 
@@ -50,7 +50,7 @@ def jellyfish(light: Tensor, colour: Tensor, generator: torch.Generator) -> Tens
         lean = fields.uniform(generator, batch, -0.5, 0.5)
         mood = fields.draw(generator, batch, 3, 1)
         power = torch.full_like(jx, 0.75 + 0.35 * far)
-        light = _jelly(light, (x, y), (jx, jy, size, lean), mood, power, (own, turn))
+        light = jelly_shape(light, (x, y), (jx, jy, size, lean), mood, power, (own, turn))
     return light
 
 
@@ -71,7 +71,7 @@ def balloons(light: Tensor, colour: Tensor, generator: torch.Generator) -> Tenso
         cloth = palettes.shade(own, turn=turn) * level
         shown = torch.ones_like(bx)
         haze = 0.3 * (1.0 - far)
-        light = _balloon(
+        light = balloon_shape(
             generator, light, ((x - bx) / scale, (y - by) / scale), (cloth, warm), shown, sun, haze
         )
     return light
@@ -102,7 +102,7 @@ def birds(light: Tensor, colour: Tensor, generator: torch.Generator) -> Tensor:
         ) -> Tensor:
             ox, oy, big, tilt, wing = (figure[which] for figure in place)
             u, v = fields.rotate((px - ox) / big, (py - oy) / big, tilt)
-            shape = _bird_shape(u, v, wing, 0.02 / big)
+            shape = bird_shape(u, v, wing, 0.02 / big)
             return fields.over(patch, palettes.tint(tone[which]), shape)
 
         light = stamp(light, (x, y), (bx, by), 1.2 * scale, fly)
@@ -121,7 +121,7 @@ def helicopter(light: Tensor, colour: Tensor, generator: torch.Generator) -> Ten
     facing = torch.sign(fields.uniform(generator, batch, -1.0, 1.0))
     lean = fields.uniform(generator, batch, -0.22, -0.02)
     lamp = torch.ones_like(hx)
-    return _helicopter(light, (x, y), (hx, hy, size, facing, lean), (sky[:, 4], warm), lamp)
+    return helicopter_shape(light, (x, y), (hx, hy, size, facing, lean), (sky[:, 4], warm), lamp)
 
 
 def whale_window(light: Tensor, filling: Tensor, generator: torch.Generator) -> Tensor:
@@ -141,4 +141,4 @@ def _whale(
     wy = fields.uniform(generator, batch, 0.05, 0.4)
     lean = fields.uniform(generator, batch, -0.3, 0.45)
     u, v = fields.rotate((x - wx) * facing / size, (y - wy) / size, lean)
-    return _whale_shape(u, v, fields.uniform(generator, batch, -0.25, 0.35))
+    return whale_shape(u, v, fields.uniform(generator, batch, -0.25, 0.35))

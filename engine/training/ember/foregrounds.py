@@ -13,12 +13,17 @@ from torch import Tensor
 
 from engine.training.ember.scenes import fields, palettes
 from engine.training.ember.scenes.city import NIGHTS, buildings
-from engine.training.ember.scenes.coast import _beams, _tower
-from engine.training.ember.scenes.fire import FLAMES, _logs, _sparks, flame
-from engine.training.ember.scenes.journeys import _ship
+from engine.training.ember.scenes.coast import lamp_beams, lamp_tower
+from engine.training.ember.scenes.fire import FLAMES, fire_logs, fire_sparks, flame
+from engine.training.ember.scenes.journeys import ship_shape
 from engine.training.ember.scenes.land import pines
-from engine.training.ember.scenes.plants import TREES, _tree
-from engine.training.ember.scenes.strongholds import _building, _castle, _church, _hill
+from engine.training.ember.scenes.plants import TREES, tree_shape
+from engine.training.ember.scenes.strongholds import (
+    castle_shape,
+    church_shape,
+    lit_building,
+    stronghold_hill,
+)
 from engine.training.ember.scenes.water import surface
 
 
@@ -70,11 +75,11 @@ def lighthouse(light: Tensor, colour: Tensor, generator: torch.Generator) -> Ten
     tall = fields.uniform(generator, batch, 0.6, 0.78)
     rock = horizon + 0.14
     up = y - rock - tall
-    beams = _beams(generator, aside, up, fields.uniform(generator, batch, 0.4, 0.9))
+    beams = lamp_beams(generator, aside, up, fields.uniform(generator, batch, 0.4, 0.9))
     light = light + palettes.paint_flat(stops[:, 0], beams)
     lit = stops.clone()
     lit[:, 1:3] = 0.5 * stops[:, 1:3] + 0.12
-    light = _tower(generator, light, aside, y, rock, tall, lit)
+    light = lamp_tower(generator, light, aside, y, rock, tall, lit)
     lamp = fields.sdf_circle(aside, up, 0.0)
     shine = 4.0 * fields.fill(lamp - 0.022, 0.02) + 0.8 * fields.glow(lamp, 0.1)
     return _water(light + palettes.paint_flat(stops[:, 0], shine), generator, horizon, 0.5)
@@ -109,7 +114,7 @@ def tree(light: Tensor, colour: Tensor, generator: torch.Generator) -> Tensor:
     cast = sky[:, 2] / sky[:, 2].mean(1, keepdim=True).clamp(min=1e-3)
     stops = stops * (0.75 + 0.25 * cast.clamp(max=2.0)).unsqueeze(1)
     tall = fields.uniform(generator, batch, 0.85, 1.12)
-    return _tree(generator, light, x, y, (root_x, root_y, hill), tall, stops, bright)
+    return tree_shape(generator, light, x, y, (root_x, root_y, hill), tall, stops, bright)
 
 
 def city(light: Tensor, colour: Tensor, generator: torch.Generator) -> Tensor:
@@ -234,7 +239,7 @@ def ship(light: Tensor, colour: Tensor, generator: torch.Generator) -> Tensor:
     lean = 0.06 * facing
     sails = stops.clone()
     sails[:, 1:3] = 0.55 * stops[:, 1:3] + 0.6 * stops[:, :1] + 0.06
-    light = _ship(
+    light = ship_shape(
         light, (x, canvas_of(light)[1]), (sx, horizon - 0.03, size, facing, lean), sails, sx
     )
     return _water(light, generator, horizon, 0.5)
@@ -253,14 +258,14 @@ def campfire(light: Tensor, colour: Tensor, generator: torch.Generator) -> Tenso
     near = fields.glow(fields.sdf_circle(x * 0.75, (y - base) * 1.6, 0.0), 0.6)
     floor = palettes.tint(sky[:, 4]) * 0.6 + palettes.paint_flat(stops[:, 2], 0.4 * near)
     light = fields.over(light, floor, wood)
-    light = _logs(generator, light, x, y, base, stops)
+    light = fire_logs(generator, light, x, y, base, stops)
     wild = fields.uniform(generator, batch, 0.4, 1.0)
     heat = flame(generator, x, y, base=base + 0.02, tall=tall, wide=0.2 + 0.16 * tall, wild=wild)
     glowing = palettes.ramp(stops, heat, (0.0, 0.14, 0.42, 0.74, 1.0))
     light = fields.over(
         light, glowing * (0.7 + 1.1 * heat).unsqueeze(1), fields.smoothstep(0.02, 0.16, heat)
     )
-    sparks = _sparks(generator, x, y, base + 0.2, 0.3 + 0.0 * base, 0.9 + 0.0 * base)
+    sparks = fire_sparks(generator, x, y, base + 0.2, 0.3 + 0.0 * base, 0.9 + 0.0 * base)
     return light + palettes.paint_flat(stops[:, 3], sparks + 0.0 * heat)
 
 
@@ -289,6 +294,6 @@ def _on_hill(light: Tensor, generator: torch.Generator, *, castle: bool) -> Tens
         tone = stops[:, 1] * (0.34 - 0.2 * layer) + stops[:, 4] * 0.7
         light = fields.over(light, palettes.tint(tone), fields.fill(y - crest, 0.02))
     lamps = fields.uniform(generator, batch, 0.8, 1.2)
-    shape = _castle if castle else _church
-    light = _building(shape, light, (x, y), (bx, top, size), stops, lamps)
-    return _hill(generator, light, x, y, (bx, top, size), stops)
+    shape = castle_shape if castle else church_shape
+    light = lit_building(shape, light, (x, y), (bx, top, size), stops, lamps)
+    return stronghold_hill(generator, light, x, y, (bx, top, size), stops)

@@ -103,13 +103,13 @@ def paint_birds(values: Values, generator: torch.Generator, height: int, width: 
         ) -> Tensor:
             ox, oy, big, tilt, wing = (figure[which] for figure in place)
             u, v = rotate((px - ox) / big, (py - oy) / big, tilt)
-            return over(patch, tint(dark[which]), _bird_shape(u, v, wing, 0.02 / size[which]))
+            return over(patch, tint(dark[which]), bird_shape(u, v, wing, 0.02 / size[which]))
 
         light = stamp(light, (x, y), (bx, by), 1.2 * scale * (wanted > index), fly)
     return finish(light, shine=0.4, vignette=0.15)
 
 
-def _bird_shape(u: Tensor, v: Tensor, beat: Tensor, soft: Figure) -> Tensor:
+def bird_shape(u: Tensor, v: Tensor, beat: Tensor, soft: Figure) -> Tensor:
     """Opacity of a bird of half-span 1: two arched wings, a body, a forked tail."""
     span = u.abs()
     arch = beat * (1.15 * span - 0.62 * span * span) + 0.12 * torch.sin(3.1 * span)

@@ -55,9 +55,9 @@ def paint_lighthouse(
     sky = fields.over(sky, cloud, alpha * 0.75)
     aside, up = x - foot_x, y - lamp_y
     sky = sky + palettes.paint_flat(
-        stops[:, 0], _beams(generator, aside, up, fields.knob(values["beam"], 0.25, 1.0))
+        stops[:, 0], lamp_beams(generator, aside, up, fields.knob(values["beam"], 0.25, 1.0))
     )
-    sky = _tower(generator, sky, aside, y, rock_y, tall, stops)
+    sky = lamp_tower(generator, sky, aside, y, rock_y, tall, stops)
     lamp = fields.sdf_circle(aside, up, 0.0)
     sky = sky + palettes.paint_flat(
         stops[:, 0], 5.0 * fields.fill(lamp - 0.022, 0.02) + 0.9 * fields.glow(lamp, 0.1)
@@ -71,7 +71,7 @@ def paint_lighthouse(
     return palettes.finish(picture, shine=0.55, exposure=1.1)
 
 
-def _beams(generator: torch.Generator, aside: Tensor, up: Tensor, strength: Tensor) -> Tensor:
+def lamp_beams(generator: torch.Generator, aside: Tensor, up: Tensor, strength: Tensor) -> Tensor:
     """Two opposite beams of a turning lamp."""
     angle = fields.uniform(generator, strength.shape[0], -0.3, 0.3)
     along, across = fields.rotate(aside, up, angle)
@@ -80,7 +80,7 @@ def _beams(generator: torch.Generator, aside: Tensor, up: Tensor, strength: Tens
     return strength * 0.42 * light
 
 
-def _tower(
+def lamp_tower(
     generator: torch.Generator,
     picture: Tensor,
     aside: Tensor,

@@ -65,7 +65,7 @@ def paint_jellyfish(values: Values, generator: torch.Generator, height: int, wid
         lean = uniform(generator, batch, -0.5, 0.5) * (0.4 + knob(values["tilt"], 0.0, 1.4))
         power = (wanted > index).float() * shine * (0.35 + 0.65 * far)
         moods = (uniform(generator, batch), uniform(generator, batch), uniform(generator, batch))
-        light = _jelly(
+        light = jelly_shape(
             light,
             (x, y),
             (jx, jy, size * far, lean),
@@ -87,7 +87,7 @@ def motes(
     return splats(x, y, places, 0.006 + 0.012 * rank**2, light)
 
 
-def _jelly(
+def jelly_shape(
     light: Tensor,
     canvas_xy: tuple[Tensor, Tensor],
     place: tuple[Tensor, Tensor, Tensor, Tensor],
@@ -187,7 +187,7 @@ def paint_whale(values: Values, generator: torch.Generator, height: int, width: 
             ox = wx - facing * size * uniform(generator, batch, -0.15, 0.5)
             oy = (wy - 0.62 * size).clamp(min=-0.72)
         u, v = rotate((x - ox) * facing / (size * far), (y - oy) / (size * far), lean)
-        body, relief = _whale_shape(u, v, uniform(generator, batch, -0.25, 0.35))
+        body, relief = whale_shape(u, v, uniform(generator, batch, -0.25, 0.35))
         shown = 1.0 if index == 0 else (knob(values["company"], 0.0, 1.0) > 0.6).float()
         skin = ramp(
             stack_colours(
@@ -250,7 +250,7 @@ def _shafts(
     return paint_flat(pale, knob(values["rays"], 0.0, 0.85) * ray * fade)
 
 
-def _whale_shape(u: Tensor, v: Tensor, bend: Tensor) -> tuple[Tensor, Tensor]:
+def whale_shape(u: Tensor, v: Tensor, bend: Tensor) -> tuple[Tensor, Tensor]:
     """Opacity and relief (0 shaded belly, 1 lit back) of a humpback 2 long that faces right."""
     v = v - bend * (u - 0.35).clamp(max=0.0) ** 2 * 0.5
     along = ((u + 1.0) / 2.0).clamp(1e-4, 1.0 - 1e-4)

@@ -56,7 +56,7 @@ def flame(
     return (heat * fields.smoothstep(-0.12, 0.05, rise)).clamp(0.0, 1.0)
 
 
-def _sparks(
+def fire_sparks(
     generator: torch.Generator, x: Tensor, y: Tensor, base: Tensor, spread: Tensor, amount: Tensor
 ) -> Tensor:
     """Glowing embers carried upwards, light `(b, h, w)`."""
@@ -109,7 +109,7 @@ def paint_campfire(values: Values, generator: torch.Generator, height: int, widt
         palettes.paint_flat(warm, pool * (0.42 + 0.2 * rough)) + palettes.tint(night[:, 2]) * 0.5
     )
     picture = fields.over(picture, floor, fields.fill(y - base - 0.12, 0.05).expand(-1, -1, width))
-    picture = _logs(generator, picture, x, y, base, stops)
+    picture = fire_logs(generator, picture, x, y, base, stops)
     heat = flame(
         generator,
         x,
@@ -124,14 +124,14 @@ def paint_campfire(values: Values, generator: torch.Generator, height: int, widt
     ).unsqueeze(1)
     picture = fields.over(picture, colour, fields.smoothstep(0.02, 0.16, heat))
     picture = picture + palettes.paint_flat(warm, 0.11 * near)
-    sparks = _sparks(
+    sparks = fire_sparks(
         generator, x, y, base + 0.2, wide * 1.4, fields.knob(values["sparks"], 0.0, 1.1)
     )
     picture = picture + palettes.paint_flat(stops[:, 3], sparks)
     return palettes.finish(picture, shine=0.55, vignette=0.35)
 
 
-def _logs(
+def fire_logs(
     generator: torch.Generator, picture: Tensor, x: Tensor, y: Tensor, base: Tensor, stops: Tensor
 ) -> Tensor:
     """Lay crossed logs under the fire, rims lit by it."""
@@ -177,7 +177,7 @@ def paint_flames(values: Values, generator: torch.Generator, height: int, width:
         colour * (0.5 + 0.9 * heat).unsqueeze(1),
         fields.smoothstep(0.0, 0.25, heat),
     )
-    sparks = _sparks(
+    sparks = fire_sparks(
         generator, x, y, torch.full_like(tall, -0.6), torch.full_like(tall, 2.0), tall * 0.0 + 0.8
     )
     picture = picture + palettes.paint_flat(stops[:, 3], sparks)

@@ -104,7 +104,7 @@ def paint_helicopter(
     light = light + paint_flat(
         shade(warm, light=1.1, vivid=0.5), lamp * _searchlight((x - hx) * facing, y - hy, size)
     )
-    light = _helicopter(light, (x, y), (hx, hy, size, facing, lean), (ground, warm), lamp)
+    light = helicopter_shape(light, (x, y), (hx, hy, size, facing, lean), (ground, warm), lamp)
     return finish(light, shine=0.4, vignette=0.25)
 
 
@@ -116,7 +116,7 @@ def _searchlight(u: Tensor, v: Tensor, size: Tensor) -> Tensor:
     return cone * 1.1 / (0.6 + along.clamp(min=0.0))
 
 
-def _helicopter(
+def helicopter_shape(
     light: Tensor,
     canvas_xy: tuple[Tensor, Tensor],
     place: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],

@@ -260,7 +260,7 @@ def paint_ship(values: Values, generator: torch.Generator, height: int, width: i
     rough = knob(values["sea"], 0.05, 1.0)
     lean = facing * (0.02 + 0.1 * rough) * uniform(generator, batch, 0.3, 1.0)
     place = (sx, horizon - 0.03, size, facing, lean)
-    light = _ship(light, (x, y), place, stops, sun_x)
+    light = ship_shape(light, (x, y), place, stops, sun_x)
     dark = shade(stops[:, 3] * 0.6 + stops[:, 4] * 0.5, light=0.7)
     light, slope = surface(generator, light, x, y, horizon, roughness=rough, body=dark)
     road = glitter(x, y, horizon, sun_x, slope, spread=0.6 + rough)
@@ -273,7 +273,7 @@ def paint_ship(values: Values, generator: torch.Generator, height: int, width: i
     return finish(light, shine=0.35, vignette=0.22)
 
 
-def _ship(
+def ship_shape(
     light: Tensor,
     canvas_xy: tuple[Tensor, Tensor],
     place: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],

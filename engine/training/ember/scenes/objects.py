@@ -98,13 +98,13 @@ def paint_balloons(values: Values, generator: torch.Generator, height: int, widt
         sun = torch.sign(sun_x - bx)
         shown = (wanted > total - index - 1).float()
         haze = 0.5 * (1.0 - rank) ** 1.5
-        light = _balloon(
+        light = balloon_shape(
             generator, light, ((x - bx) / scale, (y - by) / scale), (cloth, warm), shown, sun, haze
         )
     return finish(light, shine=0.3, vignette=0.15)
 
 
-def _balloon(
+def balloon_shape(
     generator: torch.Generator,
     light: Tensor,
     place: tuple[Tensor, Tensor],

@@ -304,7 +304,7 @@ def paint_tree(values: Values, generator: torch.Generator, height: int, width: i
         picture, palettes.paint_flat(stops[:, 3], slope), fields.fill(y - hill, 0.01)
     )
     tall = fields.knob(values["size"], 0.75, 1.15)
-    picture = _tree(generator, picture, x, y, (root_x, horizon, hill), tall, stops, light)
+    picture = tree_shape(generator, picture, x, y, (root_x, horizon, hill), tall, stops, light)
     falling = _falling(generator, x, y, batch)
     drift = palettes.tint(stops[:, :2].mean(dim=1) * 0.9) * light.unsqueeze(1)
     return palettes.finish(fields.over(picture, drift, falling), shine=0.2)
@@ -319,7 +319,7 @@ def _falling(generator: torch.Generator, x: Tensor, y: Tensor, batch: int) -> Te
     return (1.4 * fields.splats(x, y, petals, radius, shown).squeeze(1)).clamp(0.0, 1.0)
 
 
-def _tree(
+def tree_shape(
     generator: torch.Generator,
     picture: Tensor,
     x: Tensor,

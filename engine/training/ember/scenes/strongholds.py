@@ -56,12 +56,12 @@ _Drawing = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 def paint_castle(values: Values, generator: torch.Generator, height: int, width: int) -> Tensor:
     """Paint a castle with its towers on a hill in the fog, before a pale sun or moon."""
-    return _on_a_hill(_castle, values, generator, height, width)
+    return _on_a_hill(castle_shape, values, generator, height, width)
 
 
 def paint_church(values: Values, generator: torch.Generator, height: int, width: int) -> Tensor:
     """Paint a church with its steeple on a hill in the fog, before a pale sun or moon."""
-    return _on_a_hill(_church, values, generator, height, width)
+    return _on_a_hill(church_shape, values, generator, height, width)
 
 
 def _on_a_hill(
@@ -92,8 +92,8 @@ def _on_a_hill(
         tone = stops[:, 1] * (0.55 - 0.2 * layer) + stops[:, 2] * 0.4 + stops[:, 4] * 0.1 * layer
         light = over(light, tint(tone), 0.85 * fill(y - crest, 0.02))
     lamps = knob(values["windows"], 0.0, 1.3)
-    light = _building(building, light, (x, y), (bx, top, size), stops, lamps)
-    light = _hill(generator, light, x, y, (bx, top, size), stops)
+    light = lit_building(building, light, (x, y), (bx, top, size), stops, lamps)
+    light = stronghold_hill(generator, light, x, y, (bx, top, size), stops)
     fog = knob(values["fog"], 0.2, 1.1)
     for layer in range(3):
         wisp = fbm(
@@ -108,7 +108,7 @@ def _on_a_hill(
     return finish(light, shine=0.4, vignette=0.28)
 
 
-def _hill(
+def stronghold_hill(
     generator: torch.Generator,
     light: Tensor,
     x: Tensor,
@@ -136,7 +136,7 @@ def _hill(
     return over(light, tone, fill(y - crest, 0.012))
 
 
-def _building(
+def lit_building(
     building: _Drawing,
     light: Tensor,
     canvas_xy: tuple[Tensor, Tensor],
@@ -180,7 +180,7 @@ def _arch(u: Tensor, v: Tensor, top: float, half: float) -> Tensor:
     return torch.where(v > top, torch.sqrt(u * u + (v - top) ** 2), u.abs()) - half
 
 
-def _castle(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+def castle_shape(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     """Five towers with pointed roofs, battlements between them, a gate."""
     teeth = 0.035 * torch.sign(torch.cos(u * 34.0))
     wall = torch.maximum(sdf_box(u, v - 0.1, 0.94, 0.36), v - 0.43 - teeth)
@@ -201,7 +201,7 @@ def _castle(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     return union(*shapes), union(*panes)
 
 
-def _church(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+def church_shape(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     """A nave with a steep roof, and a tower with steeple and cross."""
     nave = sdf_box(u - 0.24, v - 0.2, 0.62, 0.36)
     roof = sdf_polygon(u, v, ((-0.42, 0.54), (-0.24, 1.02), (0.74, 1.02), (0.92, 0.54)))
