@@ -233,9 +233,8 @@ def _add_live(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--osc-port",
         type=int,
-        default=9000,
         metavar="N",
-        help="UDP port to listen on for OSC, 0: do not listen (default: 9000)",
+        help="UDP port to listen on for OSC, 0: do not listen (default: 9000, if it is free)",
     )
     parser.add_argument(
         "--osc-host",

@@ -77,7 +77,16 @@ def run(options: argparse.Namespace) -> int:
     _add_recording(report, engine)
     if options.json:
         print(json.dumps(report))
-    return code
+    return code or (_failed(options, report, engine) if options.headless else 0)
+
+
+def _failed(options: argparse.Namespace, report: dict[str, object], engine: Engine) -> int:
+    """Return 1 where what was asked for by name did not happen; without a window nobody saw."""
+    status = engine.status()
+    other_model = options.model is not None and status.model_asked not in ("", options.model)
+    no_model = bool(status.model_problem) and not status.model_asked
+    unrecorded = options.record is not None and report["record"] is None
+    return 1 if other_model or no_model or unrecorded else 0
 
 
 def _say_finishing(engine: Engine) -> None:
@@ -192,14 +201,22 @@ def _report(store: SettingsStore, message: str) -> None:
 
 
 def _open_osc(options: argparse.Namespace, engine: Engine) -> OscServer | None:
-    from engine.control.osc import OscServer
+    from engine.control.osc import DEFAULT_PORT, OscServer
 
     if options.osc_port == 0:
         return None
-    server = OscServer(
-        engine.post, host=options.osc_host, port=options.osc_port, on_refused=engine.warn
-    )
-    server.open()
+    port = DEFAULT_PORT if options.osc_port is None else options.osc_port
+    server = OscServer(engine.post, host=options.osc_host, port=port, on_refused=engine.warn)
+    try:
+        server.open()
+    except CommandError as error:
+        if options.osc_port is not None:
+            raise
+        # Nobody asked for this port: that it is taken must not cost the show.
+        line = f"{error}; playing without OSC"
+        logger.warning("%s", line)
+        engine.warn(line)
+        return None
     return server
 
 
@@ -253,7 +270,7 @@ def _run_headless(engine: Engine, seconds: float | None) -> int:
 
 def _watch(engine: Engine, stop: threading.Event, seconds: float | None) -> None:
     """Wait for the end of the show; what the window would say goes to the terminal, once."""
-    said = ""
+    said = blamed = ""
     clock = MonotonicClock()
     end_s = clock.now() + seconds if seconds is not None else math.inf
     while True:
@@ -264,6 +281,10 @@ def _watch(engine: Engine, stop: threading.Event, seconds: float | None) -> None
         if message and message not in (said, engine.logged):
             print(f"sonolume: {message}", file=sys.stderr, flush=True)
         said = message
+        problem = status.model_problem
+        if problem and problem not in (message, blamed):
+            print(f"sonolume: {problem}", file=sys.stderr, flush=True)
+        blamed = problem
         if ended:
             return
 

@@ -17,6 +17,8 @@ from engine.messages import SourceStatus
 from engine.ring import SampleRing
 from engine.threads import Worker
 
+_SILENTLY = "no loudspeaker ({}): playing silently; connect one and choose the file again"
+
 logger = logging.getLogger(__name__)
 
 _RING_S = 3.0
@@ -163,7 +165,7 @@ class FileSource:
         try:
             speaker = Speaker(self._sample_rate, self._clock)
         except AudioDeviceError as error:
-            self._message = f"no loudspeaker, playing silently: {error}"
+            self._message = _SILENTLY.format(error)
             logger.info("%s", self._message)
         else:
             speaker.volume = self._volume
@@ -175,7 +177,7 @@ class FileSource:
         try:
             self._speaker.start()
         except AudioDeviceError as error:
-            self._leave_speaker(self._clock.now(), f"no loudspeaker, playing silently: {error}")
+            self._leave_speaker(self._clock.now(), _SILENTLY.format(error))
 
     def _leave_speaker(self, now_s: float, message: str) -> None:
         with self._lock:

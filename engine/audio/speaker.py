@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
@@ -9,6 +10,8 @@ from engine.audio.portaudio import portaudio
 from engine.clock import Clock
 from engine.errors import AudioDeviceError
 from engine.ring import SampleRing
+
+logger = logging.getLogger(__name__)
 
 _RING_S = 2.0
 _AHEAD_S = 0.03
@@ -70,7 +73,8 @@ class Speaker:
                 callback=self._on_audio,
             )
         except (sd.PortAudioError, ValueError) as error:
-            raise AudioDeviceError(f"no sound output at {sample_rate} Hz: {error}") from error
+            logger.info("no sound output at %d Hz: %s", sample_rate, error)
+            raise AudioDeviceError(f"the system offers none at {sample_rate} Hz") from error
 
     def start(self) -> None:
         """Start playing; some samples should be in the ring."""

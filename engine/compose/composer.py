@@ -11,9 +11,10 @@ import numpy as np
 
 from engine.compose.flash import FlashLimiter
 from engine.compose.grade import fade, grade
-from engine.compose.motion import carry, mix, travel_at, way_between
+from engine.compose.motion import carry, mix, travel_at
 from engine.messages import ControlState, Picture, Travel, Uint8, control_from, freeze
 from engine.params import defaults
+from engine.travel import way_between
 
 MOST_BLEND_S = 0.06
 """A hand-over is never longer: tweening generated pictures flickers."""

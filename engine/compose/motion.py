@@ -16,11 +16,6 @@ from engine.messages import ControlState, Float32, Travel, Uint8
 
 LOOK_AHEAD_S = 0.25
 """The newest rates are trusted for so long beyond the newest control state."""
-EXACT_ZOOM = 0.35
-MOST_ZOOM = 0.9
-"""Up to `EXACT_ZOOM` (in log zoom) the way is exact; beyond, it bends towards `MOST_ZOOM`."""
-EXACT_PAN = 0.25
-MOST_PAN = 0.6
 
 
 def travel_at(control: ControlState, time_s: float) -> Travel:
@@ -37,22 +32,6 @@ def travel_at(control: ControlState, time_s: float) -> Travel:
         pan_y=travel.pan_y + values["motion/pan_y"] * dt_s,
         noise_rad=travel.noise_rad + values["diffusion/noise_walk"] * dt_s,
         warp_s=travel.warp_s + values["motion/warp"] * dt_s,
-    )
-
-
-def way_between(before: Travel, after: Travel) -> Travel:
-    """Return the difference of two travels, bounded so that a stalled picture stays a picture.
-
-    While diffusion keeps up the way is small and exact. When it stalls for seconds, zoom and pan
-    slow down softly instead of flying into a few grey pixels.
-    """
-    return Travel(
-        log_zoom=_bounded(after.log_zoom - before.log_zoom, EXACT_ZOOM, MOST_ZOOM),
-        rotation_deg=after.rotation_deg - before.rotation_deg,
-        pan_x=_bounded(after.pan_x - before.pan_x, EXACT_PAN, MOST_PAN),
-        pan_y=_bounded(after.pan_y - before.pan_y, EXACT_PAN, MOST_PAN),
-        noise_rad=after.noise_rad - before.noise_rad,
-        warp_s=after.warp_s - before.warp_s,
     )
 
 
@@ -98,11 +77,3 @@ def carry(pixels: Uint8, way: Travel, width: int, height: int) -> Uint8:
 def mix(old: Uint8, new: Uint8, share: float) -> Uint8:
     """Return a new array: `share` of `new`, the rest of `old`; share in [0, 1]."""
     return np.asarray(cv2.addWeighted(new, share, old, 1.0 - share, 0.0), np.uint8)
-
-
-def _bounded(value: float, exact: float, most: float) -> float:
-    beyond = abs(value) - exact
-    if beyond <= 0.0:
-        return value
-    room = most - exact
-    return math.copysign(exact + room * math.tanh(beyond / room), value)

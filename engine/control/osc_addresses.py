@@ -51,12 +51,17 @@ class AddressSpec:
     high: float | None = None
 
 
+_SEE_ALL = "; `sonolume osc` lists them all"
+
+
 def interpret(address: str, arguments: tuple[Any, ...]) -> Reading:
     """Return the command that a message stands for, and what to say about it once."""
     spec = ADDRESSES.get(address)
     if spec is None:
-        close = difflib.get_close_matches(address, list(ADDRESSES), n=1, cutoff=0.5)
-        nearest = f"; did you mean {close[0]}?" if close else "; `sonolume osc` lists them all"
+        # What all addresses begin with would make any two of them alike.
+        names = [known.removeprefix(PREFIX) for known in ADDRESSES]
+        close = difflib.get_close_matches(address.removeprefix(PREFIX), names, n=1, cutoff=0.6)
+        nearest = f"; did you mean {PREFIX}{close[0]}?" if close else _SEE_ALL
         return None, f"no OSC address {address}{nearest}"
     command, note = spec.read(arguments)
     return command, f"{address}: {note}" if note else ""

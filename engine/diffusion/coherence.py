@@ -16,6 +16,7 @@ from torch import Tensor
 
 from engine.diffusion.governor import MEAN, SPREAD, Figures, Governor
 from engine.messages import ControlState, Travel
+from engine.travel import way_between
 
 SWELL_REACH = 0.22
 """How far `motion/warp` = 1 bends the picture in one second, in picture heights."""
@@ -42,19 +43,19 @@ class Warp:
         """Return what `picture`, made at `before`, looks like at `after`; itself when unmoved."""
         if is_still(before, after):
             return picture
-        scale = math.exp(-(after.log_zoom - before.log_zoom))
-        angle = math.radians(after.rotation_deg - before.rotation_deg)
+        way = way_between(before, after)
+        scale = math.exp(-way.log_zoom)
+        angle = math.radians(way.rotation_deg)
         cos, sin = math.cos(angle) * scale, math.sin(angle) * scale
         # Backward map: where each output pixel comes from; a unit is half a picture height.
-        x = (self._x - 2.0 * (after.pan_x - before.pan_x)) * self._aspect
-        y = self._y - 2.0 * (after.pan_y - before.pan_y)
+        x = (self._x - 2.0 * way.pan_x) * self._aspect
+        y = self._y - 2.0 * way.pan_y
         from_x = (cos * x - sin * y) / self._aspect
         from_y = sin * x + cos * y
-        swell = after.warp_s - before.warp_s
-        if swell != 0.0:
+        if way.warp_s != 0.0:
             bend_x, bend_y = self._swell(after.warp_s)
-            from_x = from_x + (2.0 * SWELL_REACH * swell / self._aspect) * bend_x
-            from_y = from_y + (2.0 * SWELL_REACH * swell) * bend_y
+            from_x = from_x + (2.0 * SWELL_REACH * way.warp_s / self._aspect) * bend_x
+            from_y = from_y + (2.0 * SWELL_REACH * way.warp_s) * bend_y
         grid = torch.stack((from_x, from_y), dim=-1).unsqueeze(0)
         return F.grid_sample(
             picture, grid, mode="bilinear", padding_mode="reflection", align_corners=False

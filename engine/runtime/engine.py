@@ -155,6 +155,7 @@ class Engine:
             model=self._diffusion.model_name or self.config.model,
             model_asked=self._diffusion.model_asked,
             model_opening=opening,
+            model_problem=self._diffusion.message,
             preset=self._preset_name,
             source=source_status,
             features=self._features.get(),

@@ -36,7 +36,14 @@ class Recordings:
         return shown.status() if shown is not None else None
 
     def start(self, path: Path | None, sample_rate: int) -> None:
-        """Stop what runs and record to `path`, or to a new name. Raises `SinkError`."""
+        """Stop what runs and record to `path`. Raises `SinkError`.
+
+        Without a path the new file gets a name, unless one is being recorded already: to be asked
+        again, as controllers do, changes nothing.
+        """
+        running = self.running
+        if running is not None and not running.failed and path in (None, running.path):
+            return
         self.stop()
         if path is None:
             path = recording_path()

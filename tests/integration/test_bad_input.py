@@ -596,7 +596,7 @@ def test_a_full_disk_ends_a_recording_and_not_the_show(
         *LIVE, "--osc-port", "0", "--source", "demo", "--size", "256x256", "--fps", "20",
         "--seconds", "4", "--record", record,
     )  # fmt: skip
-    assert code == 0
+    assert code == 1  # the film that was asked for is not whole
     said = [*err.splitlines(), *(record.getMessage() for record in caplog.records)]
     assert sum("the disk is full" in line for line in said) == 1
     assert len(said) == 1
@@ -645,6 +645,29 @@ def test_an_osc_port_or_host_that_cannot_be_had_is_refused(shell: Shell) -> None
     assert "127.0.0.1" in shell.refusal(*words, "--osc-port", "9555", "--osc-host", "no.invalid")
     line = shell.refusal(*words, "--osc-port", "0", "--osc-out", "no.invalid:9000")
     assert "no.invalid" in line
+
+
+def test_a_usual_osc_port_that_is_taken_does_not_cost_the_show(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setattr("engine.control.osc.DEFAULT_PORT", taken.getsockname()[1])
+        code, _ = shell.run(*LIVE, "--source", "tone", "--seconds", "0.5")
+    assert code == 0
+    assert "in use" in caplog.text
+    assert "playing without OSC" in caplog.text
+    caplog.clear()
+
+
+def test_a_model_that_cannot_be_opened_is_told_and_fails_where_nobody_sees_the_window(
+    shell: Shell, tmp_path: Path
+) -> None:
+    words = [*LIVE, "--osc-port", "0", "--source", "tone", "--seconds", "8"]
+    words[words.index("null")] = str(tmp_path)
+    code, err = shell.run(*words)
+    assert code == 1
+    assert "no model_index.json" in err
 
 
 def test_an_unknown_source_is_refused_with_the_choices(shell: Shell) -> None:

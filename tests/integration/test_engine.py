@@ -243,6 +243,23 @@ def test_stopping_a_recording_waits_for_no_encoder(
     assert status.recorded.frames > 3
 
 
+def test_to_be_asked_to_record_again_does_not_cut_the_take(
+    engine: Engine, source: ScriptedSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.runtime.recordings.recording_path", lambda: tmp_path / "a.mp4")
+    play(source, 0.2)
+    engine.post(cmd.StartRecording())
+    first = until(engine, lambda s: s.record is not None and s.record.frames > 3).record
+    monkeypatch.setattr("engine.runtime.recordings.recording_path", lambda: tmp_path / "b.mp4")
+    engine.post(cmd.StartRecording())
+    engine.post(cmd.LoadPreset("storm"))  # comes after it on the same thread
+    status = until(engine, lambda s: s.preset == "storm")
+    assert first is not None
+    assert status.record is not None
+    assert status.record.path == first.path
+    assert not (tmp_path / "b.mp4").exists()
+
+
 def test_a_command_that_fails_is_one_line_in_the_window_and_in_the_log(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from engine.compose.motion import carry, way_between
+from engine.compose.motion import carry
 from engine.diffusion.coherence import ColourAnchor, Warp, unsharp
 from engine.diffusion.noise import NoiseWalk
 from engine.messages import Travel
+from engine.travel import way_between
 from tests.states import control
 
 CPU = torch.device("cpu")
@@ -185,3 +186,11 @@ def test_a_picture_that_overflowed_is_not_remembered() -> None:
     before = anchor.pull(picture * 0.5, 0.5)
     anchor.learn(torch.full_like(picture, float("nan")), 1.0, 0.05, control(0.05))
     assert torch.equal(anchor.pull(picture * 0.5, 0.5), before)
+
+
+def test_a_painter_that_takes_ten_seconds_still_has_a_picture_to_go_on_from() -> None:
+    generator = torch.Generator().manual_seed(0)
+    picture = torch.rand(1, 3, 64, 64, generator=generator) * 2.0 - 1.0
+    far = Travel(log_zoom=30.0, pan_x=8.0, warp_s=10.0)
+    moved = Warp(64, 64, CPU)(picture, Travel(), far)
+    assert float(moved.std()) > 0.5 * float(picture.std())  # not one pixel, blown up

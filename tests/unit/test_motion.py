@@ -7,9 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from engine.compose.motion import affine, carry, mix, travel_at, way_between
+from engine.compose.motion import affine, carry, mix, travel_at
 from engine.messages import ControlState, PromptWeight, Travel, Uint8
 from engine.params import defaults
+from engine.travel import way_between
 
 
 def control(time_s: float, travel: Travel, **values: float) -> ControlState:

@@ -7,6 +7,7 @@ longest pieces that are (WordPiece, Schuster and Nakajima 2012) and gets their w
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -79,6 +80,10 @@ STOP_WORDS = frozenset(
 )
 """Words that shape a prompt without naming something to paint: never reported as unknown."""
 
+HINT_SIMILARITY = 0.32
+"""Cosine from which on the nearest word is worth naming; made-up words stay below 0.3."""
+
+_SPELT_ALIKE = 0.8
 _WORD = re.compile(r"[^\W_]+")
 _MIN_PIECE_SHARE = 1e-6
 
@@ -88,6 +93,7 @@ class UnknownWord(NamedTuple):
 
     word: str
     nearest: str
+    """In meaning, else in spelling; empty where none is near."""
 
 
 class WordTable:
@@ -143,8 +149,14 @@ class WordTable:
                 continue
             nearest, similarity = self.nearest_known(word)
             if similarity < self._known_similarity:
-                unknown.append(UnknownWord(word, nearest))
+                hint = nearest if similarity >= HINT_SIMILARITY else self._spelt_like(word)
+                unknown.append(UnknownWord(word, hint))
         return unknown
+
+    def _spelt_like(self, word: str) -> str:
+        """A word of the captions that differs in a letter or two, as a slip of the finger does."""
+        found = difflib.get_close_matches(word, self._known, n=1, cutoff=_SPELT_ALIKE)
+        return found[0] if found else ""
 
     def nearest_known(self, word: str) -> tuple[str, float]:
         """Return the closest word of the training captions and its cosine."""
