@@ -26,7 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in _TOP_LEVEL):
         arguments.insert(0, "live")
-    options = _parser().parse_args(arguments)
+    options, strange = _parser().parse_known_args(arguments)
+    if strange:
+        refuse: Callable[[str], None] = options.refuse
+        refuse(f"no such argument: {' '.join(strange)}")
     logging.basicConfig(
         level=logging.DEBUG if options.debug else logging.WARNING,
         format="%(levelname)s %(name)s: %(message)s",
@@ -107,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         name: str, text: str, run: Callable[[argparse.Namespace], int]
     ) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text, parents=[shared])
-        sub.set_defaults(run=run)
+        sub.set_defaults(run=run, refuse=sub.error)  # which shows the usage of this command
         return sub
 
     _add_live(command("live", "open the window and listen", _live))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
+from app.display import check_display
 from engine.clock import MonotonicClock
 from engine.commands import SetVolume, SourceChoice
 from engine.errors import AudioFileError, CommandError, PresetError, SinkError
@@ -44,6 +45,8 @@ def run(options: argparse.Namespace) -> int:
     from app.settings import SettingsStore
 
     _check(options)
+    if not options.headless:
+        check_display()
     store = SettingsStore()
     engine = _open_engine(options, store)
     server, sender = None, None

@@ -104,7 +104,7 @@ def _with_progress(
             begun.set()
             _print_progress(progress)
 
-        return render(settings, progress=tell, stop=stop, resume=resume)
+        return render(settings, progress=tell, say=_say, stop=stop, resume=resume)
     with tqdm(unit="frame", disable=None, desc=settings.output.name) as bar:
 
         def show(progress: ExportProgress) -> None:
@@ -114,7 +114,11 @@ def _with_progress(
                 bar.initial = bar.n = bar.last_print_n = progress.frames_done - 1
             bar.update(progress.frames_done - bar.n)
 
-        return render(settings, progress=show, stop=stop, resume=resume)
+        return render(settings, progress=show, say=_say, stop=stop, resume=resume)
+
+
+def _say(line: str) -> None:
+    print(f"sonolume: {line}", file=sys.stderr, flush=True)
 
 
 def _print_progress(progress: ExportProgress) -> None:

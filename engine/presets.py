@@ -255,7 +255,7 @@ def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
 
 
 def _nearest(name: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.55)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 

@@ -23,7 +23,8 @@ from environment import SetupError, for_running, prepare, program, say
 USAGE = """usage: python3 scripts/run.py [--setup-only] [ARGUMENTS ...]
 
 Sets Sonolume up (.venv, packages, system libraries) and starts it. ARGUMENTS go to `sonolume`;
-without any it opens the window, or renders the demo track to demo.mp4 where there is no display.
+without any it opens the window, or renders the demo track to demo.mp4 where there is no display
+(and goes on with that video where it was interrupted before).
 
   --setup-only  stop after the set-up
 """
@@ -54,11 +55,14 @@ def main(arguments: list[str]) -> int:
 
 def start(sonolume: Path, arguments: list[str]) -> int:
     """Run `sonolume`: as asked, or else the window, or else the demo video."""
-    if arguments or has_display():
+    if arguments not in ([], ["--resume"]) or has_display():
         return call([str(sonolume), *(arguments or ["live"])])
     video = Path.cwd() / DEMO_VIDEO
     say(f"No display here: rendering the demo track to {video}")
-    code = call([str(sonolume), "render", "demo", "-o", str(video)])
+    command = [str(sonolume), "render", "demo", "-o", str(video)]
+    if video.with_suffix(".part").is_dir():
+        command.append("--resume")
+    code = call(command)
     if code == 0:
         say(f"Done: {video}")
     return code

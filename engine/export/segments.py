@@ -88,8 +88,14 @@ class Segments:
         self._beside(partial(self._hand_over, state))
 
     def save(self, state: dict[str, Any] | None) -> bool:
-        """Save `state` and the open segment's pictures; False when they are too many."""
-        if state is None or self._too_many(self._in_open):
+        """Save `state` and the open segment's pictures; False when they are too many.
+
+        For the open segment, or for the disk: the video comes first.
+        """
+        planes_bytes = self._in_open * self._size[0] * self._size[1] * 3 // 2
+        if state is None or planes_bytes > MOST_OPEN_BYTES:
+            return False
+        if not self._folder.room_for(planes_bytes):
             return False
         self._beside(partial(self._copy_open, state))
         return True
@@ -125,9 +131,6 @@ class Segments:
         while self._waiting and (len(self._waiting) > most or self._waiting[0].done()):
             self._waiting.popleft().result()
 
-    def _too_many(self, pictures: int) -> bool:
-        return pictures * self._size[0] * self._size[1] * 3 // 2 > MOST_OPEN_BYTES
-
     # From here on: the encoder's thread.
 
     def _encode(self, index: int, write: Callable[[MovieFile, int], None]) -> None:
@@ -139,7 +142,7 @@ class Segments:
         write(self._file, index % self.frames_each)
         if self._file.picture is not None:
             self._open.append(self._file.picture)
-        if self._too_many(len(self._open)):
+        if len(self._open) * self._size[0] * self._size[1] * 3 // 2 > MOST_OPEN_BYTES:
             self._open = []
 
     def _hand_over(self, state: dict[str, Any] | None) -> None:

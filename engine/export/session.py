@@ -41,6 +41,8 @@ WARM_UP_S = 12.0
 OFFSET_PROBE_S = 20.0
 SAVE_EVERY_S = 30.0
 """A slow model's work is saved this often, within a segment too."""
+LOOK_EVERY_S = 1.0
+"""So often it is looked whether the disk still has room."""
 _BLOCK = 2048
 
 
@@ -48,6 +50,7 @@ def render(
     settings: ExportSettings,
     *,
     progress: Callable[[ExportProgress], None] = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
     stop: Event | None = None,
     resume: bool = False,
 ) -> ExportReport:
@@ -55,9 +58,10 @@ def render(
 
     With `resume`, go on where an interrupted render of the same settings stopped, if there is
     one; the video is the same, picture by picture, as one that was never interrupted.
-    The calling thread is the one that runs torch.
+    The calling thread is the one that runs torch. `say` is told, in one line each, what one would
+    like to know before an hour has passed.
     """
-    return _Export(settings, progress, stop or Event(), resume=resume).run()
+    return _Export(settings, progress, say, stop or Event(), resume=resume).run()
 
 
 def resumable(output: Path) -> bool:
@@ -69,13 +73,14 @@ class _Export:
     """One render from beginning to end."""
 
     def __init__(
-        self, settings: ExportSettings, progress: Callable[[ExportProgress], None], stop: Event,
-        *, resume: bool,
+        self, settings: ExportSettings, progress: Callable[[ExportProgress], None],
+        say: Callable[[str], None], stop: Event, *, resume: bool,
     ) -> None:  # fmt: skip
         check_settings(settings)
         self._settings = settings
         self._init_image = read_still(settings.init_image) if settings.init_image else None
         self._progress = progress
+        self._say = say
         self._stop = stop
         self._size = (settings.width, settings.height)
         self._fps = Fraction(settings.fps).limit_denominator(1001)
@@ -98,7 +103,8 @@ class _Export:
         self._first_sample = round(settings.start_s * self._rate)
         self._heard = 0  # samples since the start of what is analysed
         self._made = 0  # pictures so far
-        self._saved_s = self._host.now()
+        self._saved_s = self._looked_s = self._host.now()
+        self._rendering = False
         self._reference: list[Float32] = []
 
     def run(self) -> ExportReport:
@@ -108,6 +114,11 @@ class _Export:
             self._set_base_values()
             self._diffusion.open_now(self._open_model)
             if self._saved is None:
+                if self._folder.resumable:
+                    self._say(
+                        f"the interrupted render in {self._folder.path} is kept as "
+                        f"{self._folder.aside.name}; --resume would have gone on with it"
+                    )
                 self._folder.begin(self._fingerprint)
             else:
                 self._check_numbers(self._saved["numbers"])
@@ -117,6 +128,8 @@ class _Export:
         except SinkError as error:
             if self._folder.resumable:
                 raise SinkError(f"{error}; then go on with --resume") from error
+            if self._rendering:
+                raise SinkError(f"{error}; of this render nothing could be kept") from error
             raise
         finally:
             self._diffusion.close()
@@ -133,6 +146,7 @@ class _Export:
                 first = self._go_on(self._saved)
                 self._saved = None
             started_s = self._host.now()
+            self._rendering = True
             done = self._render_frames(first, started_s)
             spent_s = max(self._host.now() - started_s, 1e-9)
             self._close_open_segment(done)
@@ -187,6 +201,9 @@ class _Export:
         return self._total
 
     def _save_now_and_then(self, frames: int) -> None:
+        if self._host.now() - self._looked_s > LOOK_EVERY_S:
+            self._looked_s = self._host.now()
+            self._folder.check_space()
         if self._segments.full:
             self._segments.close_segment(self._state(frames))
         elif self._host.now() - self._saved_s > SAVE_EVERY_S:
@@ -281,6 +298,8 @@ class _Export:
         """Listen to what comes before the start, so that levels and tempo are known there."""
         begin_s = max(0.0, self._settings.start_s - WARM_UP_S)
         self._modulation.start_s = begin_s
+        if not self._settings.prompts:  # these are spread over the video, whatever it begins with
+            self._modulation.begin_at(begin_s)
         self._reader.seek(round(begin_s * self._rate))
         left = self._first_sample - round(begin_s * self._rate)
         while left > 0:
@@ -340,6 +359,11 @@ class _Export:
         )
         model: ImageModel = load_factory(find_model(settings.model))(request)
         self._numbers = _number_format(model)
+        words = dict.fromkeys(
+            word for text in self._modulation.prompt_texts for word, _ in model.unknown_words(text)
+        )
+        if words:
+            self._say(f"{model.name} does not know {', '.join(words)}: it paints what is near")
         start_from = getattr(model, "start_from", None)
         if self._init_image is not None and start_from is not None:
             start_from(self._init_image)

@@ -26,12 +26,16 @@ def save_state(path: Path, tree: dict[str, Any]) -> None:
     arrays: list[NDArray[Any]] = []
     text = json.dumps(_without_arrays(tree, arrays))
     fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("wb") as file:
-        named: dict[str, Any] = {f"{_ARRAY}{index}": part for index, part in enumerate(arrays)}
-        named[_TREE] = np.frombuffer(text.encode(), np.uint8)
-        np.savez(file, **named)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with fresh.open("wb") as file:
+            named: dict[str, Any] = {f"{_ARRAY}{index}": part for index, part in enumerate(arrays)}
+            named[_TREE] = np.frombuffer(text.encode(), np.uint8)
+            np.savez(file, **named)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        fresh.unlink(missing_ok=True)  # half a state is of no use, and its space is needed
+        raise
     fresh.replace(path)
     sync_folder(path.parent)
 

@@ -5,9 +5,13 @@ It is the only thing that an interrupted render leaves; the movie so far lies in
 
 from __future__ import annotations
 
+import errno
+import itertools
 import json
 import logging
+import os
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,9 @@ _OURS = re.compile(
     r"(settings\.json|state\.npz)(\.new)?|(segment-\d{5,}|sound|joined|so-far)\.(mp4|mov|mkv)"
     r"|\.DS_Store|Thumbs\.db|desktop\.ini"  # what file managers leave in any folder they show
 )
+
+LEAST_FREE_BYTES = 48 * 1024
+"""With less free a disk counts as full."""
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +52,23 @@ class WorkFolder:
         """True when something is there to go on from."""
         return self._state.exists() and self._settings.exists()
 
+    @property
+    def aside(self) -> Path:
+        """Where an interrupted render goes when another one begins: `NAME.part-1`, -2, ..."""
+        numbers = itertools.count(1)
+        names = (self.path.with_name(f"{self.path.name}-{number}") for number in numbers)
+        return next(name for name in names if not name.exists())
+
+    def check_space(self) -> None:
+        """Raise `SinkError` when the disk is full: an encoder may notice it only at its end."""
+        if shutil.disk_usage(self.path).free < LEAST_FREE_BYTES:
+            full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise writing_failed(self.path, full)
+
+    def room_for(self, size_bytes: int) -> bool:
+        """True when a saved state of this size leaves room for the video, too."""
+        return shutil.disk_usage(self.path).free > 4 * size_bytes
+
     def segment(self, index: int) -> Path:
         """Return the file of a segment."""
         return self.path / f"segment-{index:05d}.mp4"
@@ -63,8 +87,11 @@ class WorkFolder:
             )
 
     def begin(self, settings: Mapping[str, str]) -> None:
-        """Throw away what an earlier render left, and note the settings of this one."""
+        """Note the settings of a new render; one that could be resumed is set aside, not lost."""
         try:
+            if self.resumable:
+                self.path.rename(self.aside)
+                self.path.mkdir()
             self._delete_files()
             self._settings.write_text(json.dumps(settings, indent=1), encoding="utf-8")
             sync_file(self._settings)

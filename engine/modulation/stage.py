@@ -101,6 +101,13 @@ class Modulation:
         self._router = Router(preset.routes)
         self._scenes.replace_scenes(preset.prompts)
 
+    def begin_at(self, time_s: float) -> None:
+        """Go on from the scene that has its turn `time_s` seconds into the music."""
+        pace = self._base["prompt/pace"]
+        for _ in range(int(time_s)):
+            self._scenes.step(1.0, pace=pace, mix=0.0)
+        self._scenes.step(time_s % 1.0, pace=pace, mix=0.0)
+
     def step(self, features: AudioFeatures, dt_s: float, *, host_time_s: float) -> ControlState:
         """Advance by one hop of `dt_s` seconds and return everything the picture depends on."""
         self._glide(dt_s)

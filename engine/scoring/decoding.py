@@ -102,7 +102,9 @@ def _open(
     try:
         return av.open(str(path))
     except (av.error.FFmpegError, OSError) as error:
-        raise failure(f"{path} cannot be read as a media file: {error.strerror}") from error
+        raise failure(
+            f"{path} cannot be read as a media file ({error.strerror}): give a video such as .mp4"
+        ) from error
 
 
 def _small(width_px: int, height_px: int) -> tuple[int, int]:

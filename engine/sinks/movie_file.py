@@ -194,6 +194,8 @@ def writing_failed(path: Path, error: OSError | Any) -> SinkError:
         errno.EDQUOT: "your disk quota is used up; free some space or choose another disk",
         errno.EFBIG: "the file is too large for that disk; choose another disk",
     }
+    if error.errno == errno.ENOENT and path.parent.is_dir():
+        remedies[errno.ENOENT] = f"nothing can be created in {path.parent}; choose another folder"
     reason = remedies.get(error.errno or 0, f"{error.strerror or error}; try another place")
     return SinkError(f"cannot write {path}: {reason}")
 

@@ -253,6 +253,7 @@ def test_a_show_with_a_value_out_of_range_does_not_begin(
         ["live", "--osc-out", "nowhere"],
         ["models", "burn"],
         ["sing"],
+        ["osc", "--nope"],
     ],
     ids=" ".join,
 )
@@ -260,6 +261,7 @@ def test_wrong_usage_is_exit_code_2(shell: Shell, words: list[str]) -> None:
     code, err = shell.run(*words)
     assert code == 2
     assert "error: " in err.splitlines()[-1]
+    assert err.startswith(f"usage: sonolume {words[0] if words[0] != 'sing' else ''}")
     assert "Traceback" not in err
 
 
@@ -270,6 +272,17 @@ def test_wrong_usage_is_exit_code_2(shell: Shell, words: list[str]) -> None:
 def test_odd_prompts_are_painted(shell: Shell, files: Path, tmp_path: Path, prompt: str) -> None:
     words = ("render", files / "good.wav", "-o", tmp_path / "a.mp4", *RENDER, "--prompt", prompt)
     assert shell.run(*words)[0] == 0
+
+
+def test_words_that_ember_does_not_know_are_named_before_the_hour_is_spent(
+    shell: Shell, files: Path, tmp_path: Path
+) -> None:
+    words = ("render", files / "good.wav", "-o", tmp_path / "a.mp4", *RENDER, "--model", "ember",
+             "--size", "128x128", "--seconds", "0.2", "--prompt", "a zorblax sunset")  # fmt: skip
+    code, err = shell.run(*words)
+    assert code == 0
+    assert "ember does not know zorblax:" in err
+    assert "sunset" not in err
 
 
 PRESET_WORDS = {

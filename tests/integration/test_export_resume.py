@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from engine.diffusion.models.null import NullModel
 from engine.errors import ResumeError, SinkError
 from engine.export import ExportProgress, ExportReport, ExportSettings, render, resumable
 from engine.export.segments import Segments
-from engine.messages import Float32, Uint8
+from engine.messages import ControlState, Float32, Uint8
 
 RATE_HZ = 44_100
 FPS = 12.0
@@ -217,15 +218,42 @@ def test_a_damaged_work_folder_is_refused_in_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_without_resume_an_old_work_folder_is_replaced(
+def test_without_resume_an_interrupted_render_is_set_aside_and_said_where(
     song: Path, whole: Path, tmp_path: Path
 ) -> None:
     wanted = settings(song, tmp_path / "a.mp4")
     interrupted(settings(song, wanted.output, seed=9), 100)
-    report = render(wanted)
+    so_far = pictures(tmp_path / "a.part" / "so-far.mp4")
+    said: list[str] = []
+    report = render(wanted, say=said.append)
     assert report.resumed_frames == 0
     assert_same_video(wanted.output, whole)
-    assert sorted(tmp_path.iterdir()) == [wanted.output]
+    aside = tmp_path / "a.part-1"
+    assert sorted(tmp_path.iterdir()) == [wanted.output, aside]
+    assert np.array_equal(pictures(aside / "so-far.mp4"), so_far)
+    assert len(said) == 1
+    assert aside.name in said[0]
+
+
+def test_a_start_inside_the_track_has_the_scene_of_that_moment(song: Path, tmp_path: Path) -> None:
+    preset = tmp_path / "two.toml"
+    preset.write_text(
+        'name = "two"\n'
+        '[[prompts]]\ntext = "a"\nhold_s = 4.0\ntransition_s = 0.0\n'
+        '[[prompts]]\ntext = "b"\nhold_s = 4.0\ntransition_s = 0.0\n'
+    )
+    seen: list[tuple[str, ...]] = []
+
+    class Painter(NullModel):
+        def generate(self, control: ControlState, dt_s: float) -> Uint8:
+            seen.append(tuple(prompt.text for prompt in control.prompts))
+            return super().generate(control, dt_s)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.diffusion.models.null.NullModel", Painter)
+        wanted = settings(song, tmp_path / "a.mp4", preset=str(preset), start_s=5.0, seconds=1.0)
+        render(wanted)
+    assert set(seen) == {("b",)}
 
 
 def test_a_render_that_cannot_begin_leaves_the_old_work_folder(song: Path, tmp_path: Path) -> None:

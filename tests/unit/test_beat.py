@@ -101,6 +101,21 @@ def test_a_tempo_set_by_hand_holds_against_the_music() -> None:
     assert analyzer.push(drums(120.0, 6.0, RATE))[-1].tempo_bpm == pytest.approx(120.0, rel=0.01)
 
 
+def test_a_tempo_says_whether_a_hand_has_set_it() -> None:
+    analyzer = Analyzer(RATE)
+    quiet = np.zeros(RATE // 2, np.float32)
+    assert not analyzer.push(quiet)[-1].tempo_by_hand
+    analyzer.tap(RATE // 4)
+    assert not analyzer.push(quiet)[-1].tempo_by_hand  # one tap is a beat, not a tempo
+    analyzer.tap(3 * RATE // 4)
+    tapped = analyzer.push(quiet)[-1]
+    assert (tapped.tempo_by_hand, tapped.tempo_bpm) == (True, pytest.approx(120.0))
+    analyzer.set_tempo(0.0)
+    assert not analyzer.push(quiet)[-1].tempo_by_hand
+    analyzer.set_tempo(90.0)
+    assert analyzer.push(quiet)[-1].tempo_by_hand
+
+
 def test_taps_set_tempo_and_phase() -> None:
     analyzer = Analyzer(RATE)
     quiet = noise(6.0, RATE, level=0.05)

@@ -349,6 +349,12 @@ def test_without_a_display_the_demo_is_rendered_and_said_where(monkeypatch, caps
     assert run.main([]) == 0
     assert started.arguments == ["render", "demo", "-o", str(tmp_path / "demo.mp4")]
     assert f"Done: {tmp_path / 'demo.mp4'}" in capsys.readouterr().out
+    (tmp_path / "demo.part").mkdir()  # as an interrupted one leaves it
+    for words in ([], ["--resume"]):
+        assert run.main(words) == 0
+        assert started.arguments == [
+            "render", "demo", "-o", str(tmp_path / "demo.mp4"), "--resume"
+        ]  # fmt: skip
 
 
 def test_a_set_up_that_stops_is_exit_code_1_with_the_reason(monkeypatch, capsys):

@@ -34,7 +34,10 @@ from engine.errors import ModelLoadError
 FORMAT_VERSION = 1
 SHARD_BYTES = 12_000_000
 
-_REMEDY = "restore the folder with 'git checkout resources/ember' or install sonolume again"
+_REMEDY = (
+    "copy the folder again; the shipped one comes back with 'git checkout resources/ember' or by "
+    "installing sonolume again"
+)
 
 
 @dataclass(frozen=True, slots=True)
