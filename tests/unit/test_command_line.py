@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import _host_port, _parser, _size, main
+from app.arguments import as_host_port, as_size
+from app.cli import _parser, main
 from app.live_command import choose_source
 from app.settings import Settings, SourceSettings
 from app.train_command import STAGE_NAMES
@@ -37,13 +38,13 @@ def test_the_defaults_are_the_documented_ones() -> None:
 @pytest.mark.parametrize("text", ["512", "axb", "1x2x3", ""])
 def test_a_size_that_is_none_is_wrong_usage(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="640x360"):
-        _size(text)
+        as_size(text)
 
 
 @pytest.mark.parametrize("text", ["9001", ":9001", "host:", "host:0", "host:70000"])
 def test_an_address_that_is_none_is_wrong_usage(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=r"127\.0\.0\.1:9001"):
-        _host_port(text)
+        as_host_port(text)
 
 
 def test_the_source_argument_wins_over_what_is_remembered() -> None:

@@ -1,0 +1,401 @@
+"""The arguments of each command: names, meanings, defaults, and how their texts are read."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from app.train_command import STAGE_NAMES
+from engine.bench.area import AREAS
+from engine.registry import RUNNER_NAMES
+
+COMPUTE_DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """`--json`."""
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object as the last line (default: no)"
+    )
+
+
+def add_listing(parser: argparse.ArgumentParser, *actions: str) -> None:
+    """What can be done with a list, and `--json`."""
+    parser.add_argument("action", choices=actions, help="list: print them all")
+    add_json(parser)
+
+
+def add_picture(parser: argparse.ArgumentParser) -> None:
+    """What live and render have in common."""
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="look and movement: a preset's name or a .toml file (default: `default`, in the "
+        "window the last one chosen)",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        help="what paints: ember, or a folder or hub id in Stable Diffusion layout (default: "
+        "ember, in the window the last one chosen)",
+    )
+    parser.add_argument(
+        "--size",
+        type=as_size,
+        default=(512, 512),
+        metavar="WxH",
+        help="output size in pixels, both sides even, 64 to 4096 (default: 512x512)",
+    )
+    parser.add_argument(
+        "--model-size",
+        type=as_size,
+        default=(0, 0),
+        metavar="WxH",
+        help="size in pixels that the model paints (default: the nearest it supports to --size)",
+    )
+    parser.add_argument(
+        "--fps",
+        type=float,
+        default=30.0,
+        metavar="N",
+        help="output frames per second, 1 to 240 (default: 30)",
+    )
+    add_device(parser)
+    add_runner(parser)
+    add_json(parser)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """`--device-compute`."""
+    parser.add_argument(
+        "--device-compute",
+        choices=COMPUTE_DEVICES,
+        default="auto",
+        help="what computes the networks (default: auto, a GPU if there is one)",
+    )
+
+
+def add_runner(parser: argparse.ArgumentParser, *more: str) -> None:
+    """`--runner`; `more` are choices before the runners, the first one the default."""
+    names = (*more, *RUNNER_NAMES)
+    parser.add_argument(
+        "--runner",
+        choices=names,
+        default=names[0],
+        help="what executes the networks: torch itself, its compiler, or another runtime "
+        f"installed beside (default: {names[0]})",
+    )
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """`--threads`."""
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=0,
+        metavar="N",
+        help="CPU threads of the networks; OMP_NUM_THREADS is not used (default: 0, one per core)",
+    )
+
+
+def add_live(parser: argparse.ArgumentParser) -> None:
+    """`sonolume live`."""
+    add_picture(parser)
+    parser.add_argument(
+        "--source",
+        metavar="mic|demo|file:PATH|tone",
+        help="what to listen to (default: the last one chosen; at first the microphone, or the "
+        "demo track where there is none)",
+    )
+    parser.add_argument(
+        "--device",
+        default="",
+        metavar="NAME",
+        help="sound input as `sonolume devices` names it (default: the system's)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="which noise the pictures grow from, 0 to 999999 (default: the preset's)",
+    )
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="PATH",
+        help="record the show from the start into this .mp4, .mov or .mkv (default: no recording)",
+    )
+    parser.add_argument(
+        "--osc-port",
+        type=int,
+        metavar="N",
+        help="UDP port to listen on for OSC, 0: do not listen (default: 9000, if it is free)",
+    )
+    parser.add_argument(
+        "--osc-host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen on for OSC, 0.0.0.0: every network (default: 127.0.0.1)",
+    )
+    parser.add_argument(
+        "--osc-out",
+        type=as_host_port,
+        metavar="HOST:PORT",
+        help="send what is heard and every changed parameter there by OSC (default: nowhere)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        metavar="S",
+        help="stop by itself after this many seconds (default: never)",
+    )
+    parser.add_argument(
+        "--headless", action="store_true", help="no window (default: open the window)"
+    )
+    parser.add_argument("--announce", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--mute",
+        action="store_true",
+        help="do not play files through the speakers (default: play them)",
+    )
+
+
+def add_render(parser: argparse.ArgumentParser) -> None:
+    """`sonolume render`."""
+    parser.add_argument("audio", metavar="AUDIO", help="a sound or video file, or `demo`")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT.mp4",
+        help="the video to write, .mp4, .mov or .mkv",
+    )
+    add_picture(parser)
+    parser.add_argument(
+        "--prompt",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="what to paint; repeat it for several, spread evenly (default: the preset's prompts)",
+    )
+    parser.add_argument(
+        "--ai-fps",
+        type=float,
+        metavar="N",
+        help="painted pictures per second, 0.1 to 240 (default: one for every frame)",
+    )
+    parser.add_argument(
+        "--strength",
+        type=float,
+        metavar="X",
+        help="how much of each picture is painted anew, 0.02 to 1 (default: the preset's)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="which noise the pictures grow from, 0 to 999999 (default: 0)",
+    )
+    parser.add_argument(
+        "--start",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="begin this many seconds into the sound (default: 0)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        metavar="S",
+        help="length of the video in seconds (default: to the end of the sound)",
+    )
+    parser.add_argument(
+        "--init-image",
+        type=Path,
+        metavar="PATH",
+        help="picture to begin with (default: none, the prompt alone)",
+    )
+    parser.add_argument(
+        "--quality",
+        type=int,
+        default=18,
+        metavar="CRF",
+        help="quality of H.264, 0 best and largest to 51 worst (default: 18)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where an interrupted render of the same output stopped (default: begin anew)",
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("auto", "float32", "bfloat16", "int8"),
+        default="auto",
+        help="numbers the networks compute in (default: auto, what suits the device)",
+    )
+    add_threads(parser)
+    parser.add_argument("--progress-json", action="store_true", help=argparse.SUPPRESS)
+
+
+def add_analyze(parser: argparse.ArgumentParser) -> None:
+    """`sonolume analyze`."""
+    parser.add_argument("audio", metavar="AUDIO", help="a sound or video file, or `demo`")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        required=True,
+        metavar="OUT.json",
+        help="where to write tempo, beats, onsets and lanes, times in seconds",
+    )
+    parser.add_argument(
+        "--features",
+        type=Path,
+        metavar="OUT.npz",
+        help="where to write the features of every hop as NumPy arrays (default: nowhere)",
+    )
+
+
+def add_score(parser: argparse.ArgumentParser) -> None:
+    """`sonolume score`."""
+    parser.add_argument("video", type=Path, metavar="VIDEO", help="the video to measure")
+    parser.add_argument(
+        "--audio",
+        metavar="AUDIO",
+        help="the sound to measure against, a file or `demo` (default: the video's own)",
+    )
+    add_json(parser)
+
+
+def add_train(parser: argparse.ArgumentParser) -> None:
+    """`sonolume train`."""
+    parser.add_argument("what", choices=("ember",), help="which networks to train")
+    parser.add_argument(
+        "--stage",
+        required=True,
+        metavar="STAGE",
+        help=f"one of {', '.join(STAGE_NAMES)}, in this order",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("runs/ember"),
+        metavar="DIR",
+        help="folder of everything the stages read and write (default: runs/ember)",
+    )
+    parser.add_argument("--out", type=Path, dest="data", help=argparse.SUPPRESS)  # its old name
+    parser.add_argument(
+        "--budget",
+        type=float,
+        default=60.0,
+        metavar="MINUTES",
+        help="how long to train, in minutes (default: 60)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with what the folder holds of this stage (default: begin anew)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="what all randomness grows from (default: 0)",
+    )
+    add_threads(parser)
+    add_device(parser)
+    add_json(parser)
+
+
+def add_bench(parser: argparse.ArgumentParser) -> None:
+    """`sonolume bench`."""
+    parser.add_argument(
+        "area", nargs="?", metavar="AREA", help=f"one of {', '.join(AREAS)} (default: all)"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=20.0,
+        metavar="S",
+        help="length of the live runs in seconds (default: 20)",
+    )
+    parser.add_argument(
+        "--loop",
+        type=as_duration_s,
+        metavar="10m",
+        help="ember: so much feedback (90s, 10m, 1h): does it burn, blur, grow? "
+        "(default: measure speed)",
+    )
+    parser.add_argument(
+        "--morph",
+        action="store_true",
+        help="ember: from prompt to prompt in 60 pictures: does it jump? (default: no)",
+    )
+    parser.add_argument(
+        "--quality",
+        action="store_true",
+        help="ember: what an independent judge sees in pictures of 1, 2 and 4 calls (default: no)",
+    )
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=8,
+        metavar="N",
+        help="for --quality: pictures per scene and per style, at least 4 (default: 8)",
+    )
+    parser.add_argument(
+        "--sheets",
+        type=Path,
+        metavar="DIR",
+        help="for --quality: write contact sheets there (default: none)",
+    )
+    add_runner(parser, "all")
+    parser.add_argument(
+        "--model", metavar="NAME", help="for --loop, --morph, --quality (default: ember)"
+    )
+    parser.add_argument(
+        "--size",
+        type=as_size,
+        default=(512, 512),
+        metavar="WxH",
+        help="size in pixels for --loop, --morph, --quality (default: 512x512)",
+    )
+    parser.add_argument(
+        "--ai-fps",
+        type=float,
+        default=20.0,
+        metavar="N",
+        help="for --loop and --morph: pictures per second of music (default: 20)",
+    )
+    add_device(parser)
+    add_json(parser)
+
+
+def as_size(text: str) -> tuple[int, int]:
+    """Read `640x360`. Raises `ArgumentTypeError`, as all of these do."""
+    try:
+        width, height = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write 640x360") from None
+    return width, height
+
+
+def as_duration_s(text: str) -> float:
+    """Read `90s`, `10m` or `1h`, in seconds."""
+    unit_s = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:].lower())
+    try:
+        return float(text) if unit_s is None else unit_s * float(text[:-1])
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no duration; write 90s, 10m or 1h"
+        ) from None
+
+
+def as_host_port(text: str) -> tuple[str, int]:
+    """Read `HOST:PORT`."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT; write 127.0.0.1:9001")
+    return host, int(port)
