@@ -144,6 +144,7 @@ def summary(outcomes: list[Outcome], seconds: float) -> int:
         mark = "ok    " if outcome.passed else "FAILED"
         say(f"{mark} {outcome.name:<14}{outcome.seconds:7.1f} s")
     took = f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
+    say(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")  # others read this
     if failed:
         names = ", ".join(outcome.name for outcome in failed)
         say(f"{len(failed)} of {len(outcomes)} checks failed ({names}) in {took}")
