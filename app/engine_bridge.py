@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, SignalInstance, Slot
 
@@ -18,6 +18,9 @@ from app.begun_exports import BegunExports
 from app.crash import CrashLog
 from app.device_scan import DeviceScan, ListedDevice
 from app.export_job import ExportJob, ExportRequest, ExportState
+from app.message_board import MessageBoard
+from app.recent import RecentFigures
+from app.running_engine import RunningEngine
 from app.snapshots import (
     Message,
     ModelState,
@@ -27,36 +30,15 @@ from app.snapshots import (
     signal_state,
 )  # fmt: skip
 from engine import commands
+from engine.clock import Clock, MonotonicClock
 from engine.errors import PresetError
-from engine.mailbox import Latest
-from engine.messages import EngineStatus, Frame, RecordStatus, SourceStatus
+from engine.messages import EngineStatus, RecordStatus, SourceStatus
 from engine.presets import preset_names
 
 logger = logging.getLogger(__name__)
 
 FRAME_POLL_MS = 8
 STATUS_POLL_MS = 33
-
-
-class RunningEngine(Protocol):
-    """What the window needs of an engine; `engine.runtime.Engine` and the tests' twin have it."""
-
-    @property
-    def frames(self) -> Latest[Frame]:
-        """The newest output frame."""
-        ...
-
-    def post(self, command: commands.Command) -> None:
-        """Ask for something. Any thread, never blocks."""
-        ...
-
-    def status(self) -> EngineStatus:
-        """One frozen look. Any thread, never blocks."""
-        ...
-
-    def close(self) -> None:
-        """Stop and free; idempotent."""
-        ...
 
 
 class EngineBridge(QObject):
@@ -92,7 +74,9 @@ class EngineBridge(QObject):
     figures_changed = Signal(object)
     """Figures"""
     message_changed = Signal(object)
-    """Message"""
+    """Message: an error, until it is dismissed or resolved"""
+    notice_changed = Signal(object)
+    """Message: something good to know, for a while"""
     devices_changed = Signal(object)
     """DeviceList"""
     export_changed = Signal(object)
@@ -105,15 +89,17 @@ class EngineBridge(QObject):
         crash_log: CrashLog | None = None,
         export_command: Sequence[str] | None = None,
         parent: QObject | None = None,
+        clock: Clock | None = None,
     ) -> None:
         super().__init__(parent)
         self._engine = engine
+        self._clock = clock or MonotonicClock()
+        self._recent = RecentFigures(engine.config.fps)
         self._crash_log = crash_log
         self._seen: dict[str, object] = {}
         self._frame_version = 0
         self._features_index = -1
-        self._messages: dict[str, Message] = {}
-        self._dismissed: Message | None = None
+        self._board = MessageBoard()
         self.devices = DeviceScan(list_devices)
         self._begun = BegunExports()
         self.export_job = ExportJob(export_command, self)
@@ -149,6 +135,7 @@ class EngineBridge(QObject):
         self._frame_version = version
         frame = self._engine.frames.get()
         if frame is not None:
+            self._recent.see(frame, self._clock.now())
             self.frame_changed.emit(frame)
 
     @Slot()
@@ -167,7 +154,9 @@ class EngineBridge(QObject):
         self._offer_recorded(status.recorded)
         panic = PanicState(status.frozen, status.blackout, status.still)
         self._offer("panic", panic, self.panic_changed)
-        self._offer("figures", figures(status), self.figures_changed)
+        recent = self._recent.look(status, self._clock.now())
+        asked_fps = self._engine.config.fps
+        self._offer("figures", figures(status, recent, asked_fps), self.figures_changed)
         self._offer("devices", self.devices.result(), self.devices_changed)
         self._take_messages(status)
 
@@ -204,11 +193,14 @@ class EngineBridge(QObject):
 
     def _take_messages(self, status: EngineStatus) -> None:
         self._put_message("engine", status.message)
+        self._put_message("model", status.model_problem)
         self._put_message("source", status.source.message)
         self._put_record_message(status.record)
         self._put_message("devices", self.devices.result().message)
         if self._crash_log is not None:
             self._put_message("crash", self._crash_log.latest())
+        self._board.step(self._clock.now())
+        self._show_messages()
 
     def _put_record_message(self, record: RecordStatus | None) -> None:
         if record is not None and record.finishing and not record.message:
@@ -219,63 +211,61 @@ class EngineBridge(QObject):
     def _put_message(
         self, origin: str, text: str, level: Literal["error", "notice"] = "error"
     ) -> None:
-        before = self._messages.get(origin, Message(""))
-        if before.text == text:
-            return
-        self._messages.pop(origin, None)
-        if text:
-            self._messages[origin] = Message(text, level)
-        self._show_newest_message()
+        message = Message(text, level) if text else Message("")
+        self._board.put(origin, message, self._clock.now())
 
-    def _show_newest_message(self) -> None:
-        newest = next(reversed(self._messages.values()), Message(""))
-        shown = Message("") if newest == self._dismissed else newest
-        self._offer("message", shown, self.message_changed)
+    def _show_messages(self) -> None:
+        self._offer("message", self._board.error, self.message_changed)
+        self._offer("notice", self._board.notice, self.notice_changed)
 
     @Slot(object)
     def report(self, message: Message) -> None:
         """Show a line of the window itself; an empty one takes it back."""
-        self._dismissed = None
-        self._messages.pop("window", None)
-        if message.text:
-            self._messages["window"] = message
-        self._show_newest_message()
+        self._board.say(message, self._clock.now())
+        self._show_messages()
 
-    @Slot()
-    def dismiss_message(self) -> None:
-        """Hide the line shown now; the same line does not come back by itself."""
-        self._dismissed = next(reversed(self._messages.values()), None)
-        self._show_newest_message()
+    @Slot(str)
+    def dismiss_message(self, level: Literal["error", "notice"]) -> None:
+        """Hide the line of a level; it does not come back by itself."""
+        self._board.dismiss(level)
+        self._show_messages()
 
     @Slot(object)
     def _on_export_changed(self, state: ExportState) -> None:
         self._put_message("export", state.message)
+        self._show_messages()
         if state.phase == "done":
             self._begun.forget(Path(state.output))
         self._offer("export", state, self.export_changed)
 
     # -- commands -----------------------------------------------------------------------------
 
+    def _post(self, command: commands.Command) -> None:
+        """Post what the performer asks for; what was only good to know has been read by then."""
+        self._board.act(self._clock.now())
+        self._show_messages()
+        self._engine.post(command)
+
     @Slot(str, float)
     def set_param(self, name: str, value: float) -> None:
         """Set a base value, native unit."""
-        self._engine.post(commands.SetParam(name, value))
+        self._post(commands.SetParam(name, value))
 
     @Slot(str)
     def set_prompt(self, text: str) -> None:
         """Go to this prompt; blank text is ignored."""
         if text.strip():
-            self._engine.post(commands.SetPrompt(text.strip()))
+            self._post(commands.SetPrompt(text.strip()))
 
     @Slot()
     def next_prompt(self) -> None:
         """Walk to the next prompt of the preset."""
-        self._engine.post(commands.NextPrompt())
+        self._post(commands.NextPrompt())
 
     @Slot(str)
     def load_preset(self, name: str) -> None:
         """Load a preset by name."""
-        self._engine.post(commands.LoadPreset(name))
+        self._post(commands.LoadPreset(name))
         self.preset_chosen.emit(name)
 
     @Slot(int)
@@ -293,41 +283,41 @@ class EngineBridge(QObject):
     def select_model(self, name: str) -> None:
         """Paint with another model: a name, a folder or a hub id; blank text is ignored."""
         if name.strip():
-            self._engine.post(commands.SelectModel(name.strip()))
+            self._post(commands.SelectModel(name.strip()))
 
     @Slot()
     def tap_tempo(self) -> None:
         """Count this moment as a tap."""
-        self._engine.post(commands.TapTempo())
+        self._post(commands.TapTempo())
 
     @Slot(float)
     def set_tempo(self, bpm: float) -> None:
         """Fix the tempo; 0 gives it back to the tracker."""
-        self._engine.post(commands.SetTempo(bpm))
+        self._post(commands.SetTempo(bpm))
 
     @Slot()
     def toggle_recording(self) -> None:
         """Start to record into the user's video folder, or finish."""
         record = self._seen.get("record")
         if not isinstance(record, RecordStatus) or record.finishing:
-            self._engine.post(commands.StartRecording())
+            self._post(commands.StartRecording())
         else:
-            self._engine.post(commands.StopRecording())
+            self._post(commands.StopRecording())
 
     @Slot(bool)
     def freeze(self, on: bool) -> None:
         """Hold the picture."""
-        self._engine.post(commands.Freeze(on))
+        self._post(commands.Freeze(on))
 
     @Slot(bool)
     def blackout(self, on: bool) -> None:
         """Black output."""
-        self._engine.post(commands.Blackout(on))
+        self._post(commands.Blackout(on))
 
     @Slot(bool)
     def still(self, on: bool) -> None:
         """Show the shipped still."""
-        self._engine.post(commands.Still(on))
+        self._post(commands.Still(on))
 
     @property
     def panic(self) -> PanicState:
@@ -338,32 +328,32 @@ class EngineBridge(QObject):
     @Slot()
     def restart_picture(self) -> None:
         """Paint a fresh picture."""
-        self._engine.post(commands.RestartPicture())
+        self._post(commands.RestartPicture())
 
     @Slot(object)
     def select_source(self, choice: commands.SourceChoice) -> None:
         """Listen to another source."""
-        self._engine.post(commands.SelectSource(choice))
+        self._post(commands.SelectSource(choice))
 
     @Slot(bool)
     def play(self, on: bool) -> None:
         """Play or pause the file."""
-        self._engine.post(commands.Play(on))
+        self._post(commands.Play(on))
 
     @Slot(float)
     def seek(self, position_s: float) -> None:
         """Jump in the file."""
-        self._engine.post(commands.Seek(position_s))
+        self._post(commands.Seek(position_s))
 
     @Slot(bool)
     def set_loop(self, on: bool) -> None:
         """Start the file again at its end, or not."""
-        self._engine.post(commands.SetLoop(on))
+        self._post(commands.SetLoop(on))
 
     @Slot(float)
     def set_volume(self, volume: float) -> None:
         """Loudness of the file in the speakers."""
-        self._engine.post(commands.SetVolume(volume))
+        self._post(commands.SetVolume(volume))
 
     @property
     def source(self) -> SourceStatus:

@@ -75,6 +75,8 @@ class ExportState:
     eta_s: float = 0.0
     message: str = ""
     """One line when it failed."""
+    kept: str = ""
+    """The file with the frames so far when it was cancelled; empty when there is none."""
 
     @property
     def busy(self) -> bool:
@@ -101,6 +103,7 @@ class ExportJob(QObject):
         self.state = ExportState()
         self._pending = ""  # the unfinished last line of stderr
         self._last_words = ""  # the last line that was not progress: the error, if it fails
+        self._part_before: int | None = None  # what an earlier export had left when this began
         self._process = QProcess(self)
         self._process.readyReadStandardError.connect(self._on_stderr)
         self._process.finished.connect(self._on_finished)
@@ -113,6 +116,7 @@ class ExportJob(QObject):
         if self.state.busy:
             return
         self._pending = self._last_words = ""
+        self._part_before = _written_ns(_part_movie(request.output))
         self._set(ExportState("running", str(request.output)))
         words = [*self._command, *request.arguments()]
         self._process.setStandardOutputFile(QProcess.nullDevice())
@@ -177,7 +181,7 @@ class ExportJob(QObject):
             self._take_line(self._pending.strip())
         crashed = status == QProcess.ExitStatus.CrashExit
         if self.state.phase == "cancelling" or code == INTERRUPTED:
-            self._set(replace(self.state, phase="cancelled"))
+            self._set(replace(self.state, phase="cancelled", kept=self._kept()))
         elif code == 0 and not crashed:
             done = max(self.state.frames_total, self.state.frames_done)
             self._set(replace(self.state, phase="done", frames_done=done, eta_s=0.0))
@@ -195,9 +199,28 @@ class ExportJob(QObject):
     def _on_cancel_limit(self) -> None:
         self._process.kill()
 
+    def _kept(self) -> str:
+        """Where this export has left what it rendered; an earlier one's rest does not count."""
+        movie = _part_movie(Path(self.state.output))
+        written_ns = _written_ns(movie)
+        return "" if written_ns in (None, self._part_before) else str(movie)
+
     def _set(self, state: ExportState) -> None:
         self.state = state
         self.changed.emit(state)
+
+
+def _part_movie(output: Path) -> Path:
+    from engine.export.work_folder import WorkFolder
+
+    return WorkFolder(output).part_movie
+
+
+def _written_ns(file: Path) -> int | None:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def _make_polite(pid: int) -> None:

@@ -20,11 +20,13 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QVBoxLayou
 from app.actions import install
 from app.crash import CrashLog
 from app.device_scan import ListedDevice
-from app.engine_bridge import EngineBridge, RunningEngine
+from app.engine_bridge import EngineBridge
+from app.export_job import ExportState
 from app.first_paint import FirstPaint
 from app.interrupt import quit_on_signals
 from app.memory import Memory
 from app.output_window import Output
+from app.running_engine import RunningEngine
 from app.settings import SettingsStore, WindowSettings
 from app.snapshots import Message
 from app.style import apply_style
@@ -38,7 +40,7 @@ from engine.commands import SourceChoice
 
 logger = logging.getLogger(__name__)
 
-SMALLEST_PX = (1000, 640)
+SMALLEST_PX = (900, 600)
 
 
 class MainWindow(QMainWindow):
@@ -103,6 +105,7 @@ class MainWindow(QMainWindow):
         self.column.source.chosen.connect(self._on_source_chosen)
         self.column.model.chosen.connect(self._memory.note_model)
         self.column.export.changed.connect(self._memory.note)
+        bridge.export_changed.connect(self._on_export)
         for section in self.column.all_sections().values():
             section.folded.connect(self._memory.note)
 
@@ -184,6 +187,10 @@ class MainWindow(QMainWindow):
         self.column.toggle_page("keys")
         self._on_page(self.column.page)
 
+    @Slot(object)
+    def _on_export(self, state: ExportState) -> None:
+        self._close_asked &= state.busy  # the next export is asked about anew
+
     @Slot(str)
     def _on_page(self, page: str) -> None:
         self.header.export.setChecked(page == "export")
@@ -214,6 +221,7 @@ class MainWindow(QMainWindow):
         self.column.export.apply(settings.export)
         source = settings.source
         if source is not None:
+            self.column.source.note_chosen()
             self.column.source.remember_device(source.device)
             if source.kind == "file" and source.path is not None:
                 self.column.export.set_audio(str(source.path))
@@ -277,7 +285,8 @@ class MainWindow(QMainWindow):
             self._bridge.report(
                 Message(
                     f"An export is running ({export.share:.0%} done): close again to stop it; "
-                    "what is rendered is kept"
+                    "what is rendered is kept",
+                    "notice",
                 )
             )
             event.ignore()

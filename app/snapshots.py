@@ -8,6 +8,8 @@ from typing import Literal
 
 from engine.messages import EngineStatus, Phase
 
+SEEN_SHARE = 0.01
+
 
 class SignalState(Enum):
     """What the meters say about the sound; silence and a missing device are never confused."""
@@ -19,12 +21,38 @@ class SignalState(Enum):
     LIVE = "live"
 
 
+class Health(Enum):
+    """How a running show does at this moment, in one word."""
+
+    GOOD = "running"
+    STUTTERS = "stutters"
+    """Well below the asked output rate."""
+    LAGS = "lags"
+    """The model paints too slowly to follow the music."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One line for the message bar; empty text hides it."""
+    """One line for the message bar; empty text hides it.
+
+    An error stays until it is dismissed or resolved, a notice goes by itself.
+    """
 
     text: str
     level: Literal["error", "notice"] = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """Rates of the last seconds, losses of the last minute; the start does not count."""
+
+    health: Health = Health.GOOD
+    output_fps: float = 0.0
+    ai_fps: float = 0.0
+    frames: int = 0
+    dropped: int = 0
+    overflows: int = 0
+    longest_gap_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +60,19 @@ class Figures:
     """The numbers of the status line, rounded to what is shown."""
 
     phase: Phase = Phase.STARTING
+    health: Health = Health.GOOD
     model: str = ""
     ai_fps: float = 0.0
     output_fps: float = 0.0
+    asked_fps: float = 0.0
     latency_ms: float = 0.0
     longest_gap_ms: float = 0.0
+    """Of the last minute, as are the two below."""
     dropped: int = 0
     overflows: int = 0
-    flashes_limited: int = 0
+    drops_show: bool = False
+    """More than one frame in a hundred was lost: fewer nobody sees."""
+    dropped_ever: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +120,19 @@ def signal_state(status: EngineStatus) -> SignalState:
     return SignalState.SILENT if status.features.silent else SignalState.LIVE
 
 
-def figures(status: EngineStatus) -> Figures:
+def figures(status: EngineStatus, recent: Recent, asked_fps: float) -> Figures:
     """Round an engine's figures to what is shown."""
     return Figures(
         phase=status.phase,
+        health=recent.health,
         model=status.model_opening.rpartition("/")[2] or status.model,
-        ai_fps=round(status.ai_fps, 1),
-        output_fps=round(status.output_fps, 1),
+        ai_fps=round(recent.ai_fps, 1),
+        output_fps=round(recent.output_fps, 1),
+        asked_fps=asked_fps,
         latency_ms=float(round(status.latency_ms)),
-        longest_gap_ms=float(round(status.longest_gap_ms)),
-        dropped=status.dropped,
-        overflows=status.overflows,
-        flashes_limited=status.flashes_limited,
+        longest_gap_ms=float(round(recent.longest_gap_ms)),
+        dropped=recent.dropped,
+        overflows=recent.overflows,
+        drops_show=recent.dropped > SEEN_SHARE * (recent.frames + recent.dropped),
+        dropped_ever=status.dropped,
     )

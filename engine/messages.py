@@ -70,6 +70,8 @@ class AudioFeatures:
     """Beats since the start; never decreases."""
     beat_phase: float
     """In [0, 1): 0 at the beat. Runs smoothly between beats; free-runs at the last tempo."""
+    tempo_by_hand: bool = False
+    """Taps or OSC have fixed `tempo_bpm`; `tempo_confidence` is then about a tempo not used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,13 @@ class BeatLamp(QWidget):
         self.setAccessibleName("Beat and tempo")
         self.setToolTip(
             "Lamp: beats. Small lamp: onsets. Bar: how sure the tempo is; while that is 0 %, and "
-            "in silence, no tempo shows."
+            "in silence, no tempo shows. A tempo set by hand (taps, OSC) shows always; Auto gives "
+            "it back to the tracker."
         )
         self._live = False
         self._tempo_bpm = 0.0
         self._confidence = 0.0
+        self._by_hand = False
         self._phase = 0.0
         self._beats = self._onsets = -1
         self._beat_glow = self._onset_glow = 0.0
@@ -42,8 +44,17 @@ class BeatLamp(QWidget):
         return f"{self._tempo_bpm:.1f}" if self._known else "\N{EN DASH}"
 
     @property
+    def note(self) -> str:
+        """The line under the tempo: how sure it is, or that a hand has set it."""
+        if self._by_hand:
+            return "set by hand"
+        return f"confidence {round(self._confidence * 100)} %" if self._known else "no tempo yet"
+
+    @property
     def _known(self) -> bool:
         """Whether there is a tempo worth a figure: one that runs on in silence is none."""
+        if self._by_hand:
+            return self._tempo_bpm > 0
         return self._live and self._tempo_bpm > 0 and round(self._confidence, 2) > 0
 
     @property
@@ -75,6 +86,7 @@ class BeatLamp(QWidget):
         self._beats, self._onsets = features.beat_count, features.onset_count
         self._tempo_bpm = features.tempo_bpm
         self._confidence = features.tempo_confidence
+        self._by_hand = features.tempo_by_hand
         self._phase = features.beat_phase
         self.update()
 
@@ -96,7 +108,8 @@ class BeatLamp(QWidget):
         painter.setPen(QPen(colour("hover"), 3))
         painter.drawEllipse(ring)
         if known:
-            pen = QPen(colour("accent", 0.35 + 0.65 * self._confidence), 3)
+            sure = 1.0 if self._by_hand else self._confidence
+            pen = QPen(colour("accent", 0.35 + 0.65 * sure), 3)
             pen.setCapStyle(Qt.PenCapStyle.RoundCap)
             painter.setPen(pen)
             painter.drawArc(ring, 90 * 16, -round(self._phase * 360 * 16))
@@ -108,7 +121,7 @@ class BeatLamp(QWidget):
             painter.setBrush(colour("accent", self._beat_glow))
             painter.drawEllipse(lamp)
         self._paint_tempo(painter, known)
-        self._paint_confidence(painter, known)
+        self._paint_note(painter, known)
         painter.end()
 
     def _paint_tempo(self, painter: QPainter, known: bool) -> None:
@@ -133,15 +146,17 @@ class BeatLamp(QWidget):
             text_rect, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, "onset"
         )
 
-    def _paint_confidence(self, painter: QPainter, known: bool) -> None:
-        bar = QRectF(0, 66, self.width(), 3)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(colour("hover"))
-        painter.drawRoundedRect(bar, 1.5, 1.5)
-        share = self._confidence if known else 0.0
-        painter.setBrush(colour("accent"))
-        painter.drawRoundedRect(QRectF(0, 66, bar.width() * share, 3), 1.5, 1.5)
+    def _paint_note(self, painter: QPainter, known: bool) -> None:
+        """Say how sure the tempo is; one that was set by hand has no such figure, and no bar."""
+        if not self._by_hand:
+            bar = QRectF(0, 66, self.width(), 3)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(colour("hover"))
+            painter.drawRoundedRect(bar, 1.5, 1.5)
+            share = self._confidence if known else 0.0
+            painter.setBrush(colour("accent"))
+            painter.drawRoundedRect(QRectF(0, 66, bar.width() * share, 3), 1.5, 1.5)
         painter.setFont(font(10))
-        painter.setPen(colour("faint"))
-        text = f"confidence {round(share * 100)} %" if known else "no tempo yet"
-        painter.drawText(QRectF(0, 71, self.width(), 14), Qt.AlignmentFlag.AlignLeft, text)
+        painter.setPen(colour("accent" if self._by_hand else "faint"))
+        where = QRectF(0, 71, self.width(), 14)
+        painter.drawText(where, Qt.AlignmentFlag.AlignLeft, self.note)

@@ -32,7 +32,8 @@ class ControlColumn(QFrame):
     ) -> None:
         super().__init__(parent)
         self.setObjectName("column")
-        self.message = MessageBar(bridge)
+        self.message = MessageBar(bridge, "error")
+        self.notice = MessageBar(bridge, "notice")
         self.source = SourcePanel(bridge)
         self.prompt = PromptPanel(bridge)
         self.model = ModelPanel(bridge)
@@ -49,11 +50,14 @@ class ControlColumn(QFrame):
             section.body.addWidget(panel)
         self._pages = QStackedWidget()
         self._names = ["controls", "export", "keys"]
-        for page in (self._controls(), self.export, self.keys):
+        self._widgets = (self._controls(), _scrolled(self.export), self.keys)
+        for page in self._widgets:
             self._pages.addWidget(page)
         self._message_room = QWidget()
         room = QVBoxLayout(self._message_room)
-        room.setContentsMargins(12, 8, 12, 8)
+        room.setContentsMargins(8, 4, 8, 6)
+        room.setSpacing(4)
+        room.addWidget(self.notice)
         room.addWidget(self.message)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(1, 0, 0, 0)  # the line on the left stays free
@@ -63,6 +67,7 @@ class ControlColumn(QFrame):
         self.export.closed.connect(self.show_controls)
         self.keys.closed.connect(self.show_controls)
         bridge.message_changed.connect(self._on_message)
+        bridge.notice_changed.connect(self._on_message)
         self._message_room.hide()
 
     def all_sections(self) -> dict[str, Section]:
@@ -73,6 +78,11 @@ class ControlColumn(QFrame):
     def page(self) -> str:
         """Which page shows."""
         return self._names[self._pages.currentIndex()]
+
+    @property
+    def shown_page(self) -> QWidget:
+        """The page itself."""
+        return self._widgets[self._pages.currentIndex()]
 
     def show_page(self, name: str) -> None:
         """Show a page."""
@@ -95,7 +105,8 @@ class ControlColumn(QFrame):
 
     @Slot()
     def _on_message(self) -> None:
-        self._message_room.setVisible(self.message.isVisibleTo(self._message_room))
+        bars = (self.notice, self.message)
+        self._message_room.setVisible(any(bar.isVisibleTo(self._message_room) for bar in bars))
 
     def _controls(self) -> QWidget:
         body = QWidget()
@@ -110,10 +121,17 @@ class ControlColumn(QFrame):
         layout.addWidget(self.sections["model"])
         layout.addWidget(self.params)
         layout.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setObjectName("scroll")
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll = _scrolled(body)
         scroll.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
-        scroll.setWidget(body)
         return scroll
+
+
+def _scrolled(page: QWidget) -> QScrollArea:
+    """Return a page that gives way: what has no room is scrolled to, never covered."""
+    scroll = QScrollArea()
+    scroll.setObjectName("scroll")
+    scroll.setWidgetResizable(True)
+    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    scroll.setWidget(page)
+    return scroll

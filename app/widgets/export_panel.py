@@ -29,14 +29,16 @@ from app.widgets.export_shape import (
     output_name,
     output_size,
 )  # fmt: skip
+from app.widgets.export_text import export_text, parse_time
 from app.widgets.key_sheet import SheetHead
+from app.widgets.path_field import PathField
 from app.widgets.progress_bar import ProgressBar
 from app.widgets.source_panel import FILE_FILTER
-from app.widgets.transport import clock_text
 from engine.messages import SourceStatus
 from engine.registry import DEFAULT_MODEL
 
-WHOLE = "whole track"
+WHOLE = "to the end"
+LONGEST_S = 1e6
 
 
 class ExportPanel(QWidget):
@@ -56,13 +58,15 @@ class ExportPanel(QWidget):
         self._model = ""
         self._interrupted: ExportRequest | None = None
         self._output_typed = False
+        self._busy = False
         self.audio = Button("Demo track", tip="Which sound to render")
         self.shapes = {name: Button(name, kind="segment", checkable=True) for name in SHAPES}
         self.short_side = Choice("Shorter side of the video")
         self.fps = Choice("Frames per second of the video")
         self.quality = Choice("Quality of the video: H.264 CRF, smaller is better and larger")
+        self.start_at = QLineEdit()
         self.seconds = QLineEdit()
-        self.output = QLineEdit()
+        self.output = PathField()
         self.browse = Button(icon_name="folder", tip="Choose the video file")
         self.summary = ElidedLabel("", "small")
         self.start = Button("Render", kind="primary", tip="Render the video")
@@ -72,6 +76,7 @@ class ExportPanel(QWidget):
         self.cancel = Button(
             "Cancel", tip="Stop; what was rendered is kept, and it can go on later"
         )
+        self.form = QWidget()
         self.interrupted = QLabel()
         self.progress = ProgressBar()
         self.progress_text = ElidedLabel("", "dim")
@@ -95,11 +100,15 @@ class ExportPanel(QWidget):
             self.quality.addItem(f"{name} (CRF {crf})", crf)
         self.quality.setCurrentIndex(self.quality.findData(18))
         self.shapes["1:1"].setChecked(True)
+        self.start_at.setPlaceholderText("0:00")
+        self.start_at.setAccessibleName("Start in the sound")
+        self.start_at.setToolTip("Where in the sound the video begins: 90 or 1:30")
         self.seconds.setPlaceholderText(WHOLE)
         self.seconds.setAccessibleName("Seconds to render")
+        self.seconds.setToolTip("How long the video gets: 30 or 1:30; empty: to the end")
         self.output.setAccessibleName("Video file")
 
-    def _form(self) -> QGridLayout:
+    def _arrange_form(self) -> None:
         shapes = QHBoxLayout()
         shapes.setSpacing(4)
         for button in self.shapes.values():
@@ -108,15 +117,20 @@ class ExportPanel(QWidget):
         path.setSpacing(4)
         path.addWidget(self.output, 1)
         path.addWidget(self.browse)
-        grid = QGridLayout()
+        span = QHBoxLayout()
+        span.setSpacing(8)
+        span.addWidget(self.start_at, 2)
+        span.addWidget(label("Seconds", "dim"))
+        span.addWidget(self.seconds, 3)
+        grid = QGridLayout(self.form)
+        grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(12)
         grid.setVerticalSpacing(8)
         grid.setColumnMinimumWidth(0, 64)
         grid.setColumnStretch(1, 1)
         rows: list[tuple[str, QWidget | QHBoxLayout]] = [
             ("Sound", self.audio), ("Shape", shapes), ("Size", self.short_side),
-            ("Rate", self.fps), ("Quality", self.quality), ("Seconds", self.seconds),
-            ("File", path),
+            ("Rate", self.fps), ("Quality", self.quality), ("Start", span), ("File", path),
         ]  # fmt: skip
         for row, (text, entry) in enumerate(rows):
             grid.addWidget(label(text, "dim"), row, 0)
@@ -124,7 +138,6 @@ class ExportPanel(QWidget):
                 grid.addWidget(entry, row, 1)
             else:
                 grid.addLayout(entry, row, 1)
-        return grid
 
     def _arrange(self) -> None:
         buttons = QHBoxLayout()
@@ -138,7 +151,8 @@ class ExportPanel(QWidget):
         layout.setContentsMargins(16, 10, 16, 14)
         layout.setSpacing(10)
         layout.addWidget(head)
-        layout.addLayout(self._form())
+        self._arrange_form()
+        layout.addWidget(self.form)
         layout.addWidget(self.summary)
         self.interrupted.setProperty("role", "warn")
         self.interrupted.setWordWrap(True)
@@ -199,13 +213,11 @@ class ExportPanel(QWidget):
         )
 
     def request(self) -> ExportRequest | None:
-        """Return what would be rendered now; None when the seconds are no number."""
-        text = self.seconds.text().strip().replace(",", ".")
-        try:
-            seconds = float(text) if text else None
-        except ValueError:
-            return None
-        if seconds is not None and not 0.0 < seconds < 1e6:
+        """Return what would be rendered now; None when start or seconds are no times."""
+        start_s = parse_time(self.start_at.text() or "0")
+        seconds = parse_time(self.seconds.text()) if self.seconds.text().strip() else None
+        unread = self.seconds.text().strip() and not seconds
+        if start_s is None or unread or max(start_s, seconds or 0.0) > LONGEST_S:
             return None
         width, height = output_size(self.shape, int(self.short_side.currentData()))
         return ExportRequest(
@@ -216,6 +228,7 @@ class ExportPanel(QWidget):
             height=height,
             fps=float(self.fps.currentData()),
             model="" if self._model == DEFAULT_MODEL else self._model,
+            start_s=start_s,
             seconds=seconds,
             quality=int(self.quality.currentData()),
         )
@@ -226,8 +239,11 @@ class ExportPanel(QWidget):
     def _on_start(self) -> None:
         request = self.request()
         if request is None:
-            text = f"Seconds: {self.seconds.text()!r} is no length; write 30, or nothing for all"
-            self._bridge.report(Message(text))
+            wrong, value = "Seconds", self.seconds.text()
+            if parse_time(self.start_at.text() or "0") is None:
+                wrong, value = "Start", self.start_at.text()
+            hint = "write 30 or 1:30, or nothing"
+            self._bridge.report(Message(f"{wrong}: {value!r} is no time; {hint}"))
             return
         self._bridge.report(Message(""))
         self._bridge.start_export(request)
@@ -308,9 +324,12 @@ class ExportPanel(QWidget):
         self._show_state(state)
 
     def _refresh(self) -> None:
+        if self._busy:
+            return  # the sheet shows what is being rendered
         name = self._audio.name if self._audio else "Demo track"
         self.audio.setText(self.audio.fontMetrics().elidedText(
             name, Qt.TextElideMode.ElideMiddle, 220))  # fmt: skip
+        self.audio.setToolTip(str(self._audio or "Which sound to render"))
         width, height = output_size(self.shape, int(self.short_side.currentData()))
         self.summary.set_full_text(
             f"{width} \N{MULTIPLICATION SIGN} {height} px, preset {self._preset}, H.264 + AAC"
@@ -329,9 +348,7 @@ class ExportPanel(QWidget):
         if not self.isVisible():
             return
         output = Path(self.output.text()).expanduser()
-        busy = self._bridge.export_job.state.busy
-        self.output.setToolTip(str(output))
-        self._interrupted = None if busy else self._bridge.interrupted_export(output)
+        self._interrupted = None if self._busy else self._bridge.interrupted_export(output)
         found = self._interrupted is not None
         self.resume.setVisible(found)
         self.start.setText("Begin anew" if found else "Render")
@@ -344,33 +361,15 @@ class ExportPanel(QWidget):
             )
 
     def _show_state(self, state: ExportState) -> None:
+        self._busy = state.busy
+        self.form.setEnabled(not state.busy)
         self.start.setEnabled(not state.busy)
         self.cancel.setEnabled(state.phase == "running")
         self.progress.setVisible(state.phase != "idle")
         self.progress_text.setVisible(state.phase != "idle")
         self.progress.set_share(state.share, state.phase in ("running", "cancelling"))
         self.progress_text.set_full_text(export_text(state))
-        self._look_for_interrupted()
-
-
-def export_text(state: ExportState) -> str:
-    """Say how an export is doing, one line."""
-    match state.phase:
-        case "running" if state.frames_total:
-            return (
-                f"{state.share:.0%}   {state.frames_done} of {state.frames_total} frames   "
-                f"{state.fps:.1f} fps   {clock_text(state.eta_s)} left"
-            )
-        case "running":
-            return "Starting the renderer\N{HORIZONTAL ELLIPSIS}"
-        case "cancelling":
-            return "Finishing what is there\N{HORIZONTAL ELLIPSIS}"
-        case "cancelled":
-            output = Path(state.output)
-            return f"{state.frames_done} frames kept in {output.stem}.part/so-far{output.suffix}"
-        case "done":
-            return f"Done: {state.output}"
-        case "failed":
-            return "Failed; the message above says why"
-        case _:
-            return ""
+        if state.busy:
+            self.summary.set_full_text(f"Rendering {Path(state.output).name}")
+        else:
+            self._refresh()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Signal, Slot
+from PySide6.QtGui import QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 
 from app.actions import shown_key
@@ -10,6 +11,25 @@ from app.engine_bridge import EngineBridge
 from app.widgets.buttons import Button, Choice, label
 from app.widgets.icons import pixmap
 from app.widgets.record_button import RecordButton
+from app.widgets.screen_words import output_help
+
+WORDS_FROM_PX = 1180
+"""Width of the window from which the buttons on the right have room for their names."""
+
+
+class WordButton(Button):
+    """An icon, with its name beside it where there is room."""
+
+    def __init__(self, word: str, icon_name: str, tip: str, *, checkable: bool = False) -> None:
+        super().__init__(kind="quiet", icon_name=icon_name, tip=tip, checkable=checkable)
+        self._word = word
+        self.setAccessibleName(word)
+
+    def show_word(self, on: bool) -> None:
+        """Show the name, or the icon alone."""
+        if on != bool(self.text()):
+            self.setText(self._word if on else "")
+            self.setFixedWidth(self.sizeHint().width() if on else 32)
 
 
 class Header(QFrame):
@@ -33,17 +53,24 @@ class Header(QFrame):
             "Export", icon_name="export", checkable=True,
             tip=f"Render a sound file to a video ({shown_key('export')})",
         )  # fmt: skip
-        self.keys = _tool("keys", f"Keys ({shown_key('keys')})", checkable=True)
-        self.output = _tool(
-            "output", f"Picture on the other screen ({shown_key('output')})", checkable=True
+        self.keys = WordButton("Keys", "keys", f"All keys ({shown_key('keys')})", checkable=True)
+        self.output = WordButton("Output", "output", "", checkable=True)
+        self.full_screen = WordButton(
+            "Full screen",
+            "full-screen",
+            f"Picture alone, full screen ({shown_key('full_screen')})",
         )
-        self.full_screen = _tool("full-screen", f"Full screen ({shown_key('full_screen')})")
         self._arrange()
         self.previous.clicked.connect(self._on_previous)
         self.following.clicked.connect(self._on_following)
         self.presets.activated.connect(self._on_activated)
         bridge.presets_changed.connect(self._on_presets)
         bridge.preset_changed.connect(self._on_preset)
+        app = QGuiApplication.instance()
+        assert isinstance(app, QGuiApplication)
+        app.screenAdded.connect(self._on_screens)
+        app.screenRemoved.connect(self._on_screens)
+        self._on_screens()
 
     def _arrange(self) -> None:
         self.mark.setPixmap(pixmap("sonolume", 26))
@@ -67,6 +94,16 @@ class Header(QFrame):
         layout.addWidget(self.keys)
         layout.addWidget(self.output)
         layout.addWidget(self.full_screen)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Name the buttons where there is room for words."""
+        super().resizeEvent(event)
+        for button in (self.keys, self.output, self.full_screen):
+            button.show_word(self.width() >= WORDS_FROM_PX)
+
+    @Slot()
+    def _on_screens(self) -> None:
+        self.output.setToolTip(f"{output_help()} ({shown_key('output')})")
 
     @Slot(object)
     def _on_presets(self, names: tuple[str, ...]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from app.actions import ACTIONS
 from app.widgets.buttons import Button, label
 from app.widgets.icons import icon
+from app.widgets.screen_words import output_help
 
 
 class SheetHead(QWidget):
@@ -35,6 +37,7 @@ class KeySheet(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("page")
+        self.texts: dict[str, QLabel] = {}
         head = SheetHead("Keys")
         head.closed.connect(self.closed)
         body = QWidget()
@@ -53,7 +56,8 @@ class KeySheet(QWidget):
                 grid.addWidget(heading, grid.rowCount(), 0, 1, 2)
             row = grid.rowCount()
             grid.addWidget(label(action.shown, "key"), row, 0, Qt.AlignmentFlag.AlignLeft)
-            grid.addWidget(label(action.help), row, 1)
+            text = self.texts[action.name] = label(action.help)
+            grid.addWidget(text, row, 1)
         grid.setRowStretch(grid.rowCount(), 1)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -63,3 +67,8 @@ class KeySheet(QWidget):
         layout.setContentsMargins(16, 10, 8, 10)
         layout.addWidget(head)
         layout.addWidget(scroll, 1)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Say what the keys do with the screens there are now."""
+        super().showEvent(event)
+        self.texts["output"].setText(output_help())

@@ -1,23 +1,39 @@
-"""One line when something is wrong: in the control column, no dialog, never on the picture."""
+"""What is wrong, and what is good to know: in the control column, never on the picture."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from app.engine_bridge import EngineBridge
 from app.snapshots import Message
-from app.widgets.buttons import Button, restyle
+from app.widgets.buttons import Button
 from app.widgets.icons import icon, pixmap
+
+LONGEST = 240
+"""Characters: five lines of the narrowest column; the tooltip has the rest."""
+TINTS = {"error": ("warning", "red"), "notice": ("notice", "accent")}
 
 
 class MessageBar(QFrame):
-    """Shows the newest message until it is taken back or closed."""
+    """Shows the line of its level until it is taken back or closed."""
 
-    def __init__(self, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        bridge: EngineBridge,
+        level: Literal["error", "notice"],
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("messageBar")
+        self.setProperty("level", level)
+        self._bridge = bridge
+        self._level = level
         self.icon = QLabel()
+        name, tint = TINTS[level]
+        self.icon.setPixmap(pixmap(name, 18, tint))
         self.text = QLabel()
         self.text.setWordWrap(True)
         self.text.setTextFormat(Qt.TextFormat.PlainText)
@@ -27,20 +43,24 @@ class MessageBar(QFrame):
         self.close_button.setIcon(icon("close", "dim"))
         self.close_button.setFixedWidth(28)
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(10, 6, 4, 6)
+        layout.setContentsMargins(8, 3, 2, 3)
         layout.setSpacing(8)
         layout.addWidget(self.icon, 0, Qt.AlignmentFlag.AlignTop)
         layout.addWidget(self.text, 1)
         layout.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
-        self.close_button.clicked.connect(bridge.dismiss_message)
-        bridge.message_changed.connect(self._on_message)
+        self.close_button.clicked.connect(self._on_close)
+        changed = bridge.message_changed if level == "error" else bridge.notice_changed
+        changed.connect(self._on_message)
         self.hide()
+
+    @Slot()
+    def _on_close(self) -> None:
+        self._bridge.dismiss_message(self._level)
 
     @Slot(object)
     def _on_message(self, message: Message) -> None:
-        self.setVisible(bool(message.text))
-        self.text.setText(message.text)
-        error = message.level == "error"
-        name, tint = ("warning", "red") if error else ("notice", "accent")
-        self.icon.setPixmap(pixmap(name, 18, tint))
-        restyle(self, "level", message.level)
+        text = message.text
+        cut = len(text) > LONGEST
+        self.text.setText(text[: LONGEST - 1] + "\N{HORIZONTAL ELLIPSIS}" if cut else text)
+        self.text.setToolTip(text if cut else "")
+        self.setVisible(bool(text))

@@ -18,6 +18,7 @@ from app.widgets.level_meter import LevelMeter
 from engine.messages import AudioFeatures
 
 STRIP_WIDTH_PX = 208
+AUTO_TIP = "Give the tempo back to the tracker"
 CAPTIONS = {
     SignalState.NO_DEVICE: "No device",
     SignalState.WAITING: "Waiting",
@@ -110,7 +111,7 @@ class MeterStrip(QFrame):
         self._bridge = bridge
         self.beat = BeatLamp()
         self.tap = Button("TAP", kind="tap", tip=f"Tap the tempo ({shown_key('tap')})")
-        self.auto = Button("Auto", tip="Give the tempo back to the tracker")
+        self.auto = Button("Auto", kind="auto", tip=AUTO_TIP)
         self.caption = SignalCaption()
         self.level = LevelMeter()
         self.bands = BandMeters()
@@ -121,6 +122,7 @@ class MeterStrip(QFrame):
         for widget in (self.beat, self.level, self.bands, self.caption):
             bridge.features_changed.connect(widget.set_features)
             bridge.signal_state_changed.connect(widget.set_state)
+        bridge.features_changed.connect(self._on_features)
 
     def _arrange(self) -> None:
         tempo = QHBoxLayout()
@@ -141,6 +143,13 @@ class MeterStrip(QFrame):
         layout.addLayout(meters, 1)
         layout.addWidget(rule())
         layout.addWidget(self.panic)
+
+    @Slot(object)
+    def _on_features(self, features: AudioFeatures) -> None:
+        """Light the way back while the tempo is fixed by hand."""
+        by_hand = features.tempo_by_hand
+        restyle(self.auto, "state", "way-back" if by_hand else "")
+        self.auto.setToolTip(f"The tempo is set by hand. {AUTO_TIP}" if by_hand else AUTO_TIP)
 
     @Slot()
     def _on_auto(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QVBoxLayout, QWidget
@@ -18,6 +18,7 @@ TITLES = {
 }  # fmt: skip
 
 
+UNIT_GAP_PX = 2
 PLAYED_MOST = ("audio", "master")
 """Groups a performer has a hand on all evening: the column shows them where no one scrolls."""
 
@@ -44,6 +45,8 @@ class ParamPanel(QWidget):
                     layout.addWidget(section)
             row = self.rows[spec.name] = ParamRow(spec, bridge)
             self.sections[spec.group].body.addWidget(row)
+        for group in self.sections:
+            _align([row for row in self.rows.values() if row.spec.group == group])
         bridge.values_changed.connect(self._on_values)
         bridge.modulated_changed.connect(self._on_modulated)
 
@@ -56,3 +59,11 @@ class ParamPanel(QWidget):
     def _on_modulated(self, values: Mapping[str, float]) -> None:
         for name, value in values.items():
             self.rows[name].set_modulated(value)
+
+
+def _align(rows: Sequence[ParamRow]) -> None:
+    """Sliders of a section end in one line, and leave no strip for units that nobody has."""
+    units = [row.unit_label for row in rows if row.spec.unit]
+    width = max((unit.fontMetrics().horizontalAdvance(unit.text()) for unit in units), default=0)
+    for row in rows:
+        row.align(width + UNIT_GAP_PX if width else 0)

@@ -58,7 +58,6 @@ class ParamRow(QWidget):
         self.figure.setAccessibleName(f"{spec.label}, value")
         self.figure.setFixedWidth(54)
         self.unit_label = label(spec.unit, "small")
-        self.unit_label.setFixedWidth(42)
         self._holding = QTimer(self, singleShot=True, interval=HAND_HOLD_MS)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -71,6 +70,11 @@ class ParamRow(QWidget):
         self.slider.edited.connect(self._on_edited)
         self.figure.editingFinished.connect(self._on_typed)
         self._show_figure()
+
+    def align(self, unit_width_px: int) -> None:
+        """Give the unit the room that the longest of its section needs; 0: none has one."""
+        self.unit_label.setFixedWidth(unit_width_px)
+        self.unit_label.setVisible(unit_width_px > 0)
 
     def set_value(self, value: float) -> None:
         """Show the engine's base value, unless a hand is on it."""

@@ -11,20 +11,11 @@ from app.snapshots import PromptState
 from app.widgets.buttons import Button, label, restyle
 from app.widgets.field import Field
 from app.widgets.scene_button import SceneButton
+from app.widgets.unknown_words import unknown_words_text
+from engine.presets import LONGEST_PROMPT
 
-
-def unknown_words_text(state: PromptState) -> str:
-    """Say which words the model does not know; empty when it knows them all."""
-    if not state.unknown_words:
-        return ""
-    words = [
-        f"\N{LEFT SINGLE QUOTATION MARK}{word}\N{RIGHT SINGLE QUOTATION MARK} (nearest: "
-        f"\N{LEFT SINGLE QUOTATION MARK}{nearest}\N{RIGHT SINGLE QUOTATION MARK})"
-        if nearest
-        else f"\N{LEFT SINGLE QUOTATION MARK}{word}\N{RIGHT SINGLE QUOTATION MARK}"
-        for word, nearest in state.unknown_words
-    ]
-    return f"{state.model or 'the model'} does not know {', '.join(words)}"
+MOST_CHARACTERS = 200_000
+"""Room to paste a whole chapter: it is cut aloud, not in the box."""
 
 
 class PromptPanel(QWidget):
@@ -36,12 +27,16 @@ class PromptPanel(QWidget):
         self._state = PromptState()
         self.box = Field()
         self.box.setPlaceholderText("Describe the picture, then Enter")
-        self.box.setMaxLength(2000)
+        self.box.setMaxLength(MOST_CHARACTERS)
         self.box.setAccessibleName("Prompt")
         self.next = Button(icon_name="next", tip=f"Next prompt ({shown_key('next_prompt')})")
         self.warning = label("", "warn")
         self.warning.setWordWrap(True)
         self.warning.hide()
+        self.shortened = label("", "warn")
+        self.shortened.setWordWrap(True)
+        self.shortened.hide()
+        self._kept = ""  # what was left of a prompt that was too long
         self.scenes: list[SceneButton] = []
         self._list = QVBoxLayout()
         self._list.setSpacing(1)
@@ -53,6 +48,7 @@ class PromptPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         layout.addLayout(row)
+        layout.addWidget(self.shortened)
         layout.addWidget(self.warning)
         layout.addLayout(self._list)
         self.box.returnPressed.connect(self._on_return)
@@ -62,7 +58,13 @@ class PromptPanel(QWidget):
 
     @Slot()
     def _on_return(self) -> None:
-        self._bridge.set_prompt(self.box.text())
+        written = self.box.text().strip()
+        self._kept = written[:LONGEST_PROMPT].strip() if len(written) > LONGEST_PROMPT else ""
+        self.shortened.setVisible(bool(self._kept))
+        self.shortened.setText(
+            f"Shortened: {len(written):,} characters, the first {LONGEST_PROMPT:,} are kept"
+        )
+        self._bridge.set_prompt(self._kept or written)
         self.box.clearFocus()
 
     @Slot(object)
@@ -70,6 +72,8 @@ class PromptPanel(QWidget):
         for button in self.scenes:
             self._list.removeWidget(button)
             button.deleteLater()
+        if any(button.prompt == self._kept for button in self.scenes) and self._kept not in texts:
+            self.shortened.hide()  # another one is in its place
         self.scenes = [SceneButton(text) for text in texts]
         for button in self.scenes:
             self._list.addWidget(button)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.style import colour
 from app.widgets.buttons import Button
+
+LONGEST_TIP = 300
 
 
 class SceneButton(Button):
@@ -16,7 +20,7 @@ class SceneButton(Button):
     picked = Signal(str)
 
     def __init__(self, prompt: str, parent: QWidget | None = None) -> None:
-        super().__init__(prompt, kind="scene", tip=prompt, parent=parent)
+        super().__init__(prompt, kind="scene", tip=_tip(prompt), parent=parent)
         self.prompt = prompt
         self._share = 0.0
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -57,3 +61,10 @@ class SceneButton(Button):
     @Slot()
     def _on_clicked(self) -> None:
         self.picked.emit(self.prompt)
+
+
+def _tip(prompt: str) -> str:
+    """The prompt, in lines: a tooltip of plain text would be one line across the screen."""
+    cut = len(prompt) > LONGEST_TIP
+    shown = prompt[:LONGEST_TIP] + "\N{HORIZONTAL ELLIPSIS}" if cut else prompt
+    return f"<p>{escape(shown)}</p>"

@@ -34,7 +34,10 @@ class SourcePanel(QWidget):
         super().__init__(parent)
         self._bridge = bridge
         self._kind = ""
+        self._status = SourceStatus("none", "", False)
         self._connected = True
+        self._no_input = False  # the last scan found none
+        self._chosen = False  # by a hand, this evening or before: then nothing needs explaining
         self.buttons = {
             kind: Button(text, kind="segment", checkable=True, tip=f"Listen to: {text}")
             for kind, text in KINDS
@@ -74,8 +77,13 @@ class SourcePanel(QWidget):
 
     def choose(self, choice: SourceChoice) -> None:
         """Ask for a source and have it remembered."""
+        self.note_chosen()
         self._bridge.select_source(choice)
         self.chosen.emit(choice)
+
+    def note_chosen(self) -> None:
+        """What plays was chosen by a hand, this evening or an earlier one."""
+        self._chosen = True
 
     def remember_device(self, name: str) -> None:
         """Show a device that was chosen earlier, before any scan."""
@@ -117,6 +125,8 @@ class SourcePanel(QWidget):
     def _on_devices(self, devices: DeviceList) -> None:
         if not devices.scanned:
             return
+        self._no_input = not devices.names and not devices.message
+        self._show_name()
         current = str(self.device.currentData() or "")
         self.device.clear()
         self.device.addItem(DEFAULT_DEVICE, "")
@@ -133,16 +143,21 @@ class SourcePanel(QWidget):
         if status.kind == "mic" and status.connected != self._connected:
             self._bridge.scan_devices()  # something was plugged in or pulled out
         self._connected = status.connected
-        if status.kind == "mic":
-            text = status.name
-            if not status.connected:
-                text += ": not connected, waiting for it"
-                self._follow(status.name)
-        else:
-            text = "The demo track" if status.kind == "demo" else status.name
+        if status.kind == "mic" and not status.connected:
+            self._follow(status.name)
+        self._status = status
+        self._show_name()
+        self._device_row.setVisible(status.kind in ("mic", "none"))
+
+    def _show_name(self) -> None:
+        status = self._status
+        text = "The demo track" if status.kind == "demo" else status.name
+        if status.kind == "mic" and not status.connected:
+            text += ": not connected, waiting for it"
+        if status.kind == "demo" and self._no_input and not self._chosen:
+            text = "No microphone was found: the demo track plays"
         self.name.set_full_text(text)
         self.name.setVisible(bool(text))
-        self._device_row.setVisible(status.kind in ("mic", "none"))
 
     def _follow(self, name: str) -> None:
         """Show the device that is waited for, if it has a name of its own."""

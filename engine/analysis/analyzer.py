@@ -108,6 +108,7 @@ class Analyzer:
             tempo_confidence=self._beats.confidence,
             beat_count=self._beats.count,
             beat_phase=self._beats.phase,
+            tempo_by_hand=self._beats.by_hand,
         )
 
     def _step_bands(self, quick: Float32, exact: Float32, silent: bool) -> None:

@@ -62,6 +62,11 @@ class BeatTracker:
         return 60.0 / (self._period * self._dt_s) if self._period > 0.0 else 0.0
 
     @property
+    def by_hand(self) -> bool:
+        """True while the tempo is fixed by hand."""
+        return self._fixed_bpm > 0.0
+
+    @property
     def locked(self) -> bool:
         """True while beats are counted."""
         if self._period <= 0.0 or self._silent_s > _SILENT_HOLD_S:

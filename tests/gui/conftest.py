@@ -18,6 +18,7 @@ from app.engine_bridge import EngineBridge
 from app.main_window import MainWindow
 from app.settings import SettingsStore
 from app.style import apply_style
+from engine.clock import ManualClock
 from tests.gui.fake_engine import FakeEngine
 
 
@@ -43,8 +44,13 @@ def engine() -> FakeEngine:
 
 
 @pytest.fixture
-def bridge(qapp: QApplication, engine: FakeEngine) -> Iterator[EngineBridge]:
-    bridge = EngineBridge(engine, lambda: DEVICES)
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def bridge(qapp: QApplication, engine: FakeEngine, clock: ManualClock) -> Iterator[EngineBridge]:
+    bridge = EngineBridge(engine, lambda: DEVICES, clock=clock)
     yield bridge
     bridge.stop()
     bridge.devices.join(5.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +41,11 @@ def frame(index: int, width: int = 64, height: int = 64) -> Frame:
     return Frame(index, freeze(pixels), index * 1600, index / 30, index)
 
 
+@dataclass(frozen=True)
+class AskedFor:
+    fps: float = 30.0
+
+
 class FakeEngine:
     """A `RunningEngine` without threads."""
 
@@ -48,6 +53,7 @@ class FakeEngine:
         self.frames: Latest[Frame] = Latest()
         self.commands: list[Command] = []
         self.closed = False
+        self.config = AskedFor()
         self.now = EngineStatus(
             phase=Phase.RUNNING, model="ember", model_asked="ember", preset="default",
             source=SourceStatus("mic", "ALSA: pulse", True),

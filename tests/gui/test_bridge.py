@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from itertools import chain, pairwise
 from pathlib import Path
 
+from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QApplication
 
 from app.crash import CrashLog
 from app.engine_bridge import EngineBridge
 from app.main_window import MainWindow
 from app.snapshots import Message, SignalState, signal_state
+from engine.clock import ManualClock
 from engine.commands import StartRecording
 from engine.messages import EngineStatus, Phase, RecordStatus, SourceStatus
 from tests.gui.fake_engine import FakeEngine, features, frame
@@ -17,7 +20,8 @@ from tests.gui.fake_engine import FakeEngine, features, frame
 SIGNALS = (
     "frame_changed", "features_changed", "signal_state_changed", "values_changed",
     "modulated_changed", "source_changed", "prompts_changed", "preset_changed", "scenes_changed",
-    "record_changed", "panic_changed", "figures_changed", "message_changed", "devices_changed",
+    "record_changed", "panic_changed", "figures_changed", "message_changed", "notice_changed",
+    "devices_changed",
 )  # fmt: skip
 
 Look = Callable[..., None]
@@ -123,7 +127,10 @@ def test_a_message_of_the_window_is_shown_and_taken_back(
     window: MainWindow, bridge: EngineBridge
 ) -> None:
     bridge.report(Message("hello", "notice"))
-    assert window.column.message.text.text() == "hello"
+    assert window.column.notice.text.text() == "hello"
+    bridge.report(Message("oh"))
+    assert window.column.message.text.text() == "oh"
+    assert not window.column.notice.isVisible()
     bridge.report(Message(""))
     assert not window.column.message.isVisible()
 
@@ -135,13 +142,84 @@ def test_a_finished_recording_says_where_it_is(window: MainWindow, look: Look) -
     look(record=RecordStatus("/videos/take.mp4", 12.4, 372, 0, finishing=True))
     assert window.header.record.text().strip() == "Finishing"
     assert not window.header.record.isChecked()
-    assert window.column.message.text.text() == "Finishing the recording /videos/take.mp4"
+    assert window.column.notice.text.text() == "Finishing the recording /videos/take.mp4"
     look(record=None, recorded=RecordStatus("/videos/take.mp4", 13.0, 390, 0, finishing=True))
     assert window.header.record.text().strip() == "Record"
-    assert window.column.message.text.text() == "Recorded 13.0 s to /videos/take.mp4"
-    window.column.message.close_button.click()
+    assert window.column.notice.text.text() == "Recorded 13.0 s to /videos/take.mp4"
+    assert not window.column.message.isVisible()
+    window.column.notice.close_button.click()
     look(output_fps=12.0)
-    assert not window.column.message.isVisible()  # said once
+    assert not window.column.notice.isVisible()  # said once
+
+
+RECORDED = RecordStatus("/videos/take.mp4", 6.3, 190, 0)
+
+
+def test_a_notice_goes_after_a_while_and_an_error_stays(
+    window: MainWindow, look: Look, clock: ManualClock
+) -> None:
+    look(recorded=RECORDED, message="the disk is full")
+    column = window.column
+    clock.advance(7.0)
+    look(output_fps=29.0)
+    assert column.notice.isVisible()
+    clock.advance(1.5)
+    look(output_fps=30.0)
+    assert not column.notice.isVisible()
+    assert column.message.isVisible()
+
+
+def test_a_notice_goes_with_the_next_action(
+    window: MainWindow, look: Look, clock: ManualClock
+) -> None:
+    look(recorded=RECORDED)
+    clock.advance(2.0)
+    window.strip.panic.freeze.click()
+    assert not window.column.notice.isVisible()
+    look(output_fps=29.0)
+    assert not window.column.notice.isVisible()
+
+
+def test_a_message_that_another_has_replaced_does_not_come_back(
+    window: MainWindow, look: Look
+) -> None:
+    lost = SourceStatus("mic", "x", False, "the microphone is gone")
+    look(source=lost, message=lost.message)
+    look(message="no preset 'neno'; did you mean 'neon'?")
+    assert window.column.message.text.text() == "no preset 'neno'; did you mean 'neon'?"
+    look(message=lost.message)  # the engine falls back to what the source says
+    assert not window.column.message.isVisible()
+
+
+def test_messages_cover_nothing_in_the_smallest_window(
+    window: MainWindow, look: Look, qapp: QApplication
+) -> None:
+    window.resize(900, 600)
+    look(recorded=RECORDED, message="there is no sound input 'ALSA: USB Audio'; plug it in " * 6)
+    column = window.column
+    for page in ("controls", "export", "keys"):
+        column.show_page(page)
+        qapp.processEvents()
+        assert window.size().toTuple() == (900, 600)
+        parts = [column.shown_page, column.notice, column.message]
+        edges = [part.mapTo(column, QPoint(0, 0)).y() for part in parts]
+        bottoms = [edge + part.height() for edge, part in zip(edges, parts, strict=True)]
+        down = [0, *chain(*zip(edges, bottoms, strict=True))]
+        assert all(upper <= lower for upper, lower in pairwise(down))
+        assert bottoms[-1] <= column.height()
+        assert column.message.text.height() >= column.message.text.heightForWidth(
+            column.message.text.width()
+        )
+        assert column.shown_page.height() > 200
+
+
+def test_a_very_long_message_is_cut_and_whole_in_its_tooltip(
+    window: MainWindow, bridge: EngineBridge
+) -> None:
+    bridge.report(Message("word " * 200))
+    text = window.column.message.text
+    assert len(text.text()) < 250
+    assert text.toolTip() == "word " * 200
 
 
 def test_a_recording_can_begin_while_the_one_before_is_finished(

@@ -132,10 +132,56 @@ def test_words_the_model_does_not_know_are_named_with_the_nearest(
     window: MainWindow, look: Look
 ) -> None:
     assert not window.column.prompt.warning.isVisible()
-    look(unknown_words=(("tractor", "train"), ("xyz", "")))
+    look(
+        unknown_words=(("tractor", "train"), ("xyz", "")),
+        prompts=(PromptWeight("a tractor in xyz", 1.0),),
+    )
     assert window.column.prompt.warning.isVisible()
     text = window.column.prompt.warning.text()
     assert text == "ember does not know ‘tractor’ (nearest: ‘train’), ‘xyz’"
+
+
+def test_of_many_unknown_words_three_are_named_and_the_others_counted(
+    window: MainWindow, look: Look
+) -> None:
+    words = tuple((f"wug{index}", "") for index in range(24))
+    prompt = " ".join(word for word, _ in words)
+    look(unknown_words=words, prompts=(PromptWeight(prompt, 1.0),))
+    text = window.column.prompt.warning.text()
+    assert text == "ember does not know ‘wug0’, ‘wug1’, ‘wug2’ and 21 more"
+
+
+def test_only_the_newest_prompt_is_searched_for_unknown_words(
+    window: MainWindow, look: Look
+) -> None:
+    look(
+        unknown_words=(("tractor", "train"), ("wug", "")),
+        prompts=(PromptWeight("a tractor", 0.6), PromptWeight("a Wug at night", 0.4)),
+    )
+    assert window.column.prompt.warning.text() == "ember does not know ‘wug’"
+    look(prompts=(PromptWeight("night", 1.0),))
+    assert not window.column.prompt.warning.isVisible()
+
+
+def test_a_prompt_that_is_too_long_is_shortened_aloud(
+    window: MainWindow, engine: FakeEngine, look: Look
+) -> None:
+    panel = window.column.prompt
+    text = "word " * 2000
+    panel.box.setText(text)
+    panel.box.returnPressed.emit()
+    kept = text[:2000].strip()
+    assert engine.commands == [cmd.SetPrompt(kept)]
+    assert panel.shortened.isVisible()
+    assert panel.shortened.text() == "Shortened: 9,999 characters, the first 2,000 are kept"
+    look(prompt_texts=(kept, *PROMPTS[1:]))
+    assert panel.shortened.isVisible()
+    look(prompt_texts=PROMPTS)
+    assert not panel.shortened.isVisible()
+    panel.box.setText("a glass forest")
+    panel.box.returnPressed.emit()
+    assert engine.commands[-1] == cmd.SetPrompt("a glass forest")
+    assert not panel.shortened.isVisible()
 
 
 def test_the_walk_of_the_preset_is_listed_marked_and_clickable(
@@ -308,3 +354,47 @@ def test_every_button_without_words_has_a_tooltip(window: MainWindow) -> None:
     silent = [button for button in window.findChildren(QPushButton) if not button.text().strip()]
     assert len(silent) > 8
     assert [button for button in silent if not button.toolTip()] == []
+
+
+def test_buttons_of_the_header_have_names_where_there_is_room(
+    window: MainWindow, qapp: QApplication
+) -> None:
+    header = window.header
+    for width, words in ((1600, ["Keys", "Output", "Full screen"]), (900, ["", "", ""])):
+        window.resize(width, 700)
+        qapp.processEvents()
+        buttons = (header.keys, header.output, header.full_screen)
+        assert [button.text().strip() for button in buttons] == words
+        assert all(button.toolTip() for button in buttons)
+    assert header.output.toolTip() == "Picture in its own window (O)"
+
+
+def test_room_for_units_is_left_only_where_a_unit_is(window: MainWindow) -> None:
+    rows = window.column.params.rows
+    window.resize(1600, 1000)
+    window.column.params.sections["prompt"].set_open(True)
+    for name in ("master/fade", "prompt/pace"):
+        row = rows[name]
+        assert row.figure.geometry().right() == row.rect().right()
+    motion = [rows[name] for name in PARAMS if name.startswith("motion/")]
+    assert len({row.figure.geometry().right() for row in motion}) == 1
+    for row in motion:
+        assert row.unit_label.width() >= row.unit_label.sizeHint().width()
+
+
+def test_the_demo_that_plays_for_want_of_a_microphone_says_so(
+    window: MainWindow, bridge: EngineBridge, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = window.column.source
+    demo = SourceStatus("demo", "demo", True, duration_s=80.0)
+    look(source=demo)
+    assert panel.name.full_text() == "The demo track"
+    monkeypatch.setattr(bridge.devices, "_list_devices", tuple)
+    bridge.scan_devices()
+    bridge.devices.join(5.0)
+    bridge.poll_status()
+    assert panel.name.full_text() == "No microphone was found: the demo track plays"
+    panel.buttons["demo"].click()
+    look(source=demo, output_fps=29.0)
+    look(source=SourceStatus("demo", "demo", True, duration_s=80.0, position_s=1.0))
+    assert panel.name.full_text() == "The demo track"

@@ -14,8 +14,8 @@ from app import cli
 from app.engine_bridge import EngineBridge
 from app.export_job import ExportJob, ExportRequest, ExportState
 from app.main_window import MainWindow
-from app.widgets.export_panel import export_text
 from app.widgets.export_shape import SHAPES, SIZES, output_name, output_size
+from app.widgets.export_text import export_text, parse_time
 from engine.export.work_folder import WorkFolder
 from engine.params import defaults
 from engine.presets import load_preset
@@ -24,8 +24,9 @@ from tests.gui.fake_engine import FakeEngine
 Look = Callable[..., None]
 
 RENDERER = """
-import json, signal, sys, time
+import json, pathlib, signal, sys, time
 mode, words = sys.argv[1], sys.argv[2:]
+output = pathlib.Path(words[words.index("-o") + 1])
 stop = []
 signal.signal(signal.SIGINT, lambda *_: stop.append(1))
 def say(done, total):
@@ -34,18 +35,22 @@ def say(done, total):
 if mode == "fail":
     print("sonolume: /no/x.mp4 cannot be written: no such folder", file=sys.stderr)
     sys.exit(1)
-say(15, 60)
-while mode == "wait" and not stop:
+say(0 if mode == "load" else 15, 60)
+while mode in ("wait", "load") and not stop:
     time.sleep(0.01)
 if stop:
+    if mode == "wait":
+        folder = output.with_name(output.stem + ".part")
+        folder.mkdir(exist_ok=True)
+        (folder / ("so-far" + output.suffix)).write_bytes(b"frames")
     sys.exit(130)
 say(60, 60)
 """
 
 
 @pytest.fixture
-def request_() -> ExportRequest:
-    return ExportRequest("demo", Path("/tmp/x.mp4"), "default", 512, 512, 30.0, seconds=2.0)
+def request_(tmp_path: Path) -> ExportRequest:
+    return ExportRequest("demo", tmp_path / "x.mp4", "default", 512, 512, 30.0, seconds=2.0)
 
 
 def job_of(mode: str) -> ExportJob:
@@ -92,6 +97,23 @@ def test_a_cancelled_export_may_finish_what_it_has(qtbot: QtBot, request_: Expor
     assert job.state.phase == "cancelling"
     qtbot.waitUntil(lambda: job.state.phase == "cancelled", timeout=60_000)
     assert export_text(job.state) == "15 frames kept in x.part/so-far.mp4"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems end the child at once")
+@pytest.mark.parametrize("left_before", [False, True])
+def test_an_export_that_is_cancelled_before_its_first_frame_claims_no_frames(
+    left_before: bool, qtbot: QtBot, request_: ExportRequest
+) -> None:
+    if left_before:
+        movie = WorkFolder(request_.output).part_movie
+        movie.parent.mkdir()
+        movie.write_bytes(b"of an earlier export")
+    job = job_of("load")
+    job.start(request_)
+    qtbot.waitUntil(lambda: job.state.frames_total == 60, timeout=60_000)
+    job.cancel()
+    qtbot.waitUntil(lambda: job.state.phase == "cancelled", timeout=60_000)
+    assert export_text(job.state) == "Cancelled, nothing was rendered"
 
 
 def test_a_failed_export_says_why(qtbot: QtBot, request_: ExportRequest) -> None:
@@ -160,13 +182,77 @@ def test_the_panel_shows_progress_and_offers_cancel_only_while_it_runs(
     assert panel.progress_text.full_text() == "50%   30 of 60 frames   24.0 fps   1:15 left"
 
 
+def test_what_is_rendered_cannot_be_changed_while_it_renders(
+    window: MainWindow, bridge: EngineBridge, look: Look
+) -> None:
+    window.column.show_page("export")
+    panel = window.column.export
+    before = panel.output.text()
+    fields = (
+        panel.audio, panel.short_side, panel.fps, panel.quality, panel.start_at, panel.seconds,
+        panel.output, panel.browse, *panel.shapes.values(),
+    )  # fmt: skip
+    bridge.export_changed.emit(ExportState("running", before, 30, 60, 24.0, 75.0))
+    assert [field for field in fields if field.isEnabled()] == []
+    assert panel.summary.full_text() == f"Rendering {Path(before).name}"
+    look(preset="neon")
+    panel.set_audio("/music/other.wav")
+    assert panel.output.text() == before
+    bridge.export_changed.emit(ExportState("done", before, 60, 60))
+    assert all(field.isEnabled() for field in fields)
+    assert Path(panel.output.text()).name == "other-neon-1x1.mp4"
+
+
+def test_a_long_path_shows_its_end_with_an_ellipsis_and_whole_in_its_tooltip(
+    window: MainWindow,
+) -> None:
+    window.column.show_page("export")
+    field = window.column.export.output
+    path = "/home/somebody/" + "a folder with a name/" * 8 + "song.mp4"
+    window.column.export._on_output_chosen(path)
+    assert field.shown.startswith("\N{HORIZONTAL ELLIPSIS}")
+    assert field.shown.endswith("song.mp4")
+    assert field.toolTip() == field.text() == path
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90.0), ("1:30", 90.0), ("1:02:03,5", 3723.5), ("0", 0.0), (" 7 ", 7.0),
+        ("", None), ("soon", None), ("-1", None), ("1:75", None), ("1:2:3:4", None),
+        ("inf", None), ("nan", None),
+    ],
+)  # fmt: skip
+def test_times_are_read_as_people_write_them(text: str, seconds: float | None) -> None:
+    assert parse_time(text) == seconds
+
+
+def test_the_start_in_the_sound_is_asked_for_and_refused_when_it_is_no_time(
+    window: MainWindow, bridge: EngineBridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[ExportRequest] = []
+    monkeypatch.setattr(bridge.export_job, "start", started.append)
+    panel = window.column.export
+    panel.start_at.setText("later")
+    panel.start.click()
+    assert "Start: 'later'" in window.column.message.text.text()
+    panel.start_at.setText("1:15")
+    panel.seconds.setText("20")
+    panel.start.click()
+    assert [(request.start_s, request.seconds) for request in started] == [(75.0, 20.0)]
+    panel.seconds.setText("0")
+    panel.start.click()
+    assert "Seconds: '0'" in window.column.message.text.text()
+    assert len(started) == 1
+
+
 def test_closing_the_window_asks_twice_while_an_export_runs(
     window: MainWindow, bridge: EngineBridge
 ) -> None:
     bridge.export_job.state = ExportState("running", "/x.mp4", 30, 60)
     window.close()
     assert window.isVisible()
-    assert "close again" in window.column.message.text.text()
+    assert "close again" in window.column.notice.text.text()
     window.close()
     assert not window.isVisible()
 

@@ -3,10 +3,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from PySide6.QtGui import QImage
 
 from app.main_window import MainWindow
 from app.widgets.meter_paint import db_position
+from engine.clock import ManualClock
 from engine.messages import EngineStatus, Phase, SourceStatus
 from tests.gui.fake_engine import FakeEngine, features
 
@@ -71,6 +73,20 @@ def test_the_tempo_is_a_dash_while_unknown(window: MainWindow, look: Look) -> No
     assert window.strip.beat.tempo_text == "–"
 
 
+def test_a_tempo_set_by_hand_shows_at_once_and_says_so(window: MainWindow, look: Look) -> None:
+    strip = window.strip
+    assert strip.beat.note == "confidence 80 %"
+    assert strip.auto.property("state") != "way-back"
+    by_hand = {"tempo_bpm": 98.0, "tempo_confidence": 0.0, "tempo_by_hand": True}
+    for silent in (False, True):
+        look(features=features(96_000 + silent, silent=silent, **by_hand))
+        assert (strip.beat.tempo_text, strip.beat.note) == ("98.0", "set by hand")
+        assert strip.auto.property("state") == "way-back"
+    look(features=features(98_000, tempo_bpm=124.0, tempo_confidence=0.5))
+    assert (strip.beat.tempo_text, strip.beat.note) == ("124.0", "confidence 50 %")
+    assert strip.auto.property("state") == ""
+
+
 def test_the_level_scale_rises_and_gives_the_top_half_to_24_db() -> None:
     positions = [db_position(level) for level in (-200, -72, -48, -24, -12, 0, 6)]
     assert positions == sorted(positions)
@@ -79,14 +95,75 @@ def test_the_level_scale_rises_and_gives_the_top_half_to_24_db() -> None:
     assert positions[-1] == positions[-2] == 1.0
 
 
-def test_the_status_line_tells_speed_and_marks_losses(window: MainWindow, look: Look) -> None:
+RunShow = Callable[[float, float, float, int], None]
+
+
+@pytest.fixture
+def run_show(window: MainWindow, engine: FakeEngine, look: Look, clock: ManualClock) -> RunShow:
+    """Look ten times a second at a show that goes on for so long, at these rates."""
+
+    def run(seconds: float, output_fps: float, ai_fps: float, dropped: int) -> None:
+        start_s, before = clock.now(), engine.now
+        for step in range(1, round(seconds * 10) + 1):
+            clock.set(start_s + step / 10)
+            look(
+                frames=before.frames + round(step / 10 * output_fps), output_fps=output_fps,
+                pictures=before.pictures + round(step / 10 * ai_fps), ai_fps=ai_fps,
+                dropped=dropped,
+            )  # fmt: skip
+
+    return run
+
+
+def test_the_status_line_tells_speed(window: MainWindow, look: Look) -> None:
     look(ai_fps=21.34, output_fps=29.97, latency_ms=41.4, dropped=3, overflows=0)
     figures = window.status_line.figures
     assert figures["ai"].text() == "AI 21.3 fps"
     assert figures["output"].text() == "Output 30.0 fps"
     assert figures["latency"].text() == "Latency 41 ms"
-    assert figures["dropped"].property("alert") == "true"
     assert figures["overflows"].property("alert") == "false"
+
+
+def test_the_dot_and_a_word_tell_that_the_output_stutters_now(
+    window: MainWindow, run_show: RunShow
+) -> None:
+    line = window.status_line
+    run_show(8.0, 30.0, 20.0, 0)
+    assert (line.dot.property("dot"), line.phase.text()) == ("ok", "Running · ember")
+    run_show(8.0, 5.0, 0.0, 0)
+    assert (line.dot.property("dot"), line.phase.text()) == ("accent", "Stutters · ember")
+    assert line.figures["output"].text() == "Output 5.0 of 30 fps"
+    assert line.figures["output"].property("alert") == "true"
+    assert "--fps" in line.dot.toolTip()
+    run_show(8.0, 30.0, 20.0, 0)
+    assert (line.dot.property("dot"), line.phase.text()) == ("ok", "Running · ember")
+    assert line.figures["output"].property("alert") == "false"
+
+
+def test_painting_too_slow_for_the_beat_is_told_apart(
+    window: MainWindow, run_show: RunShow
+) -> None:
+    line = window.status_line
+    run_show(8.0, 30.0, 1.0, 0)
+    assert (line.dot.property("dot"), line.phase.text()) == ("accent", "Lags · ember")
+    assert line.figures["ai"].property("alert") == "true"
+    assert line.figures["output"].text() == "Output 30.0 fps"
+
+
+def test_losses_of_the_start_are_neither_counted_nor_marked(
+    window: MainWindow, run_show: RunShow
+) -> None:
+    figures = window.status_line.figures
+    run_show(10.0, 30.0, 20.0, 400)
+    assert figures["dropped"].text() == "Dropped 0"
+    assert figures["dropped"].property("alert") == "false"
+    assert "400 since the start" in figures["dropped"].toolTip()
+    run_show(1.0, 30.0, 20.0, 460)
+    assert figures["dropped"].text() == "Dropped 60"
+    assert figures["dropped"].property("alert") == "true"
+    run_show(62.0, 30.0, 20.0, 460)
+    assert figures["dropped"].text() == "Dropped 0"
+    assert figures["dropped"].property("alert") == "false"
 
 
 def test_a_failed_engine_is_a_state_that_shows(
