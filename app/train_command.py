@@ -8,7 +8,9 @@ import json
 from engine.clock import MonotonicClock
 from engine.errors import TrainingError
 
-STAGE_NAMES = ("scenes", "text", "autoencoder", "flow", "distill", "judge", "export")
+STAGE_NAMES = (
+    "scenes", "text", "autoencoder", "flow", "distill", "distill-lessons", "judge", "export",
+)  # fmt: skip
 """In the order in which they build on each other; named here so that help imports no torch."""
 
 

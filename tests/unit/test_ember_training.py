@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from engine.diffusion.models.ember.text import TextConfig
-from engine.diffusion.models.ember.weights import load_ember, read_word_table
+from engine.diffusion.models.ember.weights import Sampling, load_ember, read_word_table
 from engine.diffusion.models.ember.word_table import WordTable, split_words
 from engine.errors import TrainingError
 from engine.training.ember.autoencoder import FirstNorm, moments, picture_loss, warp
@@ -120,8 +120,21 @@ def test_the_flow_stage_measures_on_held_out_pictures(trained: Path) -> None:
     assert all(float(value) > 0 for row in rows[1:] for value in row.split(","))
 
 
+def test_lessons_alone_are_a_model_of_their_own_beside_the_distilled_one(trained: Path) -> None:
+    _run("distill-lessons", trained)
+    _run("export", trained)
+    weights = {}
+    for name in ("ember", "ember_flow", "ember_lessons"):
+        networks = load_ember(trained / name, "cpu", torch.float32)
+        weights[name] = networks.unet.state_dict()["out.weight"]
+        assert networks.sampling.fresh_steps == (6 if name == "ember_flow" else 2)
+    assert not torch.equal(weights["ember"], weights["ember_flow"])
+    assert not torch.equal(weights["ember"], weights["ember_lessons"])
+
+
 def test_exported_latents_have_the_statistics_of_training(trained: Path) -> None:
-    export_ember(trained, trained / "again")
+    sampling = Sampling(fresh_steps=1, guidance=1.0)
+    export_ember(trained, trained / "flow.safetensors", trained / "again", sampling)
     config = json.loads((trained / "again" / "autoencoder" / "config.json").read_text())
     tensors, _ = load_checkpoint(trained / "autoencoder.safetensors")
     expected = tensors["average.norm.mean"].tolist()

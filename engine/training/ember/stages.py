@@ -1,4 +1,6 @@
-"""The stages of training ember, in order: scenes, text, autoencoder, flow, distill, export.
+"""The stages of training ember, in order: scenes, text, autoencoder, flow, distill, judge, export.
+
+`distill-lessons` is another way to distil, to compare with.
 
 Each is resumable, writes figures (CSV) and contact sheets as it goes, and depends on nothing but
 its arguments and the files of earlier stages in the same folder:
@@ -10,6 +12,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -167,21 +171,23 @@ def run_distill(
     seed: int,
     threads: int,
     quick: bool = False,
+    critic_weight: float = 1.0,
 ) -> None:
-    """Teach the flow network to arrive in one call."""
+    """Teach the flow network to arrive in one call, by lessons and a critic, or lessons alone."""
     torch.set_num_threads(threads)
     files = _taught_pictures(out_dir)
     _, autoencoder = load_autoencoder(out_dir / "autoencoder.safetensors")
     teacher = FlowNetwork(read_word_table(out_dir / "text"))
     teacher.load_state_dict(averaged_weights(out_dir / "flow.safetensors"))
     teacher.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    plan = DistillPlan(budget_min)
+    plan = DistillPlan(budget_min, critic_weight=critic_weight)
     if quick:
-        plan = DistillPlan(budget_min, max_steps=4, batch=4)
+        plan = replace(plan, max_steps=4, batch=4)
+    name = "distill" if critic_weight else "distill_lessons"
     source = LatentSource(open_latents(files, out_dir / "latents"))
     trainer = DistillTrainer(teacher, source, plan, device=device, seed=seed)
-    show = _sheet_writer(trainer, autoencoder, out_dir, "distill", device, size=4 if quick else 32)
-    run_training(trainer, plan, out_dir / "distill.safetensors", resume=resume, show=show)
+    show = _sheet_writer(trainer, autoencoder, out_dir, name, device, size=4 if quick else 32)
+    run_training(trainer, plan, out_dir / f"{name}.safetensors", resume=resume, show=show)
 
 
 def run_export(
@@ -194,8 +200,19 @@ def run_export(
     threads: int,
     quick: bool = False,
 ) -> None:
-    """Write the averaged weights of the last stages as a loadable folder `out_dir`/ember."""
-    export_ember(out_dir, out_dir / "ember")
+    """Write the averaged weights of the last stages as a loadable folder `out_dir`/ember.
+
+    And beside it, for comparisons, `ember_flow` before distillation and `ember_lessons`.
+    """
+    flow, distilled = out_dir / "flow.safetensors", out_dir / "distill.safetensors"
+    lessons = out_dir / "distill_lessons.safetensors"
+    if distilled.exists():
+        export_ember(out_dir, distilled, out_dir / "ember", _DISTILLED_SAMPLING)
+        export_ember(out_dir, flow, out_dir / "ember_flow", _FLOW_SAMPLING)
+    else:
+        export_ember(out_dir, flow, out_dir / "ember", _FLOW_SAMPLING)
+    if lessons.exists():
+        export_ember(out_dir, lessons, out_dir / "ember_lessons", _DISTILLED_SAMPLING)
 
 
 STAGES: dict[str, Stage] = {
@@ -204,6 +221,7 @@ STAGES: dict[str, Stage] = {
     "autoencoder": run_autoencoder,
     "flow": run_flow,
     "distill": run_distill,
+    "distill-lessons": partial(run_distill, critic_weight=0.0),
     "judge": run_judge,
     "export": run_export,
 }
@@ -222,12 +240,11 @@ def caption_words(scenes: Sequence[Scene], seed: int, per_scene: int = 400) -> l
     return sorted(words)
 
 
-def export_ember(out_dir: Path, folder: Path) -> None:
-    """Write what was trained in `out_dir` to `folder`, as `load_ember` reads it."""
+def export_ember(out_dir: Path, checkpoint: Path, folder: Path, sampling: Sampling) -> None:
+    """Write the averaged weights of a checkpoint in `out_dir` to `folder`, for `load_ember`."""
     config, autoencoder = load_autoencoder(out_dir / "autoencoder.safetensors")
     both = nn.ModuleDict({"encoder": autoencoder.encoder, "decoder": autoencoder.decoder})
-    distilled = out_dir / "distill.safetensors"
-    weights = averaged_weights(distilled if distilled.exists() else out_dir / "flow.safetensors")
+    weights = averaged_weights(checkpoint)
     parts: dict[str, dict[str, Tensor]] = {"text": {}, "unet": {}}
     for key, value in weights.items():
         part, name = key.split(".", 1)
@@ -238,7 +255,7 @@ def export_ember(out_dir: Path, folder: Path) -> None:
         (UNetConfig(), parts["unet"]),
         (TextConfig(), parts["text"]),
         out_dir / "text",
-        _DISTILLED_SAMPLING if distilled.exists() else _FLOW_SAMPLING,
+        sampling,
     )
 
 
