@@ -93,6 +93,10 @@ class Preset(_Frozen):
         return values
 
 
+THUMBNAIL_PX = (176, 104)
+"""Width and height of the small pictures of presets."""
+
+
 def preset_names() -> list[str]:
     """Return the names of all presets, the user's first, each once."""
     names = [path.stem for path in sorted(user_preset_folder().glob("*.toml"))]
@@ -108,6 +112,16 @@ def preset_names() -> list[str]:
 def user_preset_folder() -> Path:
     """Where the user's own presets live; it need not exist."""
     return user_config_path("sonolume", appauthor=False) / "presets"
+
+
+def preset_thumbnail(name: str) -> bytes | None:
+    """Return the small picture of a preset as JPEG, None where it has none."""
+    user_file = user_preset_folder() / f"{name}.toml"
+    if user_file.is_file():
+        own = user_file.with_suffix(".jpg")
+        return own.read_bytes() if own.is_file() else None
+    picture = files("presets") / f"{name}.jpg"
+    return picture.read_bytes() if picture.is_file() else None
 
 
 def load_preset(name: str) -> Preset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Signal, Slot
-from PySide6.QtGui import QGuiApplication, QResizeEvent
+from PySide6.QtGui import QGuiApplication, QIcon, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 
 from app.actions import shown_key
@@ -12,7 +12,10 @@ from app.widgets.buttons import Button, Choice, label
 from app.widgets.icons import pixmap
 from app.widgets.record_button import RecordButton
 from app.widgets.screen_words import output_help
+from engine.presets import preset_thumbnail
 
+ICON_PX = (44, 26)
+"""Of the presets' pictures."""
 WORDS_FROM_PX = 1180
 """Width of the window from which the buttons on the right have room for their names."""
 
@@ -74,7 +77,8 @@ class Header(QFrame):
 
     def _arrange(self) -> None:
         self.mark.setPixmap(pixmap("sonolume", 26))
-        self.presets.setMinimumWidth(180)
+        self.presets.setMinimumWidth(212)
+        self.presets.setIconSize(QSize(*ICON_PX))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(14, 0, 14, 0)
         layout.setSpacing(6)
@@ -109,7 +113,8 @@ class Header(QFrame):
     def _on_presets(self, names: tuple[str, ...]) -> None:
         current = self.presets.currentText()
         self.presets.clear()
-        self.presets.addItems(list(names))
+        for name in names:
+            self.presets.addItem(_thumbnail(name), name)
         self._on_preset(current)
 
     @Slot(str)
@@ -137,3 +142,11 @@ def _tool(icon_name: str, tip: str, checkable: bool = False) -> Button:
     button = Button(kind="quiet", icon_name=icon_name, tip=tip, checkable=checkable)
     button.setIconSize(QSize(18, 18))
     return button
+
+
+def _thumbnail(name: str) -> QIcon:
+    picture = QPixmap()
+    data = preset_thumbnail(name)
+    if data is not None:
+        picture.loadFromData(data)
+    return QIcon(picture)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from engine.errors import PresetError
 from engine.params import SOURCES, defaults
 from engine.presets import (
+    THUMBNAIL_PX,
     Preset,
     PromptScene,
     Route,
@@ -16,6 +19,7 @@ from engine.presets import (
     load_preset,
     parse_preset,
     preset_names,
+    preset_thumbnail,
     with_changes,
 )
 
@@ -167,3 +171,17 @@ def test_a_preset_as_played_keeps_what_the_hand_has_changed() -> None:
     assert played.prompts[0].text == "a typed prompt"
     assert played.prompts[0].hold_s == preset.prompts[0].hold_s
     assert played.routes == preset.routes
+
+
+def test_every_factory_preset_has_a_small_picture(tmp_path: Path):
+    for name in preset_names():
+        data = preset_thumbnail(name)
+        assert data is not None
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        assert picture is not None
+        assert picture.shape == (*THUMBNAIL_PX[::-1], 3)
+        assert picture.std() > 10
+    folder = tmp_path / "presets"
+    folder.mkdir()
+    (folder / "default.toml").write_text(GOOD)
+    assert preset_thumbnail("default") is None  # the factory's would show something else
