@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.bench.area import BenchRequest, Result
 from engine.messages import ControlState, PromptWeight, Travel, Uint8
-from engine.modulation.shapes import smoothstep
+from engine.modulation.shapes import melt
 from engine.modulation.stage import advance
 from engine.params import defaults
 from engine.presets import DEFAULT_PRESET, load_preset
@@ -82,12 +82,12 @@ def _changes(model: ImageModel, first: str, second: str, ai_fps: float) -> list[
 
 
 def _states(first: str, second: str, ai_fps: float) -> list[ControlState]:
-    """Control states of a rest on `first` and of the eased way to `second`, as the walk does."""
+    """Control states of a rest on `first` and of the way to `second`, as the walk does."""
     values = defaults() | load_preset(DEFAULT_PRESET).params
     states: list[ControlState] = []
     travel = Travel()
     for k in range(SETTLE + STEPS + 1):
-        share = smoothstep(max(0, k - SETTLE) / STEPS)
+        share = melt(max(0, k - SETTLE) / STEPS)
         weights = (PromptWeight(first, 1.0 - share), PromptWeight(second, share))
         states.append(
             ControlState(

@@ -1,4 +1,4 @@
-"""The walk through a preset's prompts: hold, ease over to the next, round and round."""
+"""The walk through a preset's prompts: hold, melt into the next, round and round."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.messages import PromptWeight
-from engine.modulation.shapes import smoothstep
+from engine.modulation.shapes import melt, smoothstep
 from engine.presets import PromptScene
 
 PRESET_TRANSITION_S = 1.5
@@ -29,13 +29,13 @@ class _Arrival:
     def leaving_weight(self) -> float:
         if self.elapsed_s >= self.transition_s:
             return 0.0
-        return self.weight * (1.0 - smoothstep(self.elapsed_s / self.transition_s))
+        return self.weight * (1.0 - melt(self.elapsed_s / self.transition_s))
 
 
 class SceneWalk:
     """Which prompts the picture follows now. Analysis thread only.
 
-    The place on the walk is one number: the scene's index, plus the eased progress of the
+    The place on the walk is one number: the scene's index, plus the evened progress of the
     transition, plus `prompt/mix`; its fraction is the weight of the later of two neighbours. So
     leaning and walking never jump, whatever the two do together.
     """
@@ -99,7 +99,7 @@ class SceneWalk:
         self._lean = min(self._lean + dt_s / LEAN_RETURN_S, 1.0)
         if len(self._texts) > 1:
             self._walk(dt_s, pace)
-        place = smoothstep(self._progress or 0.0) + mix * smoothstep(self._lean)
+        place = melt(self._progress or 0.0) + mix * smoothstep(self._lean)
         whole = min(int(place), 1)
         first = (self._index + whole) % len(self._texts)
         second = (first + 1) % len(self._texts)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
 
 from engine.modulation.envelopes import Envelope, Pulse, share_covered
-from engine.modulation.shapes import bend, smoothstep
+from engine.modulation.shapes import MELT, bend, melt, smoothstep
 from engine.params import CURVES
 
 HOP_S = 512 / 48000
@@ -98,3 +99,12 @@ def test_curves_are_what_their_names_say():
     assert (bend("gate", 0.49), bend("gate", 0.5)) == (0.0, 1.0)
     assert smoothstep(7.0) == 1.0
     assert not math.isnan(bend("root", 0.0))
+
+
+def test_a_morph_is_slowest_where_both_prompts_are_even_and_goes_only_forward() -> None:
+    places = [melt(k / 100) for k in range(101)]
+    steps = [after - before for before, after in itertools.pairwise(places)]
+    assert (places[0], places[50], places[100]) == pytest.approx((0.0, 0.5, 1.0))
+    assert 0.0 < min(steps) == min(steps[49:51])
+    assert max(steps) == pytest.approx((1.0 + MELT) / 100, rel=0.01)
+    assert (melt(-3.0), melt(7.0)) == (0.0, 1.0)
