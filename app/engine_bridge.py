@@ -257,6 +257,11 @@ class EngineBridge(QObject):
         if text.strip():
             self._post(commands.SetPrompt(text.strip()))
 
+    @Slot(int)
+    def go_to_prompt(self, index: int) -> None:
+        """Go to this scene of the preset's walk; its text stays, and the others' too."""
+        self._post(commands.GoToPrompt(index))
+
     @Slot()
     def next_prompt(self) -> None:
         """Walk to the next prompt of the preset."""

@@ -78,6 +78,9 @@ def run(options: argparse.Namespace) -> int:
         if sender is not None:
             sender.stop()
     _add_recording(report, engine)
+    unpainted = engine.why_unpainted()
+    if options.headless and unpainted:
+        print(f"sonolume: {unpainted}", file=sys.stderr)
     if options.json:
         print(json.dumps(report))
     return code or (_failed(options, report, engine) if options.headless else 0)

@@ -33,6 +33,14 @@ class NextPrompt:
 
 
 @dataclass(frozen=True, slots=True)
+class GoToPrompt:
+    """Go to this scene of the walk now; no text changes."""
+
+    index: int
+    transition_s: float = 1.5
+
+
+@dataclass(frozen=True, slots=True)
 class LoadPreset:
     """Load a preset by name or path; a broken one leaves the show as it is."""
 
@@ -143,7 +151,7 @@ class SelectModel:
 
 
 Command = (
-    SetParam | SetPrompt | NextPrompt | LoadPreset | TapTempo | SetTempo | StartRecording
-    | StopRecording | Freeze | Blackout | Still | RestartPicture | SelectSource | Play | Seek
+    SetParam | SetPrompt | GoToPrompt | NextPrompt | LoadPreset | TapTempo | SetTempo
+    | StartRecording | StopRecording | Freeze | Blackout | Still | RestartPicture | SelectSource | Play | Seek
     | SetLoop | SetVolume | SelectModel
 )  # fmt: skip

@@ -97,6 +97,10 @@ THUMBNAIL_PX = (176, 104)
 """Width and height of the small pictures of presets."""
 
 
+_NAMED = 12
+"""So many presets are named where one is asked for that is not there."""
+
+
 def preset_names() -> list[str]:
     """Return the names of all presets, the user's first, each once."""
     names = [path.stem for path in sorted(user_preset_folder().glob("*.toml"))]
@@ -135,7 +139,8 @@ def load_preset(name: str) -> Preset:
     if name not in names:
         hint = _nearest(name, names) or ";"
         raise PresetError(
-            f"no preset {_short(name)!r}{hint} `sonolume presets list` shows all {len(names)}"
+            f"no preset {_short(name)!r}{hint} there are {', '.join(names[:_NAMED])}"
+            + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
         )
     user_file = user_preset_folder() / f"{name}.toml"
     if user_file.is_file():

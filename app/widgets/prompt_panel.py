@@ -8,12 +8,13 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from app.actions import shown_key
 from app.engine_bridge import EngineBridge
 from app.snapshots import PromptState
-from app.widgets.buttons import Button, label, restyle
+from app.widgets.buttons import Button, ElidedLabel, label, restyle
 from app.widgets.field import Field
 from app.widgets.scene_button import SceneButton
 from app.widgets.unknown_words import unknown_words_text
 from engine.presets import LONGEST_PROMPT
 
+WARNING_PX = 17
 MOST_CHARACTERS = 200_000
 """Room to paste a whole chapter: it is cut aloud, not in the box."""
 
@@ -26,13 +27,12 @@ class PromptPanel(QWidget):
         self._bridge = bridge
         self._state = PromptState()
         self.box = Field()
-        self.box.setPlaceholderText("Describe the picture, then Enter")
+        self.box.setPlaceholderText("New text for the lit line, then Enter")
         self.box.setMaxLength(MOST_CHARACTERS)
         self.box.setAccessibleName("Prompt")
         self.next = Button(icon_name="next", tip=f"Next prompt ({shown_key('next_prompt')})")
-        self.warning = label("", "warn")
-        self.warning.setWordWrap(True)
-        self.warning.hide()
+        self.warning = ElidedLabel("", "warn")
+        self.warning.setFixedHeight(WARNING_PX)  # always there: its coming must move nothing
         self.shortened = label("", "warn")
         self.shortened.setWordWrap(True)
         self.shortened.hide()
@@ -74,18 +74,16 @@ class PromptPanel(QWidget):
             button.deleteLater()
         if any(button.prompt == self._kept for button in self.scenes) and self._kept not in texts:
             self.shortened.hide()  # another one is in its place
-        self.scenes = [SceneButton(text) for text in texts]
+        self.scenes = [SceneButton(index, text) for index, text in enumerate(texts)]
         for button in self.scenes:
             self._list.addWidget(button)
-            button.picked.connect(self._bridge.set_prompt)
+            button.picked.connect(self._bridge.go_to_prompt)
         self._mark()
 
     @Slot(object)
     def _on_prompts(self, state: PromptState) -> None:
         self._state = state
-        text = unknown_words_text(state)
-        self.warning.setText(text)
-        self.warning.setVisible(bool(text))
+        self.warning.set_full_text(unknown_words_text(state))
         self._mark()
 
     def _mark(self) -> None:
@@ -96,3 +94,6 @@ class PromptPanel(QWidget):
             current = index == state.index
             button.set_share(share)
             restyle(button, "state", "current" if current else "next" if share > 0 else "")
+        if 0 <= state.index < len(self.scenes):
+            replaced = self.scenes[state.index].prompt
+            self.box.setToolTip(f"Describe the picture. Enter puts it in place of: {replaced}")

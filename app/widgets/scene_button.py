@@ -17,10 +17,11 @@ LONGEST_TIP = 300
 class SceneButton(Button):
     """Click goes to this prompt now."""
 
-    picked = Signal(str)
+    picked = Signal(int)
 
-    def __init__(self, prompt: str, parent: QWidget | None = None) -> None:
+    def __init__(self, index: int, prompt: str, parent: QWidget | None = None) -> None:
         super().__init__(prompt, kind="scene", tip=_tip(prompt), parent=parent)
+        self.index = index
         self.prompt = prompt
         self._share = 0.0
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -60,7 +61,7 @@ class SceneButton(Button):
 
     @Slot()
     def _on_clicked(self) -> None:
-        self.picked.emit(self.prompt)
+        self.picked.emit(self.index)
 
 
 def _tip(prompt: str) -> str:

@@ -71,9 +71,11 @@ class Playlist:
             self._playing = on
 
     def seek(self, position_s: float) -> None:
-        """Jump; clamped to the file. Any thread."""
+        """Jump; clamped to the file. A file that was over plays on from there. Any thread."""
         with self._lock:
             self._seek_s = min(max(position_s, 0.0), self._duration_s)
+            if self._at_end and self._seek_s < self._duration_s:
+                self._playing = True
 
     def at(self, sample: int) -> Place:
         """Where the file is when stream sample `sample` is heard. Any thread."""

@@ -77,6 +77,12 @@ class SceneWalk:
         self._texts[self._index] = text
         self._arrive(transition_s)
 
+    def go_to(self, index: int, transition_s: float) -> None:
+        """Go to scene number `index` in `transition_s` seconds; another number is ignored."""
+        if 0 <= index < len(self._texts):
+            self._index = index
+            self._arrive(transition_s)
+
     def next(self) -> None:
         """Start the transition to the next scene; another one waits for its end."""
         if len(self._texts) > 1:

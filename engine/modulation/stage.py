@@ -6,7 +6,7 @@ import difflib
 import math
 
 from engine.clock import samples_to_seconds
-from engine.commands import Command, NextPrompt, RestartPicture, SetParam, SetPrompt
+from engine.commands import Command, GoToPrompt, NextPrompt, RestartPicture, SetParam, SetPrompt
 from engine.errors import CommandError
 from engine.messages import AudioFeatures, ControlState, PromptWeight, Travel
 from engine.modulation.envelopes import share_covered
@@ -73,7 +73,7 @@ class Modulation:
         return self._scenes.prompts
 
     def apply(self, command: Command) -> bool:
-        """Take `SetParam`, `SetPrompt`, `NextPrompt` or `RestartPicture`; False for any other.
+        """Take `SetParam`, the commands for prompts and `RestartPicture`; False for any other.
 
         `LoadPreset` is read by the runtime, which hands the result to `set_preset`. Raises
         `CommandError` for an unknown parameter, a value that is no number or an empty prompt.
@@ -85,6 +85,8 @@ class Modulation:
                 if not text.strip():
                     raise CommandError("the prompt is empty; say what to paint")
                 self._scenes.set_text(text.strip(), max(transition_s, 0.0))
+            case GoToPrompt(index, transition_s):
+                self._scenes.go_to(index, max(transition_s, 0.0))
             case NextPrompt():
                 self._scenes.next()
             case RestartPicture():

@@ -54,7 +54,8 @@ class _AdoptPreset:
 
 
 _FAST = (
-    cmd.SetParam, cmd.SetPrompt, cmd.NextPrompt, cmd.RestartPicture, cmd.TapTempo, cmd.SetTempo,
+    cmd.SetParam, cmd.SetPrompt, cmd.GoToPrompt, cmd.NextPrompt, cmd.RestartPicture,
+    cmd.TapTempo, cmd.SetTempo,
 )  # fmt: skip
 
 
@@ -202,8 +203,19 @@ class Engine:
             "record": asdict(record) if record is not None else None,
             "message": status.message
             or (record.message if record is not None else "")
-            or self._why_unpainted(status),
+            or self.why_unpainted(),
         }
+
+    def why_unpainted(self) -> str:
+        """Return one line when no picture was ever painted, else an empty one. Any thread."""
+        status = self.status()
+        if status.pictures:
+            return ""
+        if status.model_opening:
+            return f"no picture was painted: {status.model_opening} was still loading; run longer"
+        if self._controls.get() is None:
+            return "no picture was painted: nothing was heard yet; run longer"
+        return f"no picture was painted: {status.model} was still at its first one; run longer"
 
     def warn(self, message: str) -> None:
         """Show a line that the caller has logged. Any thread, never blocks."""
@@ -394,13 +406,3 @@ class Engine:
             logger.warning("%s", message)
             self.logged = message
         self._message = message
-
-    def _why_unpainted(self, status: EngineStatus) -> str:
-        """Return one line when no picture was ever painted, else an empty one."""
-        if status.pictures:
-            return ""
-        if status.model_opening:
-            return f"no picture was painted: {status.model_opening} was still loading; run longer"
-        if self._controls.get() is None:
-            return "no picture was painted: nothing was heard yet; run longer"
-        return f"no picture was painted: {status.model} was still at its first one; run longer"

@@ -327,7 +327,7 @@ def test_an_unknown_preset_is_refused_with_the_nearest_name(
     line = shell.refusal(*words)
     assert "no preset" in line
     assert nearest in line
-    assert "presets list" in line
+    assert "there are default, drift" in line
 
 
 def test_a_remembered_preset_or_file_that_is_gone_does_not_keep_the_show_from_beginning(

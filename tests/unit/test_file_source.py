@@ -130,6 +130,16 @@ def test_play_at_the_end_starts_again(path: Path) -> None:
         assert status.position_s == pytest.approx(0.46, abs=0.011)
 
 
+def test_a_jump_back_from_the_end_plays_on_from_there(path: Path) -> None:
+    with Player(path) as player:
+        player.run(2.5)
+        player.source.seek(0.5)
+        player.run(0.5)
+        status = player.source.status()
+        assert status.playing
+        assert status.position_s == pytest.approx(0.96, abs=0.011)
+
+
 def test_a_missing_file_is_refused_when_it_is_opened(tmp_path: Path) -> None:
     with pytest.raises(AudioFileError, match="there is no file"):
         FileSource(tmp_path / "none.wav", clock=ManualClock()).open()

@@ -147,3 +147,16 @@ def test_another_list_starts_at_its_first_prompt_without_a_jump():
 def test_tiny_holds_do_not_stop_the_show():
     scenes = SceneWalk([PromptScene(text=t, hold_s=1e-9, transition_s=0.0) for t in "abc"])
     assert walk(scenes, 5.0)[-1].keys() <= {"a", "b", "c"}
+
+
+def test_to_go_to_a_scene_changes_no_text():
+    scenes = SceneWalk(THREE)
+    walk(scenes, 1.0)
+    scenes.go_to(2, 1.0)
+    history = walk(scenes, 1.2)
+    assert history[-1] == {"c": 1.0}
+    assert scenes.index == 2
+    assert scenes.texts == ("a", "b", "c")
+    assert biggest_jump(history) < 0.05
+    scenes.go_to(7, 1.0)
+    assert walk(scenes, 1.0)[-1] == {"c": 1.0}
