@@ -152,6 +152,6 @@ class SelectModel:
 
 Command = (
     SetParam | SetPrompt | GoToPrompt | NextPrompt | LoadPreset | TapTempo | SetTempo
-    | StartRecording | StopRecording | Freeze | Blackout | Still | RestartPicture | SelectSource | Play | Seek
-    | SetLoop | SetVolume | SelectModel
+    | StartRecording | StopRecording | Freeze | Blackout | Still | RestartPicture | SelectSource
+    | Play | Seek | SetLoop | SetVolume | SelectModel
 )  # fmt: skip
