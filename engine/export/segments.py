@@ -92,7 +92,7 @@ class Segments:
 
         For the open segment, or for the disk: the video comes first.
         """
-        planes_bytes = self._in_open * self._size[0] * self._size[1] * 3 // 2
+        planes_bytes = self._planes_bytes(self._in_open)
         if state is None or planes_bytes > MOST_OPEN_BYTES:
             return False
         if not self._folder.room_for(planes_bytes):
@@ -131,6 +131,10 @@ class Segments:
         while self._waiting and (len(self._waiting) > most or self._waiting[0].done()):
             self._waiting.popleft().result()
 
+    def _planes_bytes(self, pictures: int) -> int:
+        """Size of so many pictures in 4:2:0."""
+        return pictures * self._size[0] * self._size[1] * 3 // 2
+
     # From here on: the encoder's thread.
 
     def _encode(self, index: int, write: Callable[[MovieFile, int], None]) -> None:
@@ -142,7 +146,7 @@ class Segments:
         write(self._file, index % self.frames_each)
         if self._file.picture is not None:
             self._open.append(self._file.picture)
-        if len(self._open) * self._size[0] * self._size[1] * 3 // 2 > MOST_OPEN_BYTES:
+        if self._planes_bytes(len(self._open)) > MOST_OPEN_BYTES:
             self._open = []
 
     def _hand_over(self, state: dict[str, Any] | None) -> None:

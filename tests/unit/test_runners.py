@@ -184,13 +184,13 @@ def test_a_checkpoint_refuses_a_runner_that_is_not_its_own(tmp_path: Path) -> No
         open_checkpoint(request)
 
 
-class _CountingRunner:
+class _CountingRunner(Runner):
     """Gives back its input, a little off with every call, and remembers what it prepared."""
 
-    name, static = "counting", True
-    device, dtype, weights_dtype = torch.device("cpu"), torch.float32, torch.float32
-
     def __init__(self, drift: float = 0.0) -> None:
+        super().__init__(
+            "counting", torch.device("cpu"), torch.float32, torch.float32, static=True
+        )
         self.prepared: list[tuple[int, ...]] = []
         self._drift = drift
         self._calls = 0

@@ -6,46 +6,22 @@ import torch
 from torch import Tensor, nn
 
 from engine.diffusion.device import choose_device, choose_dtype, set_threads
-from engine.diffusion.runners.runner import Network
+from engine.diffusion.runners.runner import Network, Runner
 from engine.diffusion.runners.torch_network import TorchNetwork
 from engine.errors import ModelLoadError
 from engine.registry import ModelRequest
 
 
-class EagerRunner:
+class EagerRunner(Runner):
     """Calls the modules as they are, maps in channels_last: the faster layout in every format."""
 
     def __init__(self, request: ModelRequest) -> None:
-        self._device, self._dtype = torch_numbers("eager", request)
-
-    @property
-    def name(self) -> str:
-        """`eager`."""
-        return "eager"
-
-    @property
-    def device(self) -> torch.device:
-        """Any that torch has."""
-        return self._device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of weights and maps."""
-        return self._dtype
-
-    @property
-    def weights_dtype(self) -> torch.dtype:
-        """The same."""
-        return self._dtype
-
-    @property
-    def static(self) -> bool:
-        """Any shape at any time."""
-        return False
+        device, dtype = torch_numbers("eager", request)
+        super().__init__("eager", device, dtype, dtype, static=False)
 
     def prepare(self, network: nn.Module, inputs: tuple[Tensor, ...]) -> Network:
         """Return the module behind a conversion of its inputs; shapes do not matter."""
-        return TorchNetwork(network, self._dtype)
+        return TorchNetwork(network, self.dtype)
 
 
 def torch_numbers(name: str, request: ModelRequest) -> tuple[torch.device, torch.dtype]:

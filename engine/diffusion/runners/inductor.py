@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from engine.diffusion.runners.eager import torch_numbers
 from engine.diffusion.runners.export import unwarned
-from engine.diffusion.runners.runner import Network
+from engine.diffusion.runners.runner import Network, Runner
 from engine.diffusion.runners.torch_network import TorchNetwork
 from engine.errors import ModelLoadError
 from engine.registry import ModelRequest
@@ -25,36 +25,12 @@ _OPTIONS: dict[str, Any] = {
 _MANY = 256
 
 
-class CompileRunner:
+class CompileRunner(Runner):
     """Compiles whole networks, without graph breaks, for static shapes."""
 
     def __init__(self, request: ModelRequest) -> None:
-        self._device, self._dtype = torch_numbers("compile", request)
-
-    @property
-    def name(self) -> str:
-        """`compile`."""
-        return "compile"
-
-    @property
-    def device(self) -> torch.device:
-        """Any that inductor writes kernels for."""
-        return self._device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of weights and maps."""
-        return self._dtype
-
-    @property
-    def weights_dtype(self) -> torch.dtype:
-        """The same."""
-        return self._dtype
-
-    @property
-    def static(self) -> bool:
-        """Kernels are written for the shapes."""
-        return True
+        device, dtype = torch_numbers("compile", request)
+        super().__init__("compile", device, dtype, dtype, static=True)
 
     def prepare(self, network: nn.Module, inputs: tuple[Tensor, ...]) -> Network:
         """Compile, by a first call. Raises `ModelLoadError` where no compiler works."""
@@ -62,10 +38,10 @@ class CompileRunner:
             from torch._dynamo import config as tracing
             from torch._inductor import config as building
 
-        if self._device.type == "cpu":
+        if self.device.type == "cpu":
             _find_compiler()
         compiled = torch.compile(network, fullgraph=True, dynamic=False, options=_OPTIONS)
-        ready = TorchNetwork(compiled, self._dtype)
+        ready = TorchNetwork(compiled, self.dtype)
         try:
             with (
                 # One process: no pool of compilers beside a live show.

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from engine.diffusion.device import set_threads
 from engine.diffusion.runners.buffers import StaticBuffers
 from engine.diffusion.runners.export import exported, exporting
-from engine.diffusion.runners.runner import Network, cpu_only
+from engine.diffusion.runners.runner import Network, Runner, cpu_only
 from engine.errors import ModelLoadError
 from engine.registry import ModelRequest
 
@@ -29,11 +29,11 @@ _FORMATS = {"auto": torch.float32, "float32": torch.float32, "int8": torch.int8}
 _ERRORS_ONLY = 3
 
 
-class OnnxRunner:
+class OnnxRunner(Runner):
     """Exports networks to ONNX in memory and runs them with ONNX Runtime's CPU provider."""
 
     def __init__(self, request: ModelRequest) -> None:
-        self._device = cpu_only("onnx", request)
+        device = cpu_only("onnx", request)
         try:
             onnxruntime, *_ = [import_module(package) for package in _PACKAGES]
         except ImportError as error:
@@ -48,33 +48,8 @@ class OnnxRunner:
                 "use float32, or the eager runner"
             )
         onnxruntime.disable_telemetry_events()  # Windows builds trace their use
-        self._dtype = dtype
+        super().__init__("onnx", device, dtype, torch.float32, static=True)
         self._threads = set_threads(request.threads)
-
-    @property
-    def name(self) -> str:
-        """`onnx`."""
-        return "onnx"
-
-    @property
-    def device(self) -> torch.device:
-        """The CPU."""
-        return self._device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Float32 or int8."""
-        return self._dtype
-
-    @property
-    def weights_dtype(self) -> torch.dtype:
-        """Always float32."""
-        return torch.float32
-
-    @property
-    def static(self) -> bool:
-        """Exported for its shapes."""
-        return True
 
     def prepare(self, network: nn.Module, inputs: tuple[Tensor, ...]) -> Network:
         """Export and optimise. Takes seconds for a U-Net."""

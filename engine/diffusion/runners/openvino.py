@@ -18,7 +18,7 @@ from torch.fx import GraphModule
 from engine.diffusion.device import set_threads
 from engine.diffusion.runners.buffers import StaticBuffers
 from engine.diffusion.runners.export import exported, exporting, fold_constants
-from engine.diffusion.runners.runner import Network, cpu_only
+from engine.diffusion.runners.runner import Network, Runner, cpu_only
 from engine.errors import ModelLoadError
 from engine.registry import ModelRequest
 
@@ -31,11 +31,11 @@ _CAPABILITIES = {
 _HINTS = {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}
 
 
-class OpenVinoRunner:
+class OpenVinoRunner(Runner):
     """Converts networks to OpenVINO; all its numbers are float32 outside."""
 
     def __init__(self, request: ModelRequest) -> None:
-        self._device = cpu_only("openvino", request)
+        device = cpu_only("openvino", request)
         try:
             import openvino
         except ImportError as error:
@@ -46,38 +46,14 @@ class OpenVinoRunner:
         self._core = openvino.Core()
         can: list[str] = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self._rest = torch.bfloat16 if "BF16" in can else torch.float32
-        self._dtype = self._rest if request.dtype == "auto" else getattr(torch, request.dtype)
-        if _CAPABILITIES[self._dtype] not in can:
+        dtype = self._rest if request.dtype == "auto" else getattr(torch, request.dtype)
+        if _CAPABILITIES[dtype] not in can:
             raise ModelLoadError(
                 f"OpenVINO does not compute in {request.dtype} on this CPU (it has "
                 f"{', '.join(sorted(can))}): use float32"
             )
+        super().__init__("openvino", device, dtype, torch.float32, static=True)
         self._threads = set_threads(request.threads)
-
-    @property
-    def name(self) -> str:
-        """`openvino`."""
-        return "openvino"
-
-    @property
-    def device(self) -> torch.device:
-        """The CPU."""
-        return self._device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """What kernels compute in."""
-        return self._dtype
-
-    @property
-    def weights_dtype(self) -> torch.dtype:
-        """Always float32; OpenVINO converts."""
-        return torch.float32
-
-    @property
-    def static(self) -> bool:
-        """Static shapes are several times faster (reference: engine.md, section 10)."""
-        return True
 
     def prepare(self, network: nn.Module, inputs: tuple[Tensor, ...]) -> Network:
         """Convert and compile. Takes seconds for a U-Net."""
@@ -86,7 +62,7 @@ class OpenVinoRunner:
         decoder = _decoder(network, inputs)
         front_end = FrontEndManager().load_by_framework("pytorch")
         model = front_end.convert(front_end.load(decoder))
-        compute = self._rest if self._dtype is torch.int8 else self._dtype
+        compute = self._rest if self.dtype is torch.int8 else self.dtype
         compiled = self._core.compile_model(
             model,
             "CPU",

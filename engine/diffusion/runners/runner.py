@@ -15,6 +15,7 @@ happens or is a `ModelLoadError`: nothing falls back to anything.
 from __future__ import annotations
 
 import difflib
+from abc import ABC, abstractmethod
 from importlib import import_module
 from typing import Protocol
 
@@ -52,41 +53,36 @@ class Network(Protocol):
         ...
 
 
-class Runner(Protocol):
-    """Makes networks ready to be called. Diffusion thread only, inside `inference_mode`."""
+class Runner(ABC):
+    """Makes networks ready to be called. Diffusion thread only, inside `inference_mode`.
 
-    @property
-    def name(self) -> str:
-        """The key in `RUNNERS`."""
-        ...
+    `name` is its key in `RUNNERS`; weights, inputs and answers are on `device`. It computes in
+    `dtype`, `torch.int8` for quantised convolutions and products, and is handed networks in
+    `weights_dtype`. `static`: preparing takes seconds and holds for one set of input shapes only.
+    """
 
-    @property
-    def device(self) -> torch.device:
-        """Where weights, inputs and answers are."""
-        ...
+    def __init__(
+        self,
+        name: str,
+        device: torch.device,
+        dtype: torch.dtype,
+        weights_dtype: torch.dtype,
+        *,
+        static: bool,
+    ) -> None:
+        self.name = name
+        self.device = device
+        self.dtype = dtype
+        self.weights_dtype = weights_dtype
+        self.static = static
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """Number format it computes in; `torch.int8` for quantised convolutions and products."""
-        ...
-
-    @property
-    def weights_dtype(self) -> torch.dtype:
-        """Number format in which networks are handed to `prepare`."""
-        ...
-
-    @property
-    def static(self) -> bool:
-        """True where preparing takes seconds and holds for one set of input shapes only."""
-        ...
-
+    @abstractmethod
     def prepare(self, network: nn.Module, inputs: tuple[Tensor, ...]) -> Network:
         """Make `network` ready for inputs shaped like `inputs`. Raises `ModelLoadError`.
 
         `network` is in evaluation mode, in `weights_dtype`, on `device`, and must outlive the
         answer; inputs may be of any floating format and layout.
         """
-        ...
 
 
 class ShapedNetwork:
