@@ -1,4 +1,4 @@
-"""What keeps a picture that feeds on itself alive: motion, crispness, and an anchor for colour.
+"""The anchor: what keeps a picture that feeds on itself from burning out or washing out.
 
 Pictures here are `(1, 3, h, w)` float32 in [-1, 1].
 """
@@ -11,82 +11,21 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from engine.diffusion.detail import Detail
 from engine.diffusion.governor import MEAN, SPREAD, Figures, Governor
-from engine.messages import ControlState, Travel
-from engine.travel import way_between
-
-SWELL_REACH = 0.22
-"""How far `motion/warp` = 1 bends the picture in one second, in picture heights."""
+from engine.messages import ControlState
 
 FIRM = 0.25
 """From this `diffusion/anchor` on, crispness is held as firmly as it can be."""
 _LEAST_TRIM = 1e-3
+_STRIDE = 4
+"""Every fourth pixel of every fourth row is plenty for a mean."""
 
 # RGB -> YCoCg, an opponent space: luma, orange-blue, green-magenta.
 _YCOCG = ((0.25, 0.5, 0.25), (0.5, 0.0, -0.5), (-0.25, 0.5, -0.25))
 _RGB = ((1.0, 1.0, -1.0), (1.0, 0.0, 1.0), (1.0, -1.0, -1.0))
-
-
-class Warp:
-    """Moves a picture by the difference of two travels: bilinear samples, mirrored edges."""
-
-    def __init__(self, width: int, height: int, device: torch.device) -> None:
-        self._aspect = width / height
-        ys = (torch.arange(height, device=device, dtype=torch.float32) + 0.5) / height * 2.0 - 1.0
-        xs = (torch.arange(width, device=device, dtype=torch.float32) + 0.5) / width * 2.0 - 1.0
-        self._y, self._x = torch.meshgrid(ys, xs, indexing="ij")  # (h, w) each, in [-1, 1]
-
-    def __call__(self, picture: Tensor, before: Travel, after: Travel) -> Tensor:
-        """Return what `picture`, made at `before`, looks like at `after`; itself when unmoved."""
-        if is_still(before, after):
-            return picture
-        way = way_between(before, after)
-        scale = math.exp(-way.log_zoom)
-        angle = math.radians(way.rotation_deg)
-        cos, sin = math.cos(angle) * scale, math.sin(angle) * scale
-        # Backward map: where each output pixel comes from; a unit is half a picture height.
-        x = (self._x - 2.0 * way.pan_x) * self._aspect
-        y = self._y - 2.0 * way.pan_y
-        from_x = (cos * x - sin * y) / self._aspect
-        from_y = sin * x + cos * y
-        if way.warp_s != 0.0:
-            bend_x, bend_y = self._swell(after.warp_s)
-            from_x = from_x + (2.0 * SWELL_REACH * way.warp_s / self._aspect) * bend_x
-            from_y = from_y + (2.0 * SWELL_REACH * way.warp_s) * bend_y
-        grid = torch.stack((from_x, from_y), dim=-1).unsqueeze(0)
-        return F.grid_sample(
-            picture, grid, mode="bilinear", padding_mode="reflection", align_corners=False
-        )
-
-    def _swell(self, time_s: float) -> tuple[Tensor, Tensor]:
-        # A divergence-free flow: the curl of a slowly turning sum of two plane waves.
-        x, y = self._x * self._aspect, self._y
-        a, b = 0.9 * time_s, 0.61 * time_s + 2.0
-        first = torch.cos(2.3 * x + 1.7 * y + a)
-        second = torch.cos(-1.9 * x + 2.9 * y - b)
-        return (0.4 * first + 0.6 * second, -0.55 * first + 0.4 * second)
-
-
-def is_still(before: Travel, after: Travel) -> bool:
-    """True when nothing moved the picture between two travels."""
-    return (
-        after.log_zoom == before.log_zoom
-        and after.rotation_deg == before.rotation_deg
-        and after.pan_x == before.pan_x
-        and after.pan_y == before.pan_y
-        and after.warp_s == before.warp_s
-    )
-
-
-def unsharp(picture: Tensor, amount: float) -> Tensor:
-    """(1 + k) x - k blur(x): gives back what warping and coding took; k < 0 softens."""
-    if amount == 0.0:
-        return picture
-    blurred = F.avg_pool2d(picture, 3, stride=1, padding=1, count_include_pad=False)
-    return picture + amount * (picture - blurred)
 
 
 class ColourAnchor:
@@ -95,16 +34,25 @@ class ColourAnchor:
     x <- x + λ [(x - μ) · clip(σ*/σ, .8, 1.25) + μ* - x], per channel of YCoCg. The memory learns
     from what the model paints, weighted by strength: the more a picture is the model's own
     invention, the more it counts, so drift of the loop itself is not learnt. It evens out seconds;
-    the governor's leash on it holds hours. Diffusion thread.
+    the governor's leash on it holds hours. Pictures of one size only, and everything as large as a
+    picture is written into buffers that are made once. Diffusion thread only.
     """
 
-    def __init__(self, device: torch.device, memory_s: float = 6.0) -> None:
+    def __init__(
+        self, width: int, height: int, device: torch.device, memory_s: float = 6.0
+    ) -> None:
         self.governor = Governor()
         self._memory_s = memory_s
         self._device = device
         self._to_opponent = torch.tensor(_YCOCG, device=device)
         self._to_rgb = torch.tensor(_RGB, device=device)
         self._memory: Figures | None = None
+        self._detail = Detail(width, height, device)
+        self._pulled = torch.empty(1, 3, height * width, device=device)
+        self._coarse = torch.empty(
+            3, len(range(0, height, _STRIDE)), len(range(0, width, _STRIDE)), device=device
+        )
+        self._opponent = torch.empty_like(self._coarse).flatten(1)
 
     def forget(self) -> None:
         """Start over with the next picture."""
@@ -125,7 +73,10 @@ class ColourAnchor:
         self._memory = self.governor.leashed(memory, control.prompts)
 
     def pull(self, picture: Tensor, amount: float) -> Tensor:
-        """Return `picture` moved by `amount` in [0, 1] towards the remembered statistics."""
+        """Return `picture` moved by `amount` in [0, 1] towards the remembered statistics.
+
+        The result is true until the next call.
+        """
         if amount <= 0.0 or self._memory is None:
             return picture
         aim = self.governor.aim(self._memory)
@@ -137,23 +88,20 @@ class ColourAnchor:
         matrix = self._to_rgb @ torch.diag(gain) @ self._to_opponent
         shift = self._to_rgb @ offset
         flat = picture.flatten(2)  # (1, 3, h*w)
-        return torch.baddbmm(shift.view(1, 3, 1), matrix.unsqueeze(0), flat).view_as(picture)
+        torch.baddbmm(shift.view(1, 3, 1), matrix.unsqueeze(0), flat, out=self._pulled)
+        return self._pulled.view_as(picture)
 
     def crispen(self, picture: Tensor, amount: float) -> Tensor:
-        """Return the picture just learnt with the detail of its scene; `amount` as in `pull`.
+        """Give the picture just learnt, in place, the detail of its scene; `amount` as in `pull`.
 
         A painter that repaints strongly at a hit and finishes in the pause swings between soft
         and crisp; this evens it out, and no blur can creep in.
         """
         if amount <= 0.0:
             return picture
-        luma = self._luma(picture)
-        mask = _detail(luma)
-        own, high = _laplacian(luma), _laplacian(mask)
-        own, high = own - own.mean(), high - high.mean()
-        moments = torch.stack(((own * own).mean(), (own * high).mean(), (high * high).mean()))
-        trim = self.governor.trim(*moments.tolist()) * min(1.0, amount / FIRM)
-        return picture + trim * mask if abs(trim) >= _LEAST_TRIM else picture
+        mask = self._detail.mask()
+        trim = self.governor.trim(*self._detail.moments()) * min(1.0, amount / FIRM)
+        return picture.add_(mask, alpha=trim) if abs(trim) >= _LEAST_TRIM else picture
 
     def state(self) -> dict[str, Any]:
         """Everything the next picture depends on, as plain values and arrays."""
@@ -167,35 +115,11 @@ class ColourAnchor:
 
     def _figures(self, picture: Tensor) -> Figures:
         mean, std = self._statistics(picture)
-        detail = _laplacian(self._luma(picture)).var().clamp_min(1e-12).log()
+        detail = self._detail.look(picture)
         figures: Figures = torch.cat((mean, std, detail.view(1))).double().cpu().numpy()
         return figures
 
     def _statistics(self, picture: Tensor) -> tuple[Tensor, Tensor]:
-        coarse = picture[0, :, ::4, ::4].flatten(1)  # every fourth pixel is plenty for a mean
-        opponent = self._to_opponent @ coarse
+        self._coarse.copy_(picture[0, :, ::_STRIDE, ::_STRIDE])
+        opponent = torch.mm(self._to_opponent, self._coarse.flatten(1), out=self._opponent)
         return opponent.mean(dim=1), opponent.std(dim=1)
-
-    def _luma(self, picture: Tensor) -> Tensor:
-        red, green, blue = picture[0]
-        luma: Tensor = 0.25 * (red + blue) + 0.5 * green
-        return luma
-
-
-def _detail(luma: Tensor) -> Tensor:
-    """Return x - blur(x) for `(h, w)`, the blur the mean of 3x3; nought along the edges.
-
-    Sums of shifted views: a pooling kernel takes fifty times as long on a CPU.
-    """
-    rows = luma[:-2] + luma[1:-1] + luma[2:]
-    around = (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / 9.0
-    return F.pad(luma[1:-1, 1:-1] - around, (1, 1, 1, 1))
-
-
-def _laplacian(luma: Tensor) -> Tensor:
-    """Return the Laplacian at every second pixel of every second row, of neighbours beside it."""
-    middle = luma[1:-1:2, 1:-1:2]
-    beside = luma[1:-1:2, :-2:2] + luma[1:-1:2, 2::2]
-    above = luma[:-2:2, 1:-1:2] + luma[2::2, 1:-1:2]
-    laplacian: Tensor = beside + above - 4.0 * middle
-    return laplacian

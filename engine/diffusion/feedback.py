@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from engine.diffusion.bundle import Bundle, PromptEmbedding
-from engine.diffusion.coherence import ColourAnchor, Warp, is_still, unsharp
+from engine.diffusion.coherence import ColourAnchor
+from engine.diffusion.detail import unsharp
 from engine.diffusion.noise import NoiseWalk
 from engine.diffusion.prompts import PromptBank
+from engine.diffusion.warp import Warp, is_still
 from engine.messages import ControlState, Float32, Travel, Uint8, freeze
 
 
@@ -21,7 +23,9 @@ class FeedbackModel:
 
     previous picture -> warp -> sharpen -> anchor colour -> encode -> noise at strength t -> one
     model call -> decode -> crispness -> uint8. Where nothing moved and nothing has to be held, the
-    latent is fed back directly and the encoder is not called. Diffusion thread only.
+    latent is fed back directly and the encoder is not called. Beside what the bundle makes, only
+    the warped picture (`grid_sample` has nowhere to write to) and the pixels handed over are new
+    memory: everything else has a buffer. Diffusion thread only.
     """
 
     def __init__(self, bundle: Bundle, width: int, height: int) -> None:
@@ -29,11 +33,13 @@ class FeedbackModel:
         self._bundle = bundle
         self._prompts = PromptBank(bundle)
         self._warp = Warp(self.width, self.height, bundle.device)
-        self._anchor = ColourAnchor(bundle.device)
+        self._anchor = ColourAnchor(self.width, self.height, bundle.device)
         self._shape = bundle.latent_shape(self.width, self.height)
         self._noise = NoiseWalk(self._shape, 0, bundle.device)
         self._picture: Tensor | None = None  # (1, 3, h, w) in [-1, 1]
         self._latent: Tensor | None = None
+        self._scaled = torch.empty((3, self.height, self.width), device=bundle.device)
+        self._planes = torch.empty_like(self._scaled, dtype=torch.uint8)
         self._travel = Travel()
 
     @property
@@ -78,7 +84,7 @@ class FeedbackModel:
         self._anchor.learn(picture, strength, dt_s, control)
         picture = self._anchor.crispen(picture, values["diffusion/anchor"]).clamp_(-1.0, 1.0)
         self._picture, self._latent, self._travel = picture, latent, control.travel
-        return _to_uint8(picture)
+        return self._pixels_of(picture)
 
     def restart(self) -> None:
         """Forget the previous picture."""
@@ -110,6 +116,12 @@ class FeedbackModel:
         """Free the bundle."""
         self._picture = self._latent = None
         self._bundle.close()
+
+    def _pixels_of(self, picture: Tensor) -> Uint8:
+        self._planes.copy_(torch.add(picture[0], 1.0, out=self._scaled).mul_(127.5).round_())
+        # Handed to another thread, so it is the one array that has to be new for every picture.
+        array: Uint8 = self._planes.permute(1, 2, 0).contiguous().cpu().numpy()
+        return freeze(array)
 
     def _source(self, control: ControlState) -> Tensor:
         assert self._picture is not None
@@ -144,9 +156,3 @@ def _to_array(tensor: Tensor | None) -> Float32 | None:
 
 def _to_tensor(array: Float32 | None, device: torch.device) -> Tensor | None:
     return None if array is None else torch.from_numpy(array.copy()).to(device)
-
-
-def _to_uint8(picture: Tensor) -> Uint8:
-    scaled = picture[0].add(1.0).mul_(127.5).round_().to(torch.uint8)
-    array: Uint8 = scaled.permute(1, 2, 0).contiguous().cpu().numpy()
-    return freeze(array)
