@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,9 +47,9 @@ def _vectors() -> np.ndarray[tuple[int, int], np.dtype[np.int8]]:
     return rows
 
 
-def _table() -> WordTable:
+def _table(known: Sequence[str] = ("sea", "fire", "sun")) -> WordTable:
     weights = np.ones(len(_PIECES), np.float32)
-    return WordTable(_PIECES, _vectors(), weights, ("sea", "fire", "sun"), 0.6)
+    return WordTable(_PIECES, _vectors(), weights, known, 0.6)
 
 
 @pytest.fixture
@@ -150,10 +151,21 @@ def test_words_are_split_without_accents_and_punctuation() -> None:
 
 
 def test_a_word_outside_the_table_is_made_of_its_pieces() -> None:
-    table = _table()
+    table = _table(known=())
     whole = table.vectors_of("sunset")[0]
     expected = (table.vectors_of("sun")[0] + np.array([0.6, 0.8, *[0] * 6])) / 2
     np.testing.assert_allclose(whole, expected / np.linalg.norm(expected), atol=1e-3)
+
+
+def test_a_word_of_no_caption_is_heard_as_its_neighbours_and_hardly_where_none_is_near() -> None:
+    known = ["sunset", "mountain"]
+    vectors = np.array([[100, 0, 0], [0, 100, 0], [90, 20, 38], [5, -10, 99]], np.int8)
+    table = WordTable([*known, "dusk", "zorblax"], vectors, np.ones(4, np.float32), known, 0.5)
+    sunset, dusk, foreign = table.vectors_of("sunset dusk zorblax")
+    own = table.directions([table.rows["dusk"]])[0]
+    assert own @ sunset < 0.95 < dusk @ sunset / np.linalg.norm(dusk)
+    assert np.linalg.norm(dusk) == pytest.approx(1.0, abs=1e-3)
+    assert 0.0 < np.linalg.norm(foreign) < 0.2
 
 
 def test_a_word_far_from_all_captions_is_reported() -> None:

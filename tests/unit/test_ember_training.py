@@ -32,7 +32,7 @@ from engine.training.ember.latents import LatentFile, LatentSource
 from engine.training.ember.metrics import CsvLog, contact_sheet, psnr_db
 from engine.training.ember.repertoire import kind_of, repertoire
 from engine.training.ember.scenes.catalogue import SCENES
-from engine.training.ember.stages import STAGES, caption_words, export_ember
+from engine.training.ember.stages import STAGES, export_ember
 from engine.training.ember.text_table import PACKAGE, unpack_encoder
 
 _WORDS = ("sunset", "sea", "aurora", "waves", "storm", "over", "the")
@@ -139,11 +139,6 @@ def test_exported_latents_have_the_statistics_of_training(trained: Path) -> None
     tensors, _ = load_checkpoint(trained / "autoencoder.safetensors")
     expected = tensors["average.norm.mean"].tolist()
     assert config["latents_mean"] == pytest.approx(expected)
-
-
-def test_the_words_of_captions_name_scenes_styles_and_what_lies_between() -> None:
-    words = caption_words(list(repertoire().values()), seed=0, per_scene=20)
-    assert {"sunset", "aurora", "dog", "watercolour", "above", "whale"} <= set(words)
 
 
 def test_the_painted_files_hold_every_kind_and_all_of_it_is_taught(trained: Path) -> None:

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from engine.scoring.held_out_phrases import HELD_OUT_PHRASES, HELD_OUT_STYLES
+from engine.training.ember.aliases import ALIASES
 from engine.training.ember.scenes.catalogue import SCENES
 from engine.training.ember.styles.gallery import STYLES
 
@@ -25,7 +26,13 @@ def _bare(text: str) -> str:
 def _caption_words(name: str) -> set[str]:
     """Every word that a caption of this scene can use."""
     scene = SCENES[name]
-    texts = [*scene.phrases, *_ARTICLES, "in light tones colours", "picture photo image view of"]
+    texts = [
+        *scene.phrases,
+        *ALIASES[name],
+        *_ARTICLES,
+        "in light tones colours",
+        "picture photo image view of",
+    ]
     texts += [word for a in scene.attributes for words in a.words for word in words]
     return {word for text in texts for word in _words(text)}
 
@@ -39,6 +46,7 @@ def test_every_scene_has_two_different_held_out_phrasings() -> None:
 @pytest.mark.parametrize("name", list(HELD_OUT_PHRASES))
 def test_no_held_out_phrasing_is_a_training_phrase(name: str) -> None:
     known = {_bare(phrase) for scene in SCENES.values() for phrase in scene.phrases}
+    known |= {_bare(alias) for aliases in ALIASES.values() for alias in aliases}
     own = {_bare(phrase) for phrase in SCENES[name].phrases}
     for phrase in HELD_OUT_PHRASES[name]:
         bare = _bare(phrase)

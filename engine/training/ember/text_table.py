@@ -3,7 +3,8 @@
 Every piece runs through the published sentence encoder alone, as [CLS] piece [SEP], and the mean
 of the outputs is its vector; all are centred, reduced by PCA and stored as int8 directions. A
 piece weighs log(1 + its rank in the vocabulary): common words weigh little. Words of the captions
-that are several pieces long get a row of their own. The encoder is a tool of this step only.
+that are several pieces long get a row of their own; the axes are those of the pieces, so a caption
+more does not turn them. The encoder is a tool of this step only.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def build_table(
     weight = np.log1p(np.maximum(np.array(ranks, np.float64) - _FIRST_WORD_RANK, 0))
     whole = sorted(spoken - set(kept))
     vectors = _encode(model, kept + whole, device)
-    vectors = _reduce(vectors)
+    vectors = _reduce(vectors, len(kept))
     weights = np.concatenate([weight, np.full(len(whole), np.log1p(len(pieces) / 3))])
     weights = np.maximum(weights / weights.max(), _LOWEST_WEIGHT)
     peak = np.abs(vectors).max(axis=1, keepdims=True) + 1e-9
@@ -130,10 +131,10 @@ def _encode(model: Path, words: Sequence[str], device: str) -> NDArray[np.float6
     return np.stack([vector for vector in out if vector is not None]).astype(np.float64)
 
 
-def _reduce(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Centre, rotate onto the `WIDTH` strongest components, scale to unit length."""
-    centred = vectors - vectors.mean(axis=0)
-    _, axes = np.linalg.eigh(centred.T @ centred)
+def _reduce(vectors: NDArray[np.float64], pieces: int) -> NDArray[np.float64]:
+    """Centre, rotate onto the strongest axes of the first `pieces` rows, scale to length 1."""
+    centred = vectors - vectors[:pieces].mean(axis=0)
+    _, axes = np.linalg.eigh(centred[:pieces].T @ centred[:pieces])
     reduced = centred @ axes[:, ::-1][:, :WIDTH]
     length = np.linalg.norm(reduced, axis=1, keepdims=True)
     return np.asarray(reduced / np.maximum(length, 1e-9))

@@ -3,6 +3,9 @@
 The table is built once by `engine.training.ember.text_table` from the word pieces of
 all-MiniLM-L6-v2 (Apache-2.0) and ships as int8. A word that is not in the table is cut into the
 longest pieces that are (WordPiece, Schuster and Nakajima 2012) and gets their weighted mean.
+
+The network only ever heard the words of the training captions. Any other word is said to it in
+those: as a mixture of the nearest three, softly where even they are far.
 """
 
 from __future__ import annotations
@@ -83,6 +86,15 @@ STOP_WORDS = frozenset(
 HINT_SIMILARITY = 0.32
 """Cosine from which on the nearest word is worth naming; made-up words stay below 0.3."""
 
+_NEIGHBOURS = 3
+_SHARPNESS = 0.08
+"""Cosine by which a neighbour must be nearer to count e times as much."""
+_OWN_SHARE = 0.3
+"""What a word that is in no caption keeps of its own direction, beside its neighbours'."""
+_FOREIGN, _NEAR = 0.3, 0.5
+"""Cosines of the nearest word: up to the first a word is hardly heard, from the second in full."""
+_LEAST_HEARD = 0.15
+
 _SPELT_ALIKE = 0.8
 _WORD = re.compile(r"[^\W_]+")
 _MIN_PIECE_SHARE = 1e-6
@@ -121,8 +133,9 @@ class WordTable:
         self._vectors = vectors
         self._weights = weights
         self._known = tuple(known_words)
+        self._heard = frozenset(known_words) | STOP_WORDS
         self._known_similarity = known_similarity
-        self._known_vectors: NDArray[np.float32] | None = None
+        self._known_words: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
     def vectors_of(self, prompt: str) -> NDArray[np.float32]:
         """Return one weighted vector per word, shape `(n, width)`, n <= `MAX_WORDS`."""
@@ -130,8 +143,36 @@ class WordTable:
         out = np.zeros((len(words), self.width), np.float32)
         for index, word in enumerate(words):
             direction, weight = self._look_up(word)
+            if self._known and weight > 0.0 and word not in self._heard:
+                direction, weight = self._in_known_words(direction)
             out[index] = direction * weight
         return out
+
+    def _in_known_words(self, direction: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+        """Direction and weight by which the network understands a word it never heard.
+
+        d' ~ sum_k a_k d_k + `_OWN_SHARE` d over the nearest known words, a = softmax(cos / s).
+        """
+        directions, weights = self._known_vectors()
+        cosines = directions @ direction
+        near = np.argsort(-cosines)[:_NEIGHBOURS]
+        best = float(cosines[near[0]])
+        shares = np.exp((cosines[near] - best) / _SHARPNESS)
+        shares /= shares.sum()
+        mixture = shares @ directions[near] + _OWN_SHARE * direction
+        heard = min(1.0, max(_LEAST_HEARD, (best - _FOREIGN) / (_NEAR - _FOREIGN)))
+        norm = float(np.linalg.norm(mixture)) + _MIN_PIECE_SHARE
+        return (mixture / norm).astype(np.float32), heard * float(shares @ weights[near])
+
+    def _known_vectors(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Directions and weights of the words of the captions that name something."""
+        if self._known_words is None:
+            found = [self._look_up(word) for word in self._known]
+            self._known_words = (
+                np.stack([direction for direction, _ in found]),
+                np.array([weight for _, weight in found], np.float32),
+            )
+        return self._known_words
 
     def directions(self, rows: Sequence[int]) -> NDArray[np.float32]:
         """Unit vectors of these rows, shape `(n, width)`; `rows` names the row of each piece."""
@@ -160,9 +201,7 @@ class WordTable:
 
     def nearest_known(self, word: str) -> tuple[str, float]:
         """Return the closest word of the training captions and its cosine."""
-        if self._known_vectors is None:
-            self._known_vectors = np.stack([self._look_up(known)[0] for known in self._known])
-        similarity = self._known_vectors @ self._look_up(word)[0]
+        similarity = self._known_vectors()[0] @ self._look_up(word)[0]
         best = int(similarity.argmax())
         return self._known[best], float(similarity[best])
 
