@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.training.ember.contact_sheet import contact_sheet
 from engine.training.ember.scenes import fields, palettes
 from engine.training.ember.scenes.catalogue import SCENES, paint
 from engine.training.ember.scenes.city import SCENES_CITY
@@ -128,13 +127,3 @@ def test_oklab_and_srgb_come_back() -> None:
     light = torch.rand(64, 3, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(palettes.from_lab(palettes.to_lab(light)), light, atol=1e-4)
     assert torch.allclose(palettes.to_linear(palettes.to_srgb(light)), light, atol=2e-3)
-
-
-def test_a_contact_sheet_places_wide_and_tall_pictures_in_square_cells() -> None:
-    wide, tall = torch.ones(3, 3, 40, 80), torch.ones(1, 3, 80, 40)
-    sheet = contact_sheet([wide, tall], columns=2, cell_px=20, gap_px=2)
-    assert sheet.shape == (42, 42, 3)
-    assert sheet[10, 5].tolist() == [255, 255, 255]
-    assert sheet[2, 5].max() < 40  # above the wide picture
-    assert sheet[32, 2].max() < 40  # beside the tall picture
-    assert sheet[32, 30].max() < 40  # no second picture in this row

@@ -44,6 +44,7 @@ from engine.training.ember.repertoire import repertoire
 from engine.training.ember.samples import write_samples
 from engine.training.ember.scenes.catalogue import SCENES
 from engine.training.ember.scenes_stage import run_scenes
+from engine.training.ember.sheets_stage import run_sheets
 from engine.training.ember.text_table import PACKAGE, build_table, unpack_encoder
 from engine.training.ember.training_loop import run_training
 
@@ -220,6 +221,7 @@ STAGES: dict[str, Stage] = {
     "distill-lessons": partial(run_distill, critic_weight=0.0),
     "judge": run_judge,
     "export": run_export,
+    "sheets": run_sheets,
 }
 
 
