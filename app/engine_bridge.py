@@ -180,6 +180,7 @@ class EngineBridge(QObject):
             index=status.prompt_index,
             model=status.model,
             unknown_words=status.unknown_words,
+            words_left_out=status.words_left_out,
         )
         self._offer("prompts", prompts, self.prompts_changed)
 

@@ -94,6 +94,8 @@ class PromptState:
     index: int = 0
     model: str = ""
     unknown_words: tuple[tuple[str, str], ...] = ()
+    words_left_out: int = 0
+    """At the end of the newest prompt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,16 @@ class Travel:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What a model makes of the words of a prompt."""
+
+    unknown_words: tuple[tuple[str, str], ...] = ()
+    """Words it does not know, each with the nearest it does know; may be empty."""
+    left_out: int = 0
+    """Words at the end that it does not read."""
+
+
+@dataclass(frozen=True, slots=True)
 class ControlState:
     """Everything the picture depends on, at one musical time. Plain data: it may cross a process.
 
@@ -241,6 +251,8 @@ class EngineStatus:
     prompt_index: int = 0
     unknown_words: tuple[tuple[str, str], ...] = ()
     """(word, nearest known word) of the current prompts, as far as the model can tell."""
+    words_left_out: int = 0
+    """Words at the end of the newest prompt that the model does not read."""
     record: RecordStatus | None = None
     """The recording that runs or is being finished."""
     recorded: RecordStatus | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from engine.messages import ControlState, Frame, SourceStatus, Uint8
+from engine.messages import ControlState, Frame, Reading, SourceStatus, Uint8
 from engine.ring import SampleRing
 
 
@@ -99,8 +99,8 @@ class ImageModel(Protocol):
         """Forget the previous picture."""
         ...
 
-    def unknown_words(self, prompt: str) -> tuple[tuple[str, str], ...]:
-        """Words of `prompt` the model does not know, each with the nearest it does know."""
+    def reading(self, prompt: str) -> Reading:
+        """What the model makes of the words of `prompt`."""
         ...
 
     def close(self) -> None:

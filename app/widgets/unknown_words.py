@@ -1,4 +1,4 @@
-"""Which words of the newest prompt the model does not know. Plain text, no widgets."""
+"""Which words of the newest prompt the model does not know or read. Plain text, no widgets."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ MOST_WORDS = 3
 
 
 def unknown_words_text(state: PromptState) -> str:
-    """Name at most three unknown words and count the others; empty when all are known."""
+    """Name at most three unknown words and count the others; empty when all are known and read."""
+    model = state.model or "the model"
     words = _of_the_newest(state)
     if not words:
-        return ""
+        left_out = state.words_left_out
+        counted = "the last word" if left_out == 1 else f"the last {left_out} words"
+        return f"{model} leaves out {counted}: put what matters first" if left_out else ""
     named = ", ".join(_named(word, nearest) for word, nearest in words[:MOST_WORDS])
     others = len(words) - MOST_WORDS
     more = f" and {others} more" if others > 0 else ""
-    return f"{state.model or 'the model'} does not know {named}{more}"
+    return f"{model} does not know {named}{more}"
 
 
 def _of_the_newest(state: PromptState) -> list[tuple[str, str]]:

@@ -9,6 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from engine.messages import Reading
+
 
 @dataclass(frozen=True, slots=True)
 class PromptEmbedding:
@@ -85,8 +87,8 @@ class Bundle(Protocol):
         """Encode a prompt; the empty prompt is the unconditional one."""
         ...
 
-    def unknown_words(self, text: str) -> tuple[tuple[str, str], ...]:
-        """Words the model does not know, each with the nearest it does know; may be empty."""
+    def reading(self, text: str) -> Reading:
+        """What the model makes of the words of a prompt."""
         ...
 
     def encode(self, pixels: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from engine.diffusion.detail import unsharp
 from engine.diffusion.noise import NoiseWalk
 from engine.diffusion.prompts import PromptBank
 from engine.diffusion.warp import Warp, is_still
-from engine.messages import ControlState, Float32, Travel, Uint8, freeze
+from engine.messages import ControlState, Float32, Reading, Travel, Uint8, freeze
 
 
 class FeedbackModel:
@@ -108,9 +108,9 @@ class FeedbackModel:
         self._travel = Travel(**state["travel"])
         self._anchor.restore(state["anchor"])
 
-    def unknown_words(self, prompt: str) -> tuple[tuple[str, str], ...]:
-        """Words the model does not know, each with the nearest it does."""
-        return self._bundle.unknown_words(prompt)
+    def reading(self, prompt: str) -> Reading:
+        """What the model makes of the words of a prompt."""
+        return self._bundle.reading(prompt)
 
     def close(self) -> None:
         """Free the bundle."""

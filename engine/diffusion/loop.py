@@ -11,7 +11,7 @@ from typing import Any
 from engine.clock import Clock
 from engine.errors import EngineError
 from engine.mailbox import Fifo, Latest
-from engine.messages import ControlState, Picture, control_from
+from engine.messages import ControlState, Picture, Reading, control_from
 from engine.protocols import ImageModel, Resumable
 
 logger = logging.getLogger(__name__)
@@ -60,12 +60,13 @@ class DiffusionLoop:
         self._intervals = 0
         self._fresh = True
         self._previous: ControlState | None = None
-        self._words: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._readings: dict[str, Reading] = {}
         self.message = ""  # written by diffusion only
         self.model_name = ""  # written by diffusion only
         self.model_asked = ""  # written by diffusion only: the name of the brush that paints
         self.model_opening = ""  # written by diffusion only: what is being opened
         self.unknown_words: tuple[tuple[str, str], ...] = ()  # written by diffusion only
+        self.words_left_out = 0  # written by diffusion only: of the newest prompt
 
     @property
     def pictures_made(self) -> int:
@@ -110,7 +111,7 @@ class DiffusionLoop:
             self._model.restart()
             self._fresh = True
         dt_s = max(0.0, control.time_s - self._previous.time_s) if self._previous else 0.0
-        self._look_up_words(control)
+        self._read_prompts(control)
         try:
             pixels = self._model.generate(control, dt_s)
         except EngineError as error:
@@ -213,7 +214,7 @@ class DiffusionLoop:
         self._close_model()
         self._model = model
         self.model_name = model.name
-        self._words.clear()
+        self._readings.clear()
         self._fresh = True
 
     def _close_model(self) -> None:
@@ -229,11 +230,15 @@ class DiffusionLoop:
             self._interval_s = interval_s
         self._interval_s += _SMOOTHING * (interval_s - self._interval_s)
 
-    def _look_up_words(self, control: ControlState) -> None:
+    def _read_prompts(self, control: ControlState) -> None:
         assert self._model is not None
         unknown: list[tuple[str, str]] = []
+        left_out = 0
         for prompt in control.prompts:
-            if prompt.text not in self._words:
-                self._words[prompt.text] = self._model.unknown_words(prompt.text)
-            unknown += self._words[prompt.text]
+            if prompt.text not in self._readings:
+                self._readings[prompt.text] = self._model.reading(prompt.text)
+            reading = self._readings[prompt.text]
+            unknown += reading.unknown_words
+            left_out = reading.left_out
         self.unknown_words = tuple(dict.fromkeys(unknown))
+        self.words_left_out = left_out

@@ -359,11 +359,16 @@ class _Export:
         )
         model: ImageModel = load_factory(find_model(settings.model))(request)
         self._numbers = _number_format(model)
-        words = dict.fromkeys(
-            word for text in self._modulation.prompt_texts for word, _ in model.unknown_words(text)
-        )
+        readings = {text: model.reading(text) for text in self._modulation.prompt_texts}
+        words = dict.fromkeys(word for r in readings.values() for word, _ in r.unknown_words)
         if words:
             self._say(f"{model.name} does not know {', '.join(words)}: it paints what is near")
+        for text, reading in readings.items():
+            if reading.left_out:
+                self._say(
+                    f"{model.name} leaves out the last {reading.left_out} of "
+                    f"{len(text.split())} words: put what matters first"
+                )
         start_from = getattr(model, "start_from", None)
         if self._init_image is not None and start_from is not None:
             start_from(self._init_image)

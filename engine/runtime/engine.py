@@ -166,6 +166,7 @@ class Engine:
             prompt_texts=self._modulation.prompt_texts,
             prompt_index=self._modulation.prompt_index,
             unknown_words=self._diffusion.unknown_words,
+            words_left_out=self._diffusion.words_left_out,
             record=self._recordings.status(),
             recorded=self._recordings.last,
             ai_fps=self._diffusion.pictures_per_second,

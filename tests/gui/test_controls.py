@@ -153,6 +153,14 @@ def test_of_many_unknown_words_three_are_named_and_the_others_counted(
     assert text == "ember does not know ‘wug0’, ‘wug1’, ‘wug2’ and 21 more"
 
 
+def test_words_beyond_what_the_model_reads_are_counted(window: MainWindow, look: Look) -> None:
+    look(words_left_out=6, prompts=(PromptWeight("word " * 30, 1.0),))
+    text = window.column.prompt.warning.full_text()
+    assert text == "ember leaves out the last 6 words: put what matters first"
+    look(words_left_out=0, prompts=(PromptWeight("word " * 24, 1.0),))
+    assert window.column.prompt.warning.full_text() == ""
+
+
 def test_only_the_newest_prompt_is_searched_for_unknown_words(
     window: MainWindow, look: Look
 ) -> None:

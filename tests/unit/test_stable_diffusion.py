@@ -127,3 +127,12 @@ def test_a_hub_id_without_network_says_so_in_one_line(
     with pytest.raises(ModelLoadError, match=r"someone/some-model .* network") as caught:
         checkpoint_folder("someone/some-model")
     assert "\n" not in str(caught.value)
+
+
+def test_words_that_clip_does_not_read_are_counted(folders: dict[str, Path]) -> None:
+    model = open_model(folders["sd-turbo"])
+    assert model.reading("a sunset").left_out == 0
+    reading = model.reading("sunset " * 400)
+    assert reading.unknown_words == ()
+    assert 300 < reading.left_out < 400
+    model.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.messages import ControlState, Uint8, freeze
+from engine.messages import ControlState, Reading, Uint8, freeze
 from engine.registry import ModelRequest
 
 
@@ -52,9 +52,9 @@ class NullModel:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Nothing is remembered."""
 
-    def unknown_words(self, prompt: str) -> tuple[tuple[str, str], ...]:
+    def reading(self, prompt: str) -> Reading:
         """It reads no prompts, so no word is unknown to it."""
-        return ()
+        return Reading()
 
     def close(self) -> None:
         """Nothing to free."""

@@ -7,6 +7,7 @@ picture loop. One step at continuous t instead of diffusers' strength staircase
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from engine.diffusion.bundle import PromptEmbedding, SizeRule
 from engine.errors import ModelLoadError
+from engine.messages import Reading
 
 
 class StableDiffusionBundle:
@@ -96,9 +98,15 @@ class StableDiffusionBundle:
                 pooled = output[0] if output[0].dim() == 2 else pooled
         return PromptEmbedding(torch.cat(tokens, dim=-1).to(self._dtype), pooled)
 
-    def unknown_words(self, text: str) -> tuple[tuple[str, str], ...]:
-        """CLIP's vocabulary is open: no word is unknown."""
-        return ()
+    def reading(self, text: str) -> Reading:
+        """CLIP's vocabulary is open, no word is unknown; it reads a limited number of pieces."""
+        tokenizer = self._text[0][0]
+        words = text.split()
+        # Words are cut into pieces one by one, so what fits can be counted word by word.
+        pieces = [len(tokenizer(word, add_special_tokens=False).input_ids) for word in words]
+        room = tokenizer.model_max_length - 2  # it begins and ends with a mark
+        read = sum(total <= room for total in itertools.accumulate(pieces))
+        return Reading(left_out=len(words) - read)
 
     def encode(self, pixels: Tensor) -> Tensor:
         """`(1, 3, h, w)` in [-1, 1] -> scaled latent, float32."""

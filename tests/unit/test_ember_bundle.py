@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from engine.diffusion.feedback import FeedbackModel
+from engine.diffusion.models.ember.bundle import open_ember
+from engine.diffusion.models.ember.word_table import MAX_WORDS
+from engine.messages import Reading
+from engine.registry import ModelRequest
+from tests.states import control
+
+
+@pytest.fixture(scope="module")
+def ember() -> Iterator[FeedbackModel]:
+    model = open_ember(ModelRequest("ember", 128, 128, "cpu", "float32", 1))
+    yield model
+    model.close()
+
+
+def test_ember_says_how_many_words_it_leaves_out(ember: FeedbackModel) -> None:
+    assert ember.reading("a sunset over the sea") == Reading()
+    assert ember.reading("sunset " * (MAX_WORDS + 6)).left_out == 6
+    assert ember.reading("sunset " * MAX_WORDS).left_out == 0
+
+
+def test_ember_names_what_it_does_not_know(ember: FeedbackModel) -> None:
+    assert [word for word, _ in ember.reading("a zorblax in the fog").unknown_words] == ["zorblax"]
+
+
+ODD = ("", "word " * 2000, "🌋🔥🎸", "雷雨", "гроза над морем", "xqzt wvbn prrk", "...!?", "\x00")
+
+
+@pytest.mark.parametrize("prompt", ODD)
+def test_any_prompt_gives_a_picture_that_is_neither_flat_nor_black(
+    ember: FeedbackModel, prompt: str
+) -> None:
+    ember.restart()
+    picture = ember.generate(control(prompts=((prompt, 1.0),)), 0.0)
+    assert picture.std() > 8.0
+    assert 8.0 < picture.mean() < 247.0
