@@ -25,6 +25,7 @@ from engine.diffusion.models.ember.unet import FlowUNet, UNetConfig
 from engine.diffusion.models.ember.word_table import MAX_WORDS, WordTable
 from engine.training.ember.checkpoint import TrainState
 from engine.training.ember.latents import LatentSource
+from engine.training.ember.meaning import meaning_loss
 
 _LOWEST_T = 0.05
 _DEGRADED_LOWEST_T = 0.25
@@ -53,6 +54,8 @@ class FlowPlan:
     halved_until: float = 0.4
     halved_batch: int = 80
     halved_share: float = 0.3
+    meaning_weight: float = 0.1
+    meaning_scenes: int = 24
     average_decay: float = 0.999
 
 
@@ -129,14 +132,28 @@ class FlowTrainer:
         with torch.autocast(self._device.split(":")[0], torch.bfloat16):
             velocity = self.network(x_t, t, words, lengths)
         loss = (velocity.float() - target).square().mean()
+        meaning = self._meaning(rng, generator)
         state.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(loss + plan.meaning_weight * meaning)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         state.optimiser.step()
         state.step += 1
         state.update_average()
         state.seconds += time.perf_counter() - began
-        return {"loss": float(loss.detach()), "gradient_norm": float(norm)}
+        return {
+            "loss": float(loss.detach()),
+            "gradient_norm": float(norm),
+            "meaning_loss": float(meaning.detach()),
+        }
+
+    def _meaning(self, rng: np.random.Generator, generator: torch.Generator) -> Tensor:
+        """How far names of scenes lie from where their pictures are."""
+        plan = self.plan
+        with torch.autocast(self._device.split(":")[0], torch.bfloat16):
+            return meaning_loss(
+                self.network.text, rng, generator,
+                scenes=plan.meaning_scenes, word_noise=plan.word_noise,
+            )  # fmt: skip
 
     def _draw(
         self,
