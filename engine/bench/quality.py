@@ -24,7 +24,7 @@ from engine.diffusion.models.ember.bundle import open_ember
 from engine.errors import LimitError, ScoreError
 from engine.registry import ModelRequest
 from engine.scoring.frechet import frechet_distance, mean_pairwise_distance
-from engine.scoring.held_out_phrases import HELD_OUT_PHRASES, HELD_OUT_STYLES
+from engine.scoring.held_out_phrases import FOREIGN_PHRASES, HELD_OUT_PHRASES, HELD_OUT_STYLES
 from engine.scoring.judge import PLAIN, UNSTYLED, Judge, judge_folder, load_judge, shrink
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Order:
     """None where the prompt names no style."""
     seed: int
     """Of its noise."""
+    is_foreign: bool = False
+    """Whether the prompt avoids every word that the scene's captions name it by."""
 
 
 @dataclass(slots=True)
@@ -118,6 +120,8 @@ def orders_for(
 ) -> list[Order]:
     """What to paint: `pictures` per scene, its phrasings in turn, and `pictures` per style.
 
+    Half as many again are painted to phrasings in foreign words.
+
     Scenes and styles without a held-out phrasing are left out. The noise of a picture depends on
     its scene, its style, its number and `seed` only.
     """
@@ -137,7 +141,11 @@ def orders_for(
             scene = scenes[(start + k * max(1, len(scenes) // pictures)) % len(scenes)]
             prompt = HELD_OUT_STYLES[style].format(HELD_OUT_PHRASES[scene][k % 2])
             orders.append(Order(prompt, scene, style, _seed(seed, scene, style, k)))
-    return orders
+    return orders + [
+        Order(FOREIGN_PHRASES[scene][k % 2], scene, None, _seed(seed, scene, "foreign", k), True)
+        for scene in scenes
+        for k in range(pictures // 2)
+    ]
 
 
 def paint(bundle: Bundle, noise: Tensor, prompt: PromptEmbedding, steps: int) -> NDArray[np.uint8]:
@@ -157,13 +165,18 @@ def paint(bundle: Bundle, noise: Tensor, prompt: PromptEmbedding, steps: int) ->
 def figures(judge: Judge, orders: Sequence[Order], features: NDArray[np.float32]) -> Result:
     """Figures of pictures that were painted to order, from their features `(n, f)`.
 
-    `accuracy` and `style_accuracy` are shares in [0, 1]; `frechet` is the squared distance from
-    the held-out painted pictures of the same scenes, in no style; `diversity` is how far apart the
-    pictures of one prompt are, painted pictures of that scene being 1. `scenes` has a row for
-    each scene, with the scene it was most often taken for.
+    `accuracy`, `foreign_accuracy` and `style_accuracy` are shares in [0, 1]; `frechet` is the
+    squared distance from the held-out painted pictures of the same scenes, in no style;
+    `diversity` is how far apart the pictures of one prompt are, painted pictures of that scene
+    being 1. `scenes` has a row for each scene, with the scene it was most often taken for.
     """
-    plain = np.array([order.style is None for order in orders])
+    plain = np.array([order.style is None and not order.is_foreign for order in orders])
     verdict = judge.look_again(features)
+    foreign = [
+        judge.scenes[found] == order.scene
+        for order, found in zip(orders, verdict.scenes, strict=True)
+        if order.is_foreign
+    ]
     rows = [
         _scene_row(judge, scene, orders, features, verdict.scenes)
         for scene in dict.fromkeys(order.scene for order in orders)
@@ -178,6 +191,7 @@ def figures(judge: Judge, orders: Sequence[Order], features: NDArray[np.float32]
     reference = _plain_reference(judge, {order.scene for order in orders})
     return {
         "accuracy": round(float(np.mean([row["accuracy"] for row in rows])), 4),
+        "foreign_accuracy": round(float(np.mean(foreign)), 4) if foreign else None,
         "style_accuracy": round(float(np.mean(styled)), 4) if styled else None,
         "frechet": round(frechet_distance(features[plain], reference), 4),
         "diversity": round(float(np.mean([row["diversity"] for row in rows])), 4),
@@ -232,7 +246,11 @@ def _scene_row(
     found: NDArray[np.int64],
 ) -> dict[str, Any]:
     """Accuracy and diversity of the unstyled pictures of one scene, and its usual mistake."""
-    mine = [k for k, order in enumerate(orders) if order.scene == scene and order.style is None]
+    mine = [
+        k
+        for k, order in enumerate(orders)
+        if order.scene == scene and order.style is None and not order.is_foreign
+    ]
     names = [judge.scenes[found[k]] for k in mine]
     by_prompt: dict[str, list[int]] = {}
     for k in mine:

@@ -1,12 +1,87 @@
 """Prompts that no caption of the training data can be: what ember is judged by.
 
-Each names a scene by words of which at least one is in no caption of it, as people type them who
-never saw the captions. A test holds them apart from the training phrases.
+Two kinds. `HELD_OUT_PHRASES` are everyday ways to say it, as people type them who never saw the
+captions: none is a caption or an alias, and each has a word that no caption of its scene has.
+`FOREIGN_PHRASES` avoid even the scene's own name; the published sentence encoder that the word
+table was distilled from tells 84 % of those by heart. A test holds both apart from the training
+phrases.
 """
 
 from __future__ import annotations
 
 HELD_OUT_PHRASES: dict[str, tuple[str, str]] = {
+    "aurora": ("the northern lights dancing for hours", "green polar lights seen from our igloo"),
+    "storm": ("lightning flashes outside my window", "a huge thunderstorm is coming closer"),
+    "sunset": ("watching the sunset with you by the sea", "the last sun on the ocean tonight"),
+    "waves": ("waves rolling towards us", "the wild ocean and nothing else"),
+    "moon": ("the full moon shining on a silent sea", "moonlight glittering on dark water"),
+    "lighthouse": ("the old lighthouse keeper's home", "a lighthouse shining far out to sea"),
+    "waterfall": ("a hidden waterfall we swam in", "a huge waterfall thundering into a pool"),
+    "mountains": ("snowy mountains where we went hiking", "sharp mountain peaks full of snow"),
+    "dunes": ("getting lost among desert dunes", "nothing but sand dunes and camels"),
+    "cloud_sea": ("clouds under the plane's wing", "standing on a summit above the clouds"),
+    "forest": ("walking through a misty forest", "a spooky forest full of fog"),
+    "flower": ("one pretty flower for my mother", "a flower with soft petals"),
+    "tree": ("the old tree where we used to meet", "one big tree on top of a green hill"),
+    "skyline": ("skyscrapers of a huge modern city", "the city skyline seen from our hotel"),
+    "rain": ("rain running down my bedroom window", "raindrops on the glass of a taxi at night"),
+    "campfire": ("singing songs around a campfire", "our campfire under the trees tonight"),
+    "flames": ("nothing but flames and heat everywhere", "huge flames eating everything"),
+    "fireworks": ("fireworks for the new year", "colourful fireworks over our town"),
+    "galaxy": ("a spiral galaxy turning slowly", "a faraway galaxy with a bright core"),
+    "nebula": ("a colourful nebula full of young stars", "a nebula seen by a telescope"),
+    "ringed planet": ("saturn and its beautiful rings", "flying past a planet with huge rings"),
+    "black hole": ("a black hole eating a star", "getting close to a monstrous black hole"),
+    "stained glass": ("stained glass shining in an abbey", "a story told in stained glass"),
+    "cells": ("human cells seen with a microscope", "living cells growing and dividing"),
+    "kaleidoscope": ("looking into my kaleidoscope", "a kaleidoscope full of shiny toys"),
+    "mandala": ("a mandala drawn by monks", "a mandala my sister painted"),
+    "peacock feathers": ("a peacock showing off its feathers", "peacock feathers in a vase"),
+    "fractal": ("a fractal that never ends", "diving deeper into a fractal"),
+    "ink in water": ("a drop of ink spreading in water", "ink swirling in a water glass"),
+    "smoke": ("smoke curling up from an ashtray", "smoke rings in a jazz bar"),
+    "marble": ("a polished marble kitchen", "marble from an old roman villa"),
+    "liquid metal": ("liquid metal like in terminator", "shiny liquid metal dripping"),
+    "balloons": ("hot-air balloons taking off at dawn", "a sky full of hot air balloons"),
+    "crystal cave": ("a secret cave full of crystals", "exploring a crystal cave with a torch"),
+    "jellyfish": ("a jellyfish floating in the dark ocean", "glowing jellyfish at the aquarium"),
+    "whale": ("a blue whale singing under water", "meeting a whale while diving"),
+    "fish": ("tropical fish swimming around me", "a big shoal of silver fish"),
+    "birds": ("a flock of birds leaving for africa", "birds circling in the evening sky"),
+    "soap bubbles": ("soap bubbles for the kids", "big soap bubbles flying away"),
+    "neon grid": ("driving over a neon grid by night", "a neon grid like in a video game"),
+    "light tunnel": ("racing through a tunnel of light", "falling into an endless neon tunnel"),
+    "helicopter": ("a helicopter searching the hills", "a helicopter leaving at sunset"),
+    "chainsaw": ("a chainsaw screaming in the woods", "my neighbour's loud chainsaw"),
+    "clock": ("an old clock ticking in the hall", "the clock says it is too late"),
+    "bells": ("church bells ringing on sunday", "big bells swinging high in the tower"),
+    "steam train": ("an old steam train puffing along", "the steam locomotive is leaving"),
+    "sailing ship": ("an old sailing ship far from home", "a pirate ship looking for treasure"),
+    "rocket": ("a rocket taking off for mars", "a rocket launch shaking the ground"),
+    "volcano": ("a volcano erupting with lots of lava", "the volcano that buried a city"),
+    "castle": ("a castle where a king used to live", "an old castle with high towers and a ghost"),
+    "church": ("a small church at the end of our village", "an old church where they got married"),
+    "bridge": ("driving over a long bridge at night", "a bridge with lamps across the harbour"),
+    "winter cabin": ("a cosy cabin during heavy snow", "our winter cabin with warm windows"),
+    "wind": ("the wind shaking a field of wheat", "the wind combing the tall grass"),
+    "coral reef": ("diving at a colourful coral reef", "corals and sponges on a tropical reef"),
+    "dog": ("my good old dog waiting for me", "a happy dog at the end of the day"),
+    "horse": ("a wild horse running free", "a beautiful horse in the last sun"),
+    "rooster": ("a rooster waking everybody up", "a loud rooster early in the day"),
+    "owl": ("an owl watching us at night", "an owl sitting quietly in front of the moon"),
+    "cat": ("a cat walking over the roofs at night", "my lazy cat by moonlight"),
+    "butterfly": ("a butterfly landing on my hand", "a lovely butterfly with big wings"),
+    "dancer": ("a dancer turning round and round", "a lonely dancer in the spotlight"),
+    "crowd": ("a huge crowd going wild at a concert", "hands in the air in front of the stage"),
+    "baby": ("a baby sleeping peacefully at last", "our newborn baby in the cradle"),
+    "guitar": ("an electric guitar and a loud amplifier", "a guitar in front of an amp"),
+    "drums": ("a drum kit before the show", "loud drums and crashing cymbals"),
+    "grand piano": ("a grand piano waiting for its player", "somebody plays a concert grand"),
+    "synthesiser": ("a synthesiser with a thousand knobs", "my first analog synth"),
+}
+"""Scene -> two prompts."""
+
+FOREIGN_PHRASES: dict[str, tuple[str, str]] = {
     "aurora": ("green curtains of light dancing over the arctic", "a polar glow above a fjord"),
     "storm": ("thunder and a flash over dark fields", "a tempest with a lightning bolt"),
     "sunset": ("sundown by the ocean", "the sun going down at the coast"),
@@ -82,7 +157,7 @@ HELD_OUT_PHRASES: dict[str, tuple[str, str]] = {
     "grand piano": ("a steinway", "black and white keys of a concert instrument"),
     "synthesiser": ("a moog with patch cables", "an analogue music machine with sliders"),
 }
-"""Scene -> two prompts."""
+"""Scene -> two prompts that name it by words which no caption of it has."""
 
 HELD_OUT_STYLES: dict[str, str] = {
     "watercolour": "an aquarelle of {}",

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from engine.scoring.held_out_phrases import HELD_OUT_PHRASES, HELD_OUT_STYLES
+from engine.diffusion.models.ember.word_table import STOP_WORDS
+from engine.scoring.held_out_phrases import FOREIGN_PHRASES, HELD_OUT_PHRASES, HELD_OUT_STYLES
 from engine.training.ember.aliases import ALIASES
 from engine.training.ember.scenes.catalogue import SCENES
 from engine.training.ember.styles.gallery import STYLES
@@ -38,27 +39,32 @@ def _caption_words(name: str) -> set[str]:
 
 
 def test_every_scene_has_two_different_held_out_phrasings() -> None:
-    assert set(HELD_OUT_PHRASES) == set(SCENES)
-    every = [phrase for phrases in HELD_OUT_PHRASES.values() for phrase in phrases]
-    assert len(set(every)) == len(every) == 2 * len(SCENES)
+    assert set(HELD_OUT_PHRASES) == set(FOREIGN_PHRASES) == set(SCENES)
+    both = (*HELD_OUT_PHRASES.values(), *FOREIGN_PHRASES.values())
+    every = [phrase for phrases in both for phrase in phrases]
+    assert len(set(every)) == len(every) == 4 * len(SCENES)
 
 
 @pytest.mark.parametrize("name", list(HELD_OUT_PHRASES))
 def test_no_held_out_phrasing_is_a_training_phrase(name: str) -> None:
     known = {_bare(phrase) for scene in SCENES.values() for phrase in scene.phrases}
     known |= {_bare(alias) for aliases in ALIASES.values() for alias in aliases}
+    for phrase in (*HELD_OUT_PHRASES[name], *FOREIGN_PHRASES[name]):
+        assert _bare(phrase) not in known, phrase
+
+
+@pytest.mark.parametrize("name", list(FOREIGN_PHRASES))
+def test_a_foreign_phrase_holds_no_training_phrase_of_its_scene(name: str) -> None:
     own = {_bare(phrase) for phrase in SCENES[name].phrases}
-    for phrase in HELD_OUT_PHRASES[name]:
-        bare = _bare(phrase)
-        assert bare not in known, phrase
-        inside = [text for text in own if f" {text} " in f" {bare} "]
+    for phrase in FOREIGN_PHRASES[name]:
+        inside = [text for text in own if f" {text} " in f" {_bare(phrase)} "]
         assert not inside, f"{phrase!r} contains the training phrase {inside}"
 
 
 @pytest.mark.parametrize("name", list(HELD_OUT_PHRASES))
 def test_every_held_out_phrasing_has_a_word_that_no_caption_of_its_scene_has(name: str) -> None:
-    for phrase in HELD_OUT_PHRASES[name]:
-        assert set(_words(phrase)) - _caption_words(name), phrase
+    for phrase in (*HELD_OUT_PHRASES[name], *FOREIGN_PHRASES[name]):
+        assert set(_words(phrase)) - _caption_words(name) - STOP_WORDS, phrase
 
 
 def test_held_out_styles_hold_a_place_for_the_scene_and_are_no_training_phrases() -> None:

@@ -21,7 +21,7 @@ from engine.bench.quality import (
 )
 from engine.diffusion.bundle import PromptEmbedding
 from engine.errors import LimitError
-from engine.scoring.held_out_phrases import HELD_OUT_PHRASES, HELD_OUT_STYLES
+from engine.scoring.held_out_phrases import FOREIGN_PHRASES, HELD_OUT_PHRASES, HELD_OUT_STYLES
 from engine.scoring.judge import PLAIN, UNSTYLED, Judge, Reference
 from engine.scoring.judge_network import JudgeConfig, JudgeNetwork
 
@@ -90,7 +90,9 @@ def _indices(orders: list[Order], styles: tuple[str, ...]) -> tuple[np.ndarray, 
 def test_orders_use_all_phrasings_in_turn_with_noise_of_their_own() -> None:
     orders = orders_for(SCENES, (), 4, seed=0)
     assert [order.prompt for order in orders[:4]] == [*HELD_OUT_PHRASES["aurora"]] * 2
-    assert len({order.seed for order in orders}) == len(orders) == 12
+    assert [order.prompt for order in orders[12:14]] == [*FOREIGN_PHRASES["aurora"]]
+    assert [order.is_foreign for order in orders] == [False] * 12 + [True] * 6
+    assert len({order.seed for order in orders}) == len(orders)
     assert orders == orders_for(SCENES, (), 4, seed=0)
     assert orders != orders_for(SCENES, (), 4, seed=1)
     more = orders_for(SCENES, (), 6, seed=0)
@@ -139,7 +141,7 @@ def test_a_wrong_scene_lowers_its_accuracy_and_is_named() -> None:
     shown = np.where(scenes == 1, 2, scenes)  # every dog is painted as a sunset
     bad = figures(judge, orders, _features(shown, styles, seed=2))
     right = figures(judge, orders, _features(scenes, styles, seed=2))
-    assert bad["accuracy"] == pytest.approx(2 / 3, abs=1e-4)
+    assert bad["accuracy"] == bad["foreign_accuracy"] == pytest.approx(2 / 3, abs=1e-4)
     rows = {row["scene"]: row for row in bad["scenes"]}
     assert rows["dog"]["accuracy"] == 0.0
     assert rows["dog"]["taken_for"] == "sunset"
@@ -161,7 +163,8 @@ def test_the_same_picture_again_and_again_has_no_diversity() -> None:
     orders = orders_for(SCENES, (), 6, seed=0)
     scenes, styles = _indices(orders, ())
     varied = _features(scenes, styles, seed=2)
-    same = np.concatenate([np.repeat(varied[k : k + 1], 6, 0) for k in range(0, len(varied), 6)])
+    by_scene = {order.scene: k for k, order in reversed(list(enumerate(orders)))}
+    same = varied[[by_scene[order.scene] for order in orders]]
     assert figures(judge, orders, same)["diversity"] == 0.0
     wider = varied.mean(0) + 2.0 * (varied - varied.mean(0))
     assert figures(judge, orders, wider)["diversity"] == pytest.approx(2.0, abs=0.3)
@@ -185,7 +188,7 @@ def test_results_have_the_names_of_the_contract_and_depend_on_the_seed_only(
     assert names == [*(f"ember/quality/{steps}" for steps in STEPS), "ember/quality/painted"]
     for result in results:
         assert {"accuracy", "style_accuracy", "frechet", "diversity"} <= set(result)
-    assert len(bundle.calls) == 12 * sum(STEPS)
+    assert len(bundle.calls) == 18 * sum(STEPS)
     assert bundle.prompts == [order.prompt for order in orders_for(SCENES, (), 4, seed=3)]
     assert quality_of(_EchoBundle(), (64, 32), judge, pictures=4, seed=3) == results
     assert quality_of(_EchoBundle(), (64, 32), judge, pictures=4, seed=4) != results
