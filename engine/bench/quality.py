@@ -24,7 +24,12 @@ from engine.diffusion.models.ember.bundle import open_ember
 from engine.errors import LimitError, ScoreError
 from engine.registry import ModelRequest
 from engine.scoring.frechet import frechet_distance, mean_pairwise_distance
-from engine.scoring.held_out_phrases import FOREIGN_PHRASES, HELD_OUT_PHRASES, HELD_OUT_STYLES
+from engine.scoring.held_out_phrases import (
+    FOREIGN_PHRASES,
+    FOREIGN_STYLES,
+    HELD_OUT_PHRASES,
+    HELD_OUT_STYLES,
+)
 from engine.scoring.judge import PLAIN, UNSTYLED, Judge, judge_folder, load_judge, shrink
 
 if TYPE_CHECKING:
@@ -120,7 +125,7 @@ def orders_for(
 ) -> list[Order]:
     """What to paint: `pictures` per scene, its phrasings in turn, and `pictures` per style.
 
-    Half as many again are painted to phrasings in foreign words.
+    Half as many again are painted to phrasings in foreign words, of scenes and of styles.
 
     Scenes and styles without a held-out phrasing are left out. The noise of a picture depends on
     its scene, its style, its number and `seed` only.
@@ -133,19 +138,35 @@ def orders_for(
             Order(phrases[k % len(phrases)], scene, None, _seed(seed, scene, "", k))
             for k in range(pictures)
         ]
-    for style in styles:
-        if style not in HELD_OUT_STYLES:
-            continue
-        start = _seed(seed, style, "start", 0)
-        for k in range(pictures):  # scenes far apart in the list, others for every style
-            scene = scenes[(start + k * max(1, len(scenes) // pictures)) % len(scenes)]
-            prompt = HELD_OUT_STYLES[style].format(HELD_OUT_PHRASES[scene][k % 2])
-            orders.append(Order(prompt, scene, style, _seed(seed, scene, style, k)))
-    return orders + [
+    styles = [style for style in styles if style in HELD_OUT_STYLES]
+    orders += [
+        _styled(HELD_OUT_STYLES[style], scene, style, k, _seed(seed, scene, style, k))
+        for style in styles
+        for k, scene in enumerate(_scenes_for(style, scenes, pictures, seed))
+    ]
+    orders += [
         Order(FOREIGN_PHRASES[scene][k % 2], scene, None, _seed(seed, scene, "foreign", k), True)
         for scene in scenes
         for k in range(pictures // 2)
     ]
+    return orders + [
+        _styled(FOREIGN_STYLES[style], scene, style, k, _seed(seed, scene, style, -1 - k), True)
+        for style in styles
+        for k, scene in enumerate(_scenes_for(style, scenes, pictures // 2, seed))
+    ]
+
+
+def _scenes_for(style: str, scenes: Sequence[str], count: int, seed: int) -> list[str]:
+    """Scenes far apart in the list, others for every style."""
+    start = _seed(seed, style, "start", 0)
+    return [scenes[(start + k * max(1, len(scenes) // count)) % len(scenes)] for k in range(count)]
+
+
+def _styled(
+    template: str, scene: str, style: str, k: int, seed: int, is_foreign: bool = False
+) -> Order:
+    prompt = template.format(HELD_OUT_PHRASES[scene][k % 2])
+    return Order(prompt, scene, style, seed, is_foreign)
 
 
 def paint(bundle: Bundle, noise: Tensor, prompt: PromptEmbedding, steps: int) -> NDArray[np.uint8]:
@@ -165,34 +186,34 @@ def paint(bundle: Bundle, noise: Tensor, prompt: PromptEmbedding, steps: int) ->
 def figures(judge: Judge, orders: Sequence[Order], features: NDArray[np.float32]) -> Result:
     """Figures of pictures that were painted to order, from their features `(n, f)`.
 
-    `accuracy`, `foreign_accuracy` and `style_accuracy` are shares in [0, 1]; `frechet` is the
-    squared distance from the held-out painted pictures of the same scenes, in no style;
-    `diversity` is how far apart the pictures of one prompt are, painted pictures of that scene
-    being 1. `scenes` has a row for each scene, with the scene it was most often taken for.
+    `accuracy` and `style_accuracy` are shares in [0, 1], as are those of the phrasings in foreign
+    words, `foreign_accuracy` and `foreign_style_accuracy`; `frechet` is the squared distance from
+    the held-out painted pictures of the same scenes, in no style; `diversity` is how far apart the
+    pictures of one prompt are, painted pictures of that scene being 1. `scenes` has a row for
+    each scene, with the scene it was most often taken for.
     """
     plain = np.array([order.style is None and not order.is_foreign for order in orders])
     verdict = judge.look_again(features)
     foreign = [
         judge.scenes[found] == order.scene
         for order, found in zip(orders, verdict.scenes, strict=True)
-        if order.is_foreign
+        if order.is_foreign and order.style is None
     ]
     rows = [
         _scene_row(judge, scene, orders, features, verdict.scenes)
         for scene in dict.fromkeys(order.scene for order in orders)
     ]
-    styled: list[bool] = []
+    styled: dict[bool, list[bool]] = {False: [], True: []}
     if verdict.styles is not None:
-        styled = [
-            judge.styles[found] == order.style
-            for order, found in zip(orders, verdict.styles, strict=True)
-            if order.style is not None
-        ]
+        for order, found in zip(orders, verdict.styles, strict=True):
+            if order.style is not None:
+                styled[order.is_foreign].append(judge.styles[found] == order.style)
     reference = _plain_reference(judge, {order.scene for order in orders})
     return {
         "accuracy": round(float(np.mean([row["accuracy"] for row in rows])), 4),
-        "foreign_accuracy": round(float(np.mean(foreign)), 4) if foreign else None,
-        "style_accuracy": round(float(np.mean(styled)), 4) if styled else None,
+        "foreign_accuracy": _mean(foreign),
+        "style_accuracy": _mean(styled[False]),
+        "foreign_style_accuracy": _mean(styled[True]),
         "frechet": round(frechet_distance(features[plain], reference), 4),
         "diversity": round(float(np.mean([row["diversity"] for row in rows])), 4),
         "pictures": len(orders),
@@ -236,6 +257,10 @@ def write_sheet(path: Path, thumbnails: Sequence[NDArray[np.uint8]], columns: in
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), np.ascontiguousarray(np.vstack(lines)[..., ::-1])):
         raise ScoreError(f"{path} cannot be written: check the folder and the free space")
+
+
+def _mean(rights: Sequence[bool]) -> float | None:
+    return round(float(np.mean(rights)), 4) if rights else None
 
 
 def _scene_row(

@@ -160,6 +160,23 @@ FOREIGN_PHRASES: dict[str, tuple[str, str]] = {
 """Scene -> two prompts that name it by words which no caption of it has."""
 
 HELD_OUT_STYLES: dict[str, str] = {
+    "watercolour": "my aunt's watercolour painting of {}",
+    "oil painting": "a precious oil painting of {}",
+    "ink drawing": "{}, a quick ink drawing from my notebook",
+    "neon": "{} shining in neon lights",
+    "pixel art": "{}, pixel art from an old console",
+    "mosaic": "{}, a mosaic on a temple wall",
+    "pastel": "{}, a gentle pastel drawing",
+    "noir": "{} in a black and white thriller",
+    "risograph": "a risograph poster showing {}",
+    "pencil sketch": "{}, a pencil sketch by a student",
+    "stained glass": "{} as a stained glass window in a monastery",
+    "paper cut": "{} made of cut paper by children",
+    "vaporwave": "{}, vaporwave album cover",
+}
+"""Style -> prompt with a place for the scene."""
+
+FOREIGN_STYLES: dict[str, str] = {
     "watercolour": "an aquarelle of {}",
     "oil painting": "{}, oil on canvas",
     "ink drawing": "{}, a pen illustration with hatching",
@@ -174,4 +191,4 @@ HELD_OUT_STYLES: dict[str, str] = {
     "paper cut": "{} as layered papercraft",
     "vaporwave": "{} with a nostalgic internet aesthetic",
 }
-"""Style -> prompt with a place for the scene."""
+"""Style -> the same in words that no caption in this style has."""

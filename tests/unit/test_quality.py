@@ -21,7 +21,12 @@ from engine.bench.quality import (
 )
 from engine.diffusion.bundle import PromptEmbedding
 from engine.errors import LimitError
-from engine.scoring.held_out_phrases import FOREIGN_PHRASES, HELD_OUT_PHRASES, HELD_OUT_STYLES
+from engine.scoring.held_out_phrases import (
+    FOREIGN_PHRASES,
+    FOREIGN_STYLES,
+    HELD_OUT_PHRASES,
+    HELD_OUT_STYLES,
+)
 from engine.scoring.judge import PLAIN, UNSTYLED, Judge, Reference
 from engine.scoring.judge_network import JudgeConfig, JudgeNetwork
 
@@ -104,7 +109,11 @@ def test_orders_leave_out_what_has_no_held_out_phrasing() -> None:
     assert {order.scene for order in orders} == {"dog"}
     styled = [order for order in orders if order.style is not None]
     assert {order.style for order in styled} == {"noir"}
-    expected = {HELD_OUT_STYLES["noir"].format(phrase) for phrase in HELD_OUT_PHRASES["dog"]}
+    expected = {
+        styles["noir"].format(phrase)
+        for styles in (HELD_OUT_STYLES, FOREIGN_STYLES)
+        for phrase in HELD_OUT_PHRASES["dog"]
+    }
     assert {order.prompt for order in styled} == expected
 
 

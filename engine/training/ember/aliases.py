@@ -1,4 +1,4 @@
-"""Other ways to name a scene: what people type who do not think of the painters' own phrases.
+"""Other ways to name a scene or a style: what people type who never saw the painters' phrases.
 
 A painter's `phrases` are what it paints, said well; these are broader. They teach the text encoder
 which words live near which picture, so that words that are in no caption at all land there too.
@@ -14,15 +14,21 @@ from importlib.resources import files
 from types import MappingProxyType
 
 
-def _read() -> Mapping[str, tuple[str, ...]]:
+def _read(table: str) -> Mapping[str, tuple[str, ...]]:
     text = files(__package__).joinpath("aliases.toml").read_text(encoding="utf-8")
     return MappingProxyType(
         {
-            scene: tuple(" ".join(phrase.split()) for phrase in phrases.split(","))
-            for scene, phrases in tomllib.loads(text).items()
+            name: tuple(" ".join(phrase.split()) for phrase in phrases.split(","))
+            for name, phrases in tomllib.loads(text)[table].items()
         }
     )
 
 
-ALIASES = _read()
+ALIASES = _read("scenes")
 """Scene -> noun phrases in lower case."""
+
+STYLE_ALIASES = _read("styles")
+"""Style -> what is said behind a description, or before it where it ends in "of", "with"..."""
+
+BEFORE = (" of", " with", " showing")
+"""Endings of what is said before a description."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from engine.training.ember.aliases import ALIASES
+from engine.training.ember.aliases import ALIASES, BEFORE, STYLE_ALIASES
 from engine.training.ember.compositions import (
     COMPOSITIONS,
     FIRST_COLOUR,
@@ -218,8 +218,9 @@ def _with_word(phrase: str, word: str) -> str:
 
 def _in_style(text: str, style: Style, rng: np.random.Generator) -> str:
     """Say in which style a picture is, before or behind its description."""
-    phrase = _pick(rng, style.phrases)
-    if phrase.endswith(" of"):
+    aliased = rng.random() < _ALIAS_SHARE
+    phrase = _pick(rng, STYLE_ALIASES[style.name] if aliased else style.phrases)
+    if phrase.endswith(BEFORE):
         return f"{phrase} {text}"
     if rng.random() < 0.3:
         return f"{phrase}, {text}"
@@ -351,7 +352,7 @@ def _all_texts() -> Iterable[str]:
         for attribute in scene.attributes:
             for words in attribute.words:
                 yield from words
-    for aliases in ALIASES.values():
+    for aliases in (*ALIASES.values(), *STYLE_ALIASES.values()):
         yield from aliases
 
 

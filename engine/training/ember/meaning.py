@@ -8,7 +8,8 @@ only the alias is moved:
 
     L = -log softmax_j(cos(z_i - m, p_j - m) / τ)_i,    m = mean_j p_j,
 
-for the pooled vector and for the mean of the tokens.
+for the pooled vector and for the mean of the tokens. The same with the names of all styles, added
+to one and the same scene.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.diffusion.models.ember.text import TextEncoder
-from engine.training.ember.aliases import ALIASES
+from engine.training.ember.aliases import ALIASES, BEFORE, STYLE_ALIASES
 from engine.training.ember.scenes.catalogue import SCENES
+from engine.training.ember.styles.gallery import STYLES
 
 _TEMPERATURE = 0.1
 _PHRASE_SHARE = 0.2
@@ -37,27 +39,56 @@ def meaning_loss(
     scenes: int,
     word_noise: float,
 ) -> Tensor:
-    """Cross-entropy of so many aliases among phrases of as many scenes; a scalar with gradient."""
-    names = list(rng.choice(list(SCENES), scenes, replace=False))
-    phrases = [_pick(rng, SCENES[name].phrases) for name in names]
-    called = [
-        _pick(rng, SCENES[name].phrases if rng.random() < _PHRASE_SHARE else ALIASES[name])
-        for name in names
-    ]
+    """Cross-entropy of aliases of so many scenes, and of all styles; a scalar with gradient."""
+    of_scenes = _scene_names(rng, scenes)
+    of_styles = _style_names(rng)
+    named, called = ([*a, *b] for a, b in zip(of_scenes, of_styles, strict=True))
     with torch.no_grad():
-        places = _meanings(text, phrases, 0.0, generator)
-    own = torch.arange(scenes, device=places[0].device)
+        places = _meanings(text, named, 0.0, generator)
+    moved = _meanings(text, called, word_noise, generator)
+    parts = (slice(0, scenes), slice(scenes, None))
     losses = [
-        F.cross_entropy(likeness(z, p) / _TEMPERATURE, own)
-        for z, p in zip(_meanings(text, called, word_noise, generator), places, strict=True)
+        _loss(z[part], p[part]) for part in parts for z, p in zip(moved, places, strict=True)
     ]
-    return losses[0] + losses[1]
+    return torch.stack(losses).sum()
 
 
 def likeness(vectors: Tensor, places: Tensor) -> Tensor:
     """Cosines `(n, k)` of vectors `(n, d)` and places `(k, d)`, seen from the places' middle."""
     middle = places.mean(dim=0)
     return F.normalize(vectors - middle, dim=1) @ F.normalize(places - middle, dim=1).T
+
+
+def _loss(vectors: Tensor, places: Tensor) -> Tensor:
+    own = torch.arange(len(places), device=places.device)
+    return F.cross_entropy(likeness(vectors, places) / _TEMPERATURE, own)
+
+
+def _scene_names(rng: np.random.Generator, scenes: int) -> tuple[list[str], list[str]]:
+    """For each of some scenes a phrase, and an alias or another phrase."""
+    names = list(rng.choice(list(SCENES), scenes, replace=False))
+    phrases = [_pick(rng, SCENES[name].phrases) for name in names]
+    called = [
+        _pick(rng, SCENES[name].phrases if rng.random() < _PHRASE_SHARE else ALIASES[name])
+        for name in names
+    ]
+    return phrases, called
+
+
+def _style_names(rng: np.random.Generator) -> tuple[list[str], list[str]]:
+    """A scene in every style and in none, in the styles' phrases and in other words."""
+    scene = _pick(rng, SCENES[_pick(rng, list(SCENES))].phrases)
+    phrases, called = [scene], [scene]
+    for style in STYLES.values():
+        phrases.append(_joined(scene, _pick(rng, style.phrases)))
+        own = rng.random() < _PHRASE_SHARE
+        names = style.phrases if own else STYLE_ALIASES[style.name]
+        called.append(_joined(scene, _pick(rng, names)))
+    return phrases, called
+
+
+def _joined(scene: str, style: str) -> str:
+    return f"{style} {scene}" if style.endswith(BEFORE) else f"{scene}, {style}"
 
 
 def _meanings(
