@@ -155,7 +155,6 @@ def test_weights_of_another_layout_are_refused(tmp_path: Path) -> None:
         load_judge(tmp_path)
 
 
-@pytest.mark.skipif(not judge_folder().exists(), reason="the judge is not trained yet")
 def test_the_shipped_judge_is_small_and_right_about_what_was_painted() -> None:
     assert sum(path.stat().st_size for path in judge_folder().glob("*.*")) < 3_000_000
     judge = load_judge(judge_folder())
