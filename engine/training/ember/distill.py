@@ -207,7 +207,7 @@ class DistillTrainer:
         state.optimiser.step()
         state.step += 1
         state.update_average()
-        state.seconds += time.perf_counter() - began
+        state.spend(time.perf_counter() - began)
         return {**figures, "gradient_norm": float(norm)}
 
     def _put_replay(

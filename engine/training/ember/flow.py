@@ -139,7 +139,7 @@ class FlowTrainer:
         state.optimiser.step()
         state.step += 1
         state.update_average()
-        state.seconds += time.perf_counter() - began
+        state.spend(time.perf_counter() - began)
         return {
             "loss": float(loss.detach()),
             "gradient_norm": float(norm),

@@ -111,7 +111,7 @@ class JudgeTrainer:
         figures["scene_accuracy"] = _share_right(scene_scores, scenes)
         if style_scores is not None:
             figures["style_accuracy"] = _share_right(style_scores, styles)
-        state.seconds += time.perf_counter() - began
+        state.spend(time.perf_counter() - began)
         return {name: float(figure.detach()) for name, figure in figures.items()}
 
 
