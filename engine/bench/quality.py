@@ -8,11 +8,11 @@ always the same picture (diversity)? The same noise is used for every number of 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 from zlib import crc32
 
 import numpy as np
@@ -27,6 +27,7 @@ from engine.scoring.frechet import frechet_distance, mean_pairwise_distance
 from engine.scoring.held_out_phrases import (
     FOREIGN_PHRASES,
     FOREIGN_STYLES,
+    HELD_OUT_COMPOSITIONS,
     HELD_OUT_PHRASES,
     HELD_OUT_STYLES,
 )
@@ -44,6 +45,9 @@ _LOOK_AT = 16
 _THUMBNAIL_PX = 128
 
 
+Kind = Literal["plain", "style", "composition", "foreign", "foreign style"]
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """One picture to paint."""
@@ -54,8 +58,8 @@ class Order:
     """None where the prompt names no style."""
     seed: int
     """Of its noise."""
-    is_foreign: bool = False
-    """Whether the prompt avoids every word that the scene's captions name it by."""
+    kind: Kind = "plain"
+    """What the prompt is a test of."""
 
 
 @dataclass(slots=True)
@@ -125,34 +129,44 @@ def orders_for(
 ) -> list[Order]:
     """What to paint: `pictures` per scene, its phrasings in turn, and `pictures` per style.
 
-    Half as many again are painted to phrasings in foreign words, of scenes and of styles.
+    So are compositions of two things, and half as many again phrasings in foreign words, of scenes
+    and of styles.
 
     Scenes and styles without a held-out phrasing are left out. The noise of a picture depends on
     its scene, its style, its number and `seed` only.
     """
+    composed = [scene for scene in scenes if scene in HELD_OUT_COMPOSITIONS]
     scenes = [scene for scene in scenes if scene in HELD_OUT_PHRASES]
-    orders: list[Order] = []
-    for scene in scenes:
-        phrases = HELD_OUT_PHRASES[scene]
+    styles = [style for style in styles if style in HELD_OUT_STYLES]
+
+    def of_scenes(
+        phrases: Mapping[str, tuple[str, ...]], kind: Kind, count: int
+    ) -> Iterator[Order]:
+        for scene in scenes:
+            for k in range(count):
+                prompt = phrases[scene][k % len(phrases[scene])]
+                yield Order(prompt, scene, None, _seed(seed, scene, kind, k), kind)
+
+    def of_styles(templates: Mapping[str, str], kind: Kind, count: int) -> Iterator[Order]:
+        for style in styles:
+            for k, scene in enumerate(_scenes_for(style, scenes, count, seed)):
+                prompt = templates[style].format(HELD_OUT_PHRASES[scene][k % 2])
+                yield Order(prompt, scene, style, _seed(seed, scene, style, kind, k), kind)
+
+    orders = [
+        *of_scenes(HELD_OUT_PHRASES, "plain", pictures),
+        *of_styles(HELD_OUT_STYLES, "style", pictures),
+    ]
+    for scene in composed:
+        prompt, kind = HELD_OUT_COMPOSITIONS[scene], "composition"
         orders += [
-            Order(phrases[k % len(phrases)], scene, None, _seed(seed, scene, "", k))
+            Order(prompt, scene, None, _seed(seed, scene, kind, k), "composition")
             for k in range(pictures)
         ]
-    styles = [style for style in styles if style in HELD_OUT_STYLES]
-    orders += [
-        _styled(HELD_OUT_STYLES[style], scene, style, k, _seed(seed, scene, style, k))
-        for style in styles
-        for k, scene in enumerate(_scenes_for(style, scenes, pictures, seed))
-    ]
-    orders += [
-        Order(FOREIGN_PHRASES[scene][k % 2], scene, None, _seed(seed, scene, "foreign", k), True)
-        for scene in scenes
-        for k in range(pictures // 2)
-    ]
-    return orders + [
-        _styled(FOREIGN_STYLES[style], scene, style, k, _seed(seed, scene, style, -1 - k), True)
-        for style in styles
-        for k, scene in enumerate(_scenes_for(style, scenes, pictures // 2, seed))
+    return [
+        *orders,
+        *of_scenes(FOREIGN_PHRASES, "foreign", pictures // 2),
+        *of_styles(FOREIGN_STYLES, "foreign style", pictures // 2),
     ]
 
 
@@ -160,13 +174,6 @@ def _scenes_for(style: str, scenes: Sequence[str], count: int, seed: int) -> lis
     """Scenes far apart in the list, others for every style."""
     start = _seed(seed, style, "start", 0)
     return [scenes[(start + k * max(1, len(scenes) // count)) % len(scenes)] for k in range(count)]
-
-
-def _styled(
-    template: str, scene: str, style: str, k: int, seed: int, is_foreign: bool = False
-) -> Order:
-    prompt = template.format(HELD_OUT_PHRASES[scene][k % 2])
-    return Order(prompt, scene, style, seed, is_foreign)
 
 
 def paint(bundle: Bundle, noise: Tensor, prompt: PromptEmbedding, steps: int) -> NDArray[np.uint8]:
@@ -186,34 +193,31 @@ def paint(bundle: Bundle, noise: Tensor, prompt: PromptEmbedding, steps: int) ->
 def figures(judge: Judge, orders: Sequence[Order], features: NDArray[np.float32]) -> Result:
     """Figures of pictures that were painted to order, from their features `(n, f)`.
 
-    `accuracy` and `style_accuracy` are shares in [0, 1], as are those of the phrasings in foreign
-    words, `foreign_accuracy` and `foreign_style_accuracy`; `frechet` is the squared distance from
-    the held-out painted pictures of the same scenes, in no style; `diversity` is how far apart the
-    pictures of one prompt are, painted pictures of that scene being 1. `scenes` has a row for
-    each scene, with the scene it was most often taken for.
+    `accuracy`, `style_accuracy` and `composition_accuracy` are shares in [0, 1], as are those of
+    the phrasings in foreign words, `foreign_accuracy` and `foreign_style_accuracy`. `frechet` is
+    the squared distance from the held-out painted pictures of the same scenes, in no style;
+    `diversity` is how far apart the pictures of one prompt are, painted pictures of that scene
+    being 1. `scenes` has a row for each scene, with the scene it was most often taken for.
     """
-    plain = np.array([order.style is None and not order.is_foreign for order in orders])
+    plain = np.array([order.kind == "plain" for order in orders])
     verdict = judge.look_again(features)
-    foreign = [
-        judge.scenes[found] == order.scene
-        for order, found in zip(orders, verdict.scenes, strict=True)
-        if order.is_foreign and order.style is None
-    ]
     rows = [
         _scene_row(judge, scene, orders, features, verdict.scenes)
-        for scene in dict.fromkeys(order.scene for order in orders)
+        for scene in dict.fromkeys(order.scene for order in orders if order.kind == "plain")
     ]
-    styled: dict[bool, list[bool]] = {False: [], True: []}
-    if verdict.styles is not None:
-        for order, found in zip(orders, verdict.styles, strict=True):
-            if order.style is not None:
-                styled[order.is_foreign].append(judge.styles[found] == order.style)
-    reference = _plain_reference(judge, {order.scene for order in orders})
+    right: dict[Kind, list[bool]] = {kind: [] for kind in get_args(Kind)}
+    for k, order in enumerate(orders):
+        if order.style is None:
+            right[order.kind].append(judge.scenes[verdict.scenes[k]] == order.scene)
+        elif verdict.styles is not None:
+            right[order.kind].append(judge.styles[verdict.styles[k]] == order.style)
+    reference = _plain_reference(judge, {row["scene"] for row in rows})
     return {
         "accuracy": round(float(np.mean([row["accuracy"] for row in rows])), 4),
-        "foreign_accuracy": _mean(foreign),
-        "style_accuracy": _mean(styled[False]),
-        "foreign_style_accuracy": _mean(styled[True]),
+        "style_accuracy": _mean(right["style"]),
+        "composition_accuracy": _mean(right["composition"]),
+        "foreign_accuracy": _mean(right["foreign"]),
+        "foreign_style_accuracy": _mean(right["foreign style"]),
         "frechet": round(frechet_distance(features[plain], reference), 4),
         "diversity": round(float(np.mean([row["diversity"] for row in rows])), 4),
         "pictures": len(orders),
@@ -271,11 +275,7 @@ def _scene_row(
     found: NDArray[np.int64],
 ) -> dict[str, Any]:
     """Accuracy and diversity of the unstyled pictures of one scene, and its usual mistake."""
-    mine = [
-        k
-        for k, order in enumerate(orders)
-        if order.scene == scene and order.style is None and not order.is_foreign
-    ]
+    mine = [k for k, o in enumerate(orders) if o.scene == scene and o.kind == "plain"]
     names = [judge.scenes[found[k]] for k in mine]
     by_prompt: dict[str, list[int]] = {}
     for k in mine:

@@ -192,3 +192,31 @@ FOREIGN_STYLES: dict[str, str] = {
     "vaporwave": "{} with a nostalgic internet aesthetic",
 }
 """Style -> the same in words that no caption in this style has."""
+
+HELD_OUT_COMPOSITIONS: dict[str, str] = {
+    "lighthouse under aurora": "a lighthouse and far above it green northern lights",
+    "lighthouse under storm": "lightning strikes near a lonely lighthouse",
+    "castle under fireworks": "new year's fireworks light up the castle",
+    "castle under nebula": "a castle on another planet, a nebula fills the sky",
+    "tree under galaxy": "a tree, and the whole galaxy shines over its branches",
+    "tree under ringed planet": "saturn hangs above a lonely tree",
+    "city under storm": "lightning hits the skyscrapers of a city",
+    "forest under fireworks": "somebody lights fireworks over a pine forest",
+    "sea under ringed planet": "a giant planet with rings rises over the ocean",
+    "mountains under galaxy": "a spiral galaxy above the mountain range",
+    "desert under aurora": "northern lights glowing over sand dunes",
+    "ship under storm": "a sailing ship caught in lightning",
+    "ship under galaxy": "a tall ship sails below a galaxy",
+    "campfire under aurora": "we sit at a campfire, northern lights above",
+    "whale in nebula": "a whale swims through a nebula",
+    "jellyfish in forest": "jellyfish float between the trees of a forest",
+    "balloons in storm": "hot-air balloons flying into a thunderstorm",
+    "helicopter in flames": "a helicopter surrounded by fire",
+    "whale over skyline": "a whale flies over the skyscrapers",
+    "balloons over dunes": "hot-air balloons cross the desert",
+    "flames above waves": "flames on top, ocean waves at the bottom",
+    "waves above flames": "ocean waves on top, flames at the bottom",
+    "cloud_sea above forest": "clouds on top, a forest at the bottom",
+    "forest above cloud_sea": "a forest on top, clouds at the bottom",
+}
+"""Composition of two things -> a prompt for it; the last four are told apart by order alone."""

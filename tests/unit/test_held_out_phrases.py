@@ -10,10 +10,12 @@ from engine.diffusion.models.ember.word_table import STOP_WORDS
 from engine.scoring.held_out_phrases import (
     FOREIGN_PHRASES,
     FOREIGN_STYLES,
+    HELD_OUT_COMPOSITIONS,
     HELD_OUT_PHRASES,
     HELD_OUT_STYLES,
 )
 from engine.training.ember.aliases import ALIASES, STYLE_ALIASES
+from engine.training.ember.compositions import COMPOSITIONS
 from engine.training.ember.scenes.catalogue import SCENES
 from engine.training.ember.styles.gallery import STYLES
 
@@ -82,3 +84,19 @@ def test_held_out_styles_hold_a_place_for_the_scene_and_are_no_training_phrases(
         phrases = (*STYLES[name].phrases, *STYLE_ALIASES[name])
         taught = {word for phrase in phrases for word in _words(phrase)}
         assert set(_words(around)) - taught - STOP_WORDS, template
+
+
+def test_a_held_out_composition_names_both_things_in_a_sentence_that_no_caption_is() -> None:
+    assert set(HELD_OUT_COMPOSITIONS) <= set(COMPOSITIONS)
+    for name, prompt in HELD_OUT_COMPOSITIONS.items():
+        made = COMPOSITIONS[name]
+        taught = {
+            relation.format(first=first, second=second)
+            for relation in made.relations
+            for first in made.first
+            for second in made.second
+        }
+        assert prompt not in taught
+        for names in (made.first, made.second):
+            nouns = {word for text in names for word in _words(text)} - STOP_WORDS
+            assert nouns & set(_words(prompt)), (prompt, names)

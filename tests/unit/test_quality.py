@@ -96,7 +96,7 @@ def test_orders_use_all_phrasings_in_turn_with_noise_of_their_own() -> None:
     orders = orders_for(SCENES, (), 4, seed=0)
     assert [order.prompt for order in orders[:4]] == [*HELD_OUT_PHRASES["aurora"]] * 2
     assert [order.prompt for order in orders[12:14]] == [*FOREIGN_PHRASES["aurora"]]
-    assert [order.is_foreign for order in orders] == [False] * 12 + [True] * 6
+    assert [order.kind for order in orders] == ["plain"] * 12 + ["foreign"] * 6
     assert len({order.seed for order in orders}) == len(orders)
     assert orders == orders_for(SCENES, (), 4, seed=0)
     assert orders != orders_for(SCENES, (), 4, seed=1)
