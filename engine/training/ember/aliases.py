@@ -30,5 +30,8 @@ ALIASES = _read("scenes")
 STYLE_ALIASES = _read("styles")
 """Style -> what is said behind a description, or before it where it ends in "of", "with"..."""
 
+ASIDES = _read("asides")["all"]
+"""What people add that cannot be seen."""
+
 BEFORE = (" of", " with", " showing")
 """Endings of what is said before a description."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from engine.training.ember.aliases import ALIASES, BEFORE, STYLE_ALIASES
+from engine.training.ember.aliases import ALIASES, ASIDES, BEFORE, STYLE_ALIASES
 from engine.training.ember.compositions import (
     COMPOSITIONS,
     FIRST_COLOUR,
@@ -48,6 +48,9 @@ _ABSENT: dict[tuple[str, str], str] = {
 
 _ALIAS_SHARE = 0.5
 """How many of the captions of one thing call it by an alias."""
+
+_ASIDE_SHARE = 0.15
+"""How many captions say something more that cannot be seen, so that it is not looked for."""
 
 _WITHOUT = ("without {}", "no {}")
 _NOBODY = ("without people", "no people", "with nobody there")
@@ -151,6 +154,8 @@ def caption(
         text = _described(scene, values_of_one, rng, style)
     if style is not None:
         text = _in_style(text, style, rng)
+    if rng.random() < _ASIDE_SHARE:
+        text = f"{text}{_pick(rng, (' ', ', '))}{_pick(rng, ASIDES)}"
     text = re.sub(r"\ba (?=[aeio])", "an ", text)
     return re.sub(r"\b(left|right)\b", _other_side, text) if mirrored else text
 
@@ -352,7 +357,7 @@ def _all_texts() -> Iterable[str]:
         for attribute in scene.attributes:
             for words in attribute.words:
                 yield from words
-    for aliases in (*ALIASES.values(), *STYLE_ALIASES.values()):
+    for aliases in (*ALIASES.values(), *STYLE_ALIASES.values(), ASIDES):
         yield from aliases
 
 

@@ -9,7 +9,8 @@ only the alias is moved:
     L = -log softmax_j(cos(z_i - m, p_j - m) / τ)_i,    m = mean_j p_j,
 
 for the pooled vector and for the mean of the tokens. The same with the names of all styles, added
-to one and the same scene.
+to one and the same scene. Half of the aliases say something more that cannot be seen, which must
+not lead them astray.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.diffusion.models.ember.text import TextEncoder
-from engine.training.ember.aliases import ALIASES, BEFORE, STYLE_ALIASES
+from engine.training.ember.aliases import ALIASES, ASIDES, BEFORE, STYLE_ALIASES
 from engine.training.ember.scenes.catalogue import SCENES
 from engine.training.ember.styles.gallery import STYLES
 
 _TEMPERATURE = 0.1
+_ASIDE_SHARE = 0.5
 _PHRASE_SHARE = 0.2
 """How often a phrase stands for its scene instead of an alias, so that none drifts away."""
 
@@ -38,13 +40,17 @@ def meaning_loss(
     *,
     scenes: int,
     word_noise: float,
+    teacher: TextEncoder | None = None,
 ) -> Tensor:
-    """Cross-entropy of aliases of so many scenes, and of all styles; a scalar with gradient."""
+    """Cross-entropy of aliases of so many scenes, and of all styles; a scalar with gradient.
+
+    The places are those of `teacher`, or of `text` itself.
+    """
     of_scenes = _scene_names(rng, scenes)
     of_styles = _style_names(rng)
     named, called = ([*a, *b] for a, b in zip(of_scenes, of_styles, strict=True))
     with torch.no_grad():
-        places = _meanings(text, named, 0.0, generator)
+        places = _meanings(teacher or text, named, 0.0, generator)
     moved = _meanings(text, called, word_noise, generator)
     parts = (slice(0, scenes), slice(scenes, None))
     losses = [
@@ -72,7 +78,11 @@ def _scene_names(rng: np.random.Generator, scenes: int) -> tuple[list[str], list
         _pick(rng, SCENES[name].phrases if rng.random() < _PHRASE_SHARE else ALIASES[name])
         for name in names
     ]
-    return phrases, called
+    return phrases, [_with_aside(rng, name) for name in called]
+
+
+def _with_aside(rng: np.random.Generator, name: str) -> str:
+    return f"{name} {_pick(rng, ASIDES)}" if rng.random() < _ASIDE_SHARE else name
 
 
 def _style_names(rng: np.random.Generator) -> tuple[list[str], list[str]]:
@@ -84,7 +94,7 @@ def _style_names(rng: np.random.Generator) -> tuple[list[str], list[str]]:
         own = rng.random() < _PHRASE_SHARE
         names = style.phrases if own else STYLE_ALIASES[style.name]
         called.append(_joined(scene, _pick(rng, names)))
-    return phrases, called
+    return phrases, [_with_aside(rng, name) for name in called]
 
 
 def _joined(scene: str, style: str) -> str:
