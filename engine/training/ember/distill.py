@@ -34,6 +34,7 @@ from torch.nn import functional as F
 from engine.training.ember.checkpoint import TrainState, stored_part
 from engine.training.ember.flow import FlowNetwork, integrate, look_up
 from engine.training.ember.latents import LatentSource
+from engine.training.ember.meaning import meaning_loss
 
 _LOWEST_T = 0.05
 _NEARLY_CLEAN_T = 0.35
@@ -65,6 +66,8 @@ class DistillPlan:
     lesson_guidance: float = 1.8
     replay_share: float = 0.25
     critic_weight: float = 1.0
+    meaning_weight: float = 0.02
+    meaning_scenes: int = 24
     average_decay: float = 0.997
 
     @property
@@ -203,12 +206,24 @@ class DistillTrainer:
             figures["critic_loss"] = critic_loss
         state.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(made, pull)
+        figures["meaning_loss"] = self._keep_meaning(rng, generator)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         state.optimiser.step()
         state.step += 1
         state.update_average()
         state.spend(time.perf_counter() - began)
         return {**figures, "gradient_norm": float(norm)}
+
+    def _keep_meaning(self, rng: np.random.Generator, generator: torch.Generator) -> float:
+        """Draw names of scenes and styles to where the teacher's network reads its phrases."""
+        plan = self.plan
+        with torch.autocast(self._device.split(":")[0], torch.bfloat16):
+            loss = meaning_loss(
+                self.network.text, rng, generator, scenes=plan.meaning_scenes,
+                word_noise=plan.word_noise, teacher=self._teacher.text,
+            )  # fmt: skip
+        torch.autograd.backward(plan.meaning_weight * loss)
+        return float(loss.detach())
 
     def _put_replay(
         self,
