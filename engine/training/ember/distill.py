@@ -32,9 +32,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.training.ember.checkpoint import TrainState, stored_part
-from engine.training.ember.flow import FlowNetwork, integrate, look_up
+from engine.training.ember.flow import FlowNetwork, integrate
 from engine.training.ember.latents import LatentSource
 from engine.training.ember.meaning import meaning_loss
+from engine.training.ember.words import look_up
 
 _LOWEST_T = 0.05
 _NEARLY_CLEAN_T = 0.35
@@ -189,7 +190,9 @@ class DistillTrainer:
         t = draw_t(plan.batch, lessons, generator)
         noise = torch.randn(clean.shape, generator=generator)
         clean, start, noise, t = (x.to(self._device) for x in (clean, start, noise, t))
-        words, lengths = look_up(self.network, prompts, plan.word_noise, generator, self._device)
+        words, lengths = look_up(
+            self.network.text, prompts, plan.word_noise, generator, self._device
+        )
         replayed = self._put_replay(clean, start, words, lengths, t, lessons)
         wide = t[:, None, None, None]
         x_t = ((1 - wide) * start + wide * noise).contiguous(memory_format=torch.channels_last)

@@ -22,10 +22,11 @@ from torch import Tensor, nn
 
 from engine.diffusion.models.ember.text import TextConfig, TextEncoder
 from engine.diffusion.models.ember.unet import FlowUNet, UNetConfig
-from engine.diffusion.models.ember.word_table import MAX_WORDS, WordTable
+from engine.diffusion.models.ember.word_table import WordTable
 from engine.training.ember.checkpoint import TrainState
 from engine.training.ember.latents import LatentSource
 from engine.training.ember.meaning import meaning_loss
+from engine.training.ember.words import look_up
 
 _LOWEST_T = 0.05
 _DEGRADED_LOWEST_T = 0.25
@@ -128,7 +129,9 @@ class FlowTrainer:
             x_t, t, target, prompts = self._draw(self._halved, plan.halved_batch, rng, generator)
         else:
             x_t, t, target, prompts = self._draw(self._source, plan.batch, rng, generator)
-        words, lengths = look_up(self.network, prompts, plan.word_noise, generator, self._device)
+        words, lengths = look_up(
+            self.network.text, prompts, plan.word_noise, generator, self._device
+        )
         with torch.autocast(self._device.split(":")[0], torch.bfloat16):
             velocity = self.network(x_t, t, words, lengths)
         loss = (velocity.float() - target).square().mean()
@@ -175,22 +178,6 @@ class FlowTrainer:
         x_t = ((1 - wide) * start + wide * noise).contiguous(memory_format=torch.channels_last)
         # Where the start is degraded the velocity must still lead to the clean picture.
         return x_t, t, (x_t - clean) / wide, prompts
-
-
-def look_up(
-    network: FlowNetwork,
-    prompts: Sequence[str],
-    noise: float,
-    generator: torch.Generator,
-    device: str,
-) -> tuple[Tensor, Tensor]:
-    """Word vectors, slightly moved so that neighbours of known words work too, and word counts."""
-    vectors, lengths = network.text.look_up(prompts)
-    words = torch.from_numpy(vectors)
-    present = torch.arange(MAX_WORDS) < torch.from_numpy(lengths)[:, None]
-    scale = noise / words.shape[2] ** 0.5
-    moved = words + scale * torch.randn(words.shape, generator=generator) * present[:, :, None]
-    return moved.to(device), torch.from_numpy(lengths).to(device)
 
 
 def learning_rate(plan: FlowPlan, step: int, share: float) -> float:

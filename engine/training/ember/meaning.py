@@ -26,6 +26,7 @@ from engine.diffusion.models.ember.text import TextEncoder
 from engine.training.ember.aliases import ALIASES, ASIDES, BEFORE, STYLE_ALIASES
 from engine.training.ember.scenes.catalogue import SCENES
 from engine.training.ember.styles.gallery import STYLES
+from engine.training.ember.words import look_up
 
 _TEMPERATURE = 0.1
 _ASIDE_SHARE = 0.5
@@ -105,15 +106,8 @@ def _meanings(
     text: TextEncoder, prompts: Sequence[str], noise: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Pooled vectors and means of the tokens, `(n, width)` each, float32."""
-    vectors, lengths = text.look_up(prompts)
-    words = torch.from_numpy(vectors)
-    if noise:
-        words = words + noise * words.shape[2] ** -0.5 * torch.randn(
-            words.shape, generator=generator
-        ) * (words.abs().sum(dim=2, keepdim=True) > 0)
-    device = text.start.device
-    counts = torch.from_numpy(lengths).to(device)
-    tokens, pooled = text(words.to(device), counts)
+    words, counts = look_up(text, prompts, noise, generator, text.start.device)
+    tokens, pooled = text(words, counts)
     mean = tokens.float().sum(dim=1) / counts.clamp_min(1)[:, None]
     return pooled.float(), mean
 
