@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.bench.area import BenchRequest, Result
+from engine.contact_sheet import Cell, contact_sheet, write_sheet
 from engine.diffusion.bundle import Bundle, PromptEmbedding
 from engine.diffusion.models.ember.bundle import open_ember
-from engine.errors import LimitError, ScoreError
+from engine.errors import LimitError
 from engine.registry import ModelRequest
 from engine.scoring.frechet import frechet_distance, mean_pairwise_distance
 from engine.scoring.held_out_phrases import (
@@ -113,7 +114,9 @@ def quality_of(
     painted = _paint_all(bundle, size, judge, orders)
     if sheets is not None:
         for steps in STEPS:
-            write_sheet(sheets / f"quality_{steps}.png", painted[steps].thumbnails, pictures)
+            cells = [Cell(pixels) for pixels in painted[steps].thumbnails]
+            sheet = contact_sheet(cells, columns=pictures, cell_px=_THUMBNAIL_PX)
+            write_sheet(sheets / f"quality_{steps}.png", sheet)
     results: list[Result] = [
         {
             "name": f"ember/quality/{steps}",
@@ -249,18 +252,6 @@ def reachable(judge: Judge) -> Result:
         "diversity": 1.0,
         "pictures": len(reference.features),
     }
-
-
-def write_sheet(path: Path, thumbnails: Sequence[NDArray[np.uint8]], columns: int) -> None:
-    """Write square RGB thumbnails as one PNG, `columns` in a row. Raises `ScoreError`."""
-    import cv2
-
-    empty = np.zeros_like(thumbnails[0])
-    padded = [*thumbnails, *[empty] * (-len(thumbnails) % columns)]
-    lines = [np.hstack(padded[k : k + columns]) for k in range(0, len(padded), columns)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), np.ascontiguousarray(np.vstack(lines)[..., ::-1])):
-        raise ScoreError(f"{path} cannot be written: check the folder and the free space")
 
 
 def _mean(rights: Sequence[bool]) -> float | None:
