@@ -9,7 +9,13 @@ import pytest
 import torch
 
 from engine.training.ember.aliases import ALIASES
-from engine.training.ember.captions import CAPTION_WORDS, caption, range_words
+from engine.training.ember.captions import (
+    CAPTION_WORDS,
+    FREELY,
+    PLAINLY,
+    caption,
+    range_words,
+)
 from engine.training.ember.scenes.catalogue import SCENES, paint
 from engine.training.ember.scenes.scene import Attribute, Scene
 
@@ -51,6 +57,21 @@ def test_captions_use_only_known_words_in_lower_case(scene: Scene) -> None:
 @every_scene
 def test_captions_of_one_picture_vary(scene: Scene) -> None:
     assert len(set(_captions(scene, _values(scene, 0.95), 60))) >= 15
+
+
+@every_scene
+def test_plainly_the_painters_phrases_say_the_same_as_freely(scene: Scene) -> None:
+    values = _values(scene, 0.95)
+    attributes = {word for a in scene.attributes for words in a.words for word in words}
+    for seed in range(40):
+        free, plain = (
+            caption(scene, values, np.random.default_rng(seed), manner=manner)
+            for manner in (FREELY, PLAINLY)
+        )
+        assert any(re.sub(r"^(an?|the) ", "", phrase) in plain for phrase in scene.phrases)
+        names = " ".join((*scene.phrases, *ALIASES[scene.name]))
+        said = {word for word in attributes if word and word in plain and word not in names}
+        assert all(word in free for word in said), (free, plain)
 
 
 def test_captions_mention_only_the_true_range() -> None:

@@ -144,12 +144,12 @@ def test_batches_hold_the_kinds_in_their_shares_with_captions_of_their_own() -> 
         values = {a.name: [0.1] * 4 for a in scene.attributes}
         latents = np.full((3, 4, 16, 4, 4), list(SHARES).index(kind_of(name)), np.float16)
         files += [LatentFile(name, "square", latents, values, np.arange(4))] * count
-    clean, _, prompts = LatentSource(files).batch(np.random.default_rng(0), 900, 0.0)
-    drawn = clean[:, 0, 0, 0].long()
+    batch = LatentSource(files).batch(np.random.default_rng(0), 900, 0.0)
+    drawn = batch.clean[:, 0, 0, 0].long()
     oil = (*STYLES["oil painting"].phrases, *STYLE_ALIASES["oil painting"])
     for index, share in enumerate(SHARES.values()):
         assert float((drawn == index).float().mean()) == pytest.approx(share, abs=0.05)
-    for kind, prompt in zip(drawn.tolist(), prompts, strict=True):
+    for kind, prompt in zip(drawn.tolist(), batch.prompts, strict=True):
         named = any(phrase.removesuffix(" of") in prompt for phrase in oil)
         assert named == (kind == 1), prompt
         assert ("whale" in prompt) == (kind == 2)

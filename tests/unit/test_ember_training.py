@@ -244,10 +244,27 @@ def test_training_lowers_the_loss_on_two_scenes(tmp_path: Path) -> None:
 
 
 def test_only_the_last_rows_of_a_batch_start_from_damaged_latents() -> None:
-    clean, start, prompts = _source().batch(np.random.default_rng(0), 8, 0.25)
-    same = [bool(torch.equal(a, b)) for a, b in zip(clean, start, strict=True)]
+    batch = _source().batch(np.random.default_rng(0), 8, 0.25)
+    same = [bool(torch.equal(a, b)) for a, b in zip(batch.clean, batch.start, strict=True)]
     assert same == [True] * 6 + [False] * 2
-    assert all(split_words(prompt) for prompt in prompts)
+    assert all(split_words(prompt) for prompt in (*batch.prompts, *batch.plain_prompts))
+
+
+def test_the_teacher_hears_plain_words_where_the_student_hears_free_ones(tmp_path: Path) -> None:
+    trainer = _distiller(tmp_path, DistillPlan(1, batch=8, caption_dropout=0, word_noise=0))
+    heard: dict[str, list[torch.Tensor]] = {"student": [], "teacher": []}
+    networks = {"student": trainer.network, "teacher": trainer._teacher}
+    for name, network in networks.items():
+        network.text.register_forward_pre_hook(lambda _, x, to=heard[name]: to.append(x[0]))
+    trainer.step(0.1)
+    drawn = _source().batch(np.random.default_rng((5, 0, 2)), 8, 0.125)
+    free, plain = (
+        torch.from_numpy(trainer.network.text.look_up(texts)[0])
+        for texts in (drawn.prompts, drawn.plain_prompts)
+    )
+    torch.testing.assert_close(heard["student"][0], free)
+    torch.testing.assert_close(heard["teacher"][0], plain[:4])  # the lessons
+    assert not torch.equal(free, plain)
 
 
 def test_the_first_part_of_a_flow_run_learns_from_small_latents(tmp_path: Path) -> None:
@@ -269,10 +286,10 @@ def test_a_resumed_distillation_reaches_the_same_weights(tmp_path: Path) -> None
     again.restore(tmp_path / "distill.safetensors")
     for share in (0.5, 0.9):
         again.step(share)
-    for trained in ("network", "critic"):
-        expected = getattr(whole, trained).state_dict()
-        for key, value in getattr(again, trained).state_dict().items():
-            torch.testing.assert_close(value, expected[key])
+    pairs = ((again.network, whole.network), (again.critic.critic, whole.critic.critic))
+    for trained, expected in pairs:
+        for key, value in trained.state_dict().items():
+            torch.testing.assert_close(value, expected.state_dict()[key])
 
 
 def test_lessons_bring_one_call_nearer_to_several(tmp_path: Path) -> None:

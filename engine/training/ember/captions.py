@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -45,12 +46,6 @@ _ABSENT: dict[tuple[str, str], str] = {
     ("sea", "on a calm sea"): "waves",
 }
 """What is not there in a range of an attribute, by its name and the range's first word."""
-
-_ALIAS_SHARE = 0.5
-"""How many of the captions of one thing call it by an alias."""
-
-_ASIDE_SHARE = 0.15
-"""How many captions say something more that cannot be seen, so that it is not looked for."""
 
 _WITHOUT = ("without {}", "no {}")
 _NOBODY = ("without people", "no people", "with nobody there")
@@ -125,6 +120,25 @@ _BEHIND = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How freely a picture is spoken of; what is said of it does not depend on it."""
+
+    alias_share: float
+    """How many of the captions call scene and style by an alias."""
+    aside_share: float
+    """How many say something more that cannot be seen, so that it is not looked for."""
+    adornment_share: float
+    opening_share: float
+
+
+FREELY = Manner(alias_share=0.5, aside_share=0.15, adornment_share=0.06, opening_share=0.08)
+"""As people type."""
+
+PLAINLY = Manner(alias_share=0.0, aside_share=0.0, adornment_share=0.0, opening_share=0.0)
+"""In the painters' own words and no more."""
+
+
 def range_words(attribute: Attribute, value: float) -> tuple[str, ...]:
     """Synonyms for the range that `value` in [0, 1] lies in; empty where people say nothing.
 
@@ -141,34 +155,41 @@ def caption(
     rng: np.random.Generator,
     *,
     mirrored: bool = False,
+    manner: Manner = FREELY,
 ) -> str:
     """Describe one picture in lower case; every word is in `CAPTION_WORDS`.
 
     About a fifth of the captions only name the scene where it is as one would expect; the others
-    mention up to four attributes. For a `mirrored` picture left and right change places.
+    mention up to four attributes: from the same `rng` the same ones, in the same words, whatever
+    the `manner`. For a `mirrored` picture left and right change places.
     """
+    content = np.random.default_rng(int(rng.integers(2**63)))
     style = style_of(values_of_one[STYLE.name]) if STYLE in scene.attributes else None
     if isinstance(scene, Composition):
-        text = _composed(scene, values_of_one, rng, style)
+        text = _composed(scene, values_of_one, content, rng, style)
     else:
-        text = _described(scene, values_of_one, rng, style)
+        spoken = _chosen_attributes(scene, values_of_one, content)
+        text = _described(scene, spoken, rng, style, manner)
     if style is not None:
-        text = _in_style(text, style, rng)
-    if rng.random() < _ASIDE_SHARE:
+        text = _in_style(text, style, rng, manner)
+    if rng.random() < manner.aside_share:
         text = f"{text}{_pick(rng, (' ', ', '))}{_pick(rng, ASIDES)}"
     text = re.sub(r"\ba (?=[aeio])", "an ", text)
     return re.sub(r"\b(left|right)\b", _other_side, text) if mirrored else text
 
 
 def _described(
-    scene: Scene, values_of_one: Mapping[str, float], rng: np.random.Generator, style: Style | None
+    scene: Scene,
+    spoken: Sequence[tuple[Attribute, str]],
+    rng: np.random.Generator,
+    style: Style | None,
+    manner: Manner,
 ) -> str:
-    """Name a scene of one thing and some of its attributes."""
+    """Name a scene of one thing and what is spoken of."""
     aliases = ALIASES.get(scene.name.removesuffix(STYLED), ())
-    names = aliases if aliases and rng.random() < _ALIAS_SHARE else scene.phrases
+    names = aliases if aliases and rng.random() < manner.alias_share else scene.phrases
     phrases = [phrase for phrase in names if _sayable(phrase, style)]
     phrase = _pick(rng, phrases or scene.phrases)
-    spoken = _chosen_attributes(scene, values_of_one, rng)
     before, behind = [], []
     for attribute, word in spoken:
         if word in phrase or not _sayable(word, style):  # "snowy snowy mountains"
@@ -179,16 +200,17 @@ def _described(
             behind.append(word)
         else:
             before.append(word)
-    if rng.random() < 0.06:
+    if rng.random() < manner.adornment_share:
         before.insert(0, _pick(rng, _ADORNMENTS))
     if scene.name.removesuffix(STYLED) in _UNPEOPLED and rng.random() < 0.03:
         behind.append(_pick(rng, _NOBODY))
-    return _compose(phrase, before, behind, rng, alone=style is None)
+    return _compose(phrase, before, behind, rng, manner, alone=style is None)
 
 
 def _composed(
     scene: Composition,
     values_of_one: Mapping[str, float],
+    content: np.random.Generator,
     rng: np.random.Generator,
     style: Style | None,
 ) -> str:
@@ -196,7 +218,7 @@ def _composed(
     nouns = []
     for role, names in ((FIRST_COLOUR, scene.first), (SECOND_COLOUR, scene.second)):
         phrase = _pick(rng, names)
-        draw = rng.random()
+        draw = content.random()
         for attribute in scene.attributes:
             value = float(values_of_one[attribute.name])
             usual = (
@@ -204,7 +226,7 @@ def _composed(
             )
             words = [word for word in range_words(attribute, value) if _sayable(word, style)]
             if attribute.name == role and words and (not usual or draw < 0.4):
-                phrase = _with_word(phrase, _pick(rng, words))
+                phrase = _with_word(phrase, _pick(content, words))
         nouns.append(phrase)
     text = _pick(rng, scene.relations).format(first=nouns[0], second=nouns[1])
     return re.sub(r"\b(an?|the) ", "", text) if rng.random() < 0.2 else text
@@ -221,9 +243,9 @@ def _with_word(phrase: str, word: str) -> str:
     return f"{_article(article, text)} {text}" if article else text
 
 
-def _in_style(text: str, style: Style, rng: np.random.Generator) -> str:
+def _in_style(text: str, style: Style, rng: np.random.Generator, manner: Manner) -> str:
     """Say in which style a picture is, before or behind its description."""
-    aliased = rng.random() < _ALIAS_SHARE
+    aliased = rng.random() < manner.alias_share
     phrase = _pick(rng, STYLE_ALIASES[style.name] if aliased else style.phrases)
     if phrase.endswith(BEFORE):
         return f"{phrase} {text}"
@@ -280,8 +302,9 @@ def _compose(
     before: Sequence[str],
     behind: Sequence[str],
     rng: np.random.Generator,
+    manner: Manner,
     *,
-    alone: bool = True,
+    alone: bool,
 ) -> str:
     """Put a phrase and its attributes together in one of several orders.
 
@@ -308,7 +331,7 @@ def _compose(
     glue = " " if rng.random() < 0.6 else ", "
     text = glue.join([text, *behind])
     text = ", ".join([text, *tags])
-    if alone and layout > 0.92:
+    if alone and layout > 1 - manner.opening_share:
         text = f"{_pick(rng, _OPENINGS)} {text}"
     return text
 

@@ -6,9 +6,11 @@ picture in one call from any noise level. Two forces act on its prediction:
 * *lessons*: where the teacher arrives in several guided steps from the same noise. Few-step
   distillation by regression (Luhman and Luhman 2021, with guidance as in Meng et al. 2023): it
   keeps what belongs to which noise, and alone it stays a little soft.
-* *the critic*: small heads on the features of the frozen teacher, which see the prediction and a
-  painted picture, both with new noise, and learn to tell them apart (latent adversarial diffusion
-  distillation, Sauer et al. 2024). It makes pictures crisp and, alone, forgets variety.
+* *the critic* (`critic.py`), which learns to tell predictions from painted pictures. It makes
+  pictures crisp and, alone, forgets variety.
+
+Teacher and critic hear what a picture shows in the painters' own words; the student hears the same
+as people might type it, aliases and all. So it learns to read better than its teacher.
 
 The critic's gradient is scaled to the lessons' so that neither has to be balanced by hand.
 
@@ -22,16 +24,15 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from engine.training.ember.checkpoint import TrainState, stored_part
+from engine.training.ember.critic import CriticTrainer
 from engine.training.ember.flow import FlowNetwork, integrate
 from engine.training.ember.latents import LatentSource
 from engine.training.ember.meaning import meaning_loss
@@ -43,9 +44,6 @@ _NEARLY_CLEAN_T = 0.35
 
 _REPLAY_T = (0.35, 0.85)
 """Noise levels of the feedback loop."""
-
-_HEAD_WIDTH = 96
-_GROUPS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,46 +75,28 @@ class DistillPlan:
         return round(self.lesson_share * self.batch)
 
 
+@dataclass(slots=True)
+class _Batch:
+    """Pictures to learn from, what the student hears of them, and what they are in plain words."""
+
+    clean: Tensor
+    start: Tensor
+    t: Tensor
+    heard: tuple[Tensor, Tensor]
+    """Word vectors `(b, words, width)` and counts `(b,)`."""
+    meant: tuple[Tensor, Tensor]
+
+
 @dataclass(frozen=True, slots=True)
 class _Replay:
     """Pictures that the student made `(k, 16, h, w)`, the painted ones, and their words."""
 
     made: Tensor
     clean: Tensor
-    words: Tensor
-    lengths: Tensor
-
-
-class Critic(nn.Module):
-    """Heads on the five feature maps of a frozen flow network; positive means painted."""
-
-    def __init__(self, widths: Sequence[int], text_width: int) -> None:
-        super().__init__()
-        self.heads = nn.ModuleList(_Head(width, text_width) for width in widths)
-
-    def forward(self, levels: Sequence[Tensor], pooled: Tensor) -> list[Tensor]:
-        """Judgements `(b, 1, h, w)` for each place of each map."""
-        return [head(h, pooled).float() for head, h in zip(self.heads, levels, strict=True)]
-
-
-class _Head(nn.Module):
-    """A judgement for each place of one map, given the words."""
-
-    def __init__(self, width: int, text_width: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(width, _HEAD_WIDTH, 1)
-        self.second = nn.Conv2d(_HEAD_WIDTH, _HEAD_WIDTH, 3, padding=1)
-        self.out = nn.Conv2d(_HEAD_WIDTH, 1, 1)
-        self.words = nn.Linear(text_width, _HEAD_WIDTH)
-        self.norms = nn.ModuleList(nn.GroupNorm(_GROUPS, _HEAD_WIDTH) for _ in range(2))
-
-    def forward(self, h: Tensor, pooled: Tensor) -> Tensor:
-        h = F.leaky_relu(self.norms[0](self.first(h)), 0.2)
-        h = F.leaky_relu(self.norms[1](self.second(h)), 0.2)
-        # The projection of Miyato and Koyama (2018): how well this place goes with the words.
-        words = self.words(pooled)[:, :, None, None]
-        judgement: Tensor = self.out(h) + (h * words).mean(dim=1, keepdim=True)
-        return judgement
+    heard_words: Tensor
+    heard_counts: Tensor
+    meant_words: Tensor
+    meant_counts: Tensor
 
 
 class DistillTrainer:
@@ -137,21 +117,15 @@ class DistillTrainer:
         self.network = FlowNetwork(teacher.text.table).to(device)
         self.network.load_state_dict(teacher.state_dict())
         self.network.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        config = teacher.unet.config
-        w0, w1, w2 = config.widths
-        self.critic = Critic((w0, w1, w2, w1, w0), config.text_width).to(device)
-        self.critic.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        student = torch.optim.AdamW(
+        optimiser = torch.optim.AdamW(
             self.network.parameters(), plan.learning_rate, betas=(0.8, 0.98), weight_decay=1e-3
         )
-        judge = torch.optim.AdamW(
-            self.critic.parameters(), plan.critic_rate, betas=(0.5, 0.98), weight_decay=1e-3
-        )
-        self.state = TrainState(self.network, student, plan.average_decay)
-        self._critic_state = TrainState(self.critic, judge, 0.99)
+        self.state = TrainState(self.network, optimiser, plan.average_decay)
+        self.critic = CriticTrainer(self._teacher, plan.critic_rate, device=device)
         self._replay: _Replay | None = None
         self._source = source
         self._device = device
+        self._device_type = device.split(":")[0]
         self._seed = seed
 
     def averaged(self) -> FlowNetwork:
@@ -163,14 +137,14 @@ class DistillTrainer:
 
     def save(self, path: Path) -> None:
         """Write everything that `restore` needs: the student to `path`, the critic beside it."""
-        self._critic_state.save(critic_path(path), {"stage": "critic"})
+        self.critic.save(path)
         replay = {} if self._replay is None else dataclasses.asdict(self._replay)
         extra = {f"replay.{name}": tensor for name, tensor in replay.items()}
         self.state.save(path, {"stage": "distill"}, extra)
 
     def restore(self, path: Path) -> None:
         """Take up where `save` stopped."""
-        self._critic_state.restore(critic_path(path))
+        self.critic.restore(path)
         self.state.restore(path)
         replay = stored_part(path, "replay.")
         if replay:
@@ -183,30 +157,24 @@ class DistillTrainer:
         rng = np.random.default_rng((self._seed, state.step, 2))
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + state.step)
         _set_rate(state.optimiser, plan.learning_rate, plan, state.step, share)
-        _set_rate(self._critic_state.optimiser, plan.critic_rate, plan, state.step, share)
-        clean, start, prompts = self._source.batch(rng, plan.batch, plan.degraded_share)
-        prompts = ["" if rng.random() < plan.caption_dropout else text for text in prompts]
-        lessons = plan.lessons
-        t = draw_t(plan.batch, lessons, generator)
-        noise = torch.randn(clean.shape, generator=generator)
-        clean, start, noise, t = (x.to(self._device) for x in (clean, start, noise, t))
-        words, lengths = look_up(
-            self.network.text, prompts, plan.word_noise, generator, self._device
-        )
-        replayed = self._put_replay(clean, start, words, lengths, t, lessons)
-        wide = t[:, None, None, None]
-        x_t = ((1 - wide) * start + wide * noise).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self._device.split(":")[0], torch.bfloat16):
-            velocity = self.network(x_t, t, words, lengths)
+        _set_rate(self.critic.state.optimiser, plan.critic_rate, plan, state.step, share)
+        batch = self._draw(rng, generator)
+        noise = torch.randn(batch.clean.shape, generator=generator).to(self._device)
+        replayed = self._put_replay(batch)
+        wide = batch.t[:, None, None, None]
+        x_t = (1 - wide) * batch.start + wide * noise
+        x_t = x_t.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self._device_type, torch.bfloat16):
+            velocity = self.network(x_t, batch.t, *batch.heard)
         made = x_t - wide * velocity.float()
-        self._keep_replay(made, clean, words, lengths, replayed)
-        pull, lesson_loss = self._lessons(made, clean, x_t, t, words, lengths, lessons)
+        self._keep_replay(made, batch, replayed)
+        pull, lesson_loss = self._lessons(made, x_t, batch)
         figures = {"lesson_loss": lesson_loss}
         if plan.critic_weight:
-            push, critic_loss = self._criticise(made, clean, words, lengths, generator)
+            push, loss = self.critic.criticise(made, batch.clean, batch.meant, generator)
             scale = plan.critic_weight * pull.norm() / push.norm().clamp_min(1e-12)
             pull = pull + scale * push
-            figures["critic_loss"] = critic_loss
+            figures["critic_loss"] = loss
         state.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(made, pull)
         figures["meaning_loss"] = self._keep_meaning(rng, generator)
@@ -217,10 +185,28 @@ class DistillTrainer:
         state.spend(time.perf_counter() - began)
         return {**figures, "gradient_norm": float(norm)}
 
+    def _draw(self, rng: np.random.Generator, generator: torch.Generator) -> _Batch:
+        """Pictures, times, and captions; a caption left out is left out for the teacher too."""
+        plan = self.plan
+        drawn = self._source.batch(rng, plan.batch, plan.degraded_share)
+        kept = rng.random(plan.batch) >= plan.caption_dropout
+        heard, meant = (
+            [text if keep else "" for text, keep in zip(texts, kept, strict=True)]
+            for texts in (drawn.prompts, drawn.plain_prompts)
+        )
+        text, device = self.network.text, self._device
+        return _Batch(
+            drawn.clean.to(device),
+            drawn.start.to(device),
+            draw_t(plan.batch, plan.lessons, generator).to(device),
+            look_up(text, heard, plan.word_noise, generator, device),
+            look_up(text, meant, 0.0, generator, device),
+        )
+
     def _keep_meaning(self, rng: np.random.Generator, generator: torch.Generator) -> float:
         """Draw names of scenes and styles to where the teacher's network reads its phrases."""
         plan = self.plan
-        with torch.autocast(self._device.split(":")[0], torch.bfloat16):
+        with torch.autocast(self._device_type, torch.bfloat16):
             loss = meaning_loss(
                 self.network.text, rng, generator, scenes=plan.meaning_scenes,
                 word_noise=plan.word_noise, teacher=self._teacher.text,
@@ -228,108 +214,48 @@ class DistillTrainer:
         torch.autograd.backward(plan.meaning_weight * loss)
         return float(loss.detach())
 
-    def _put_replay(
-        self,
-        clean: Tensor,
-        start: Tensor,
-        words: Tensor,
-        lengths: Tensor,
-        t: Tensor,
-        lessons: int,
-    ) -> slice:
+    def _put_replay(self, batch: _Batch) -> slice:
         """Let the first rows after the lessons start from what was made before, in place."""
-        replay = self._replay
-        if replay is None or replay.made.shape[1:] != start.shape[1:]:
+        replay, lessons = self._replay, self.plan.lessons
+        if replay is None or replay.made.shape[1:] != batch.start.shape[1:]:
             return slice(0, 0)
         rows = slice(lessons, lessons + len(replay.made))
-        start[rows], clean[rows] = replay.made, replay.clean
-        words[rows], lengths[rows] = replay.words, replay.lengths
-        t[rows] = _REPLAY_T[0] + (_REPLAY_T[1] - _REPLAY_T[0]) * t[rows]
+        batch.start[rows], batch.clean[rows] = replay.made, replay.clean
+        batch.heard[0][rows], batch.heard[1][rows] = replay.heard_words, replay.heard_counts
+        batch.meant[0][rows], batch.meant[1][rows] = replay.meant_words, replay.meant_counts
+        batch.t[rows] = _REPLAY_T[0] + (_REPLAY_T[1] - _REPLAY_T[0]) * batch.t[rows]
         return rows
 
-    def _keep_replay(
-        self, made: Tensor, clean: Tensor, words: Tensor, lengths: Tensor, replayed: slice
-    ) -> None:
+    def _keep_replay(self, made: Tensor, batch: _Batch, replayed: slice) -> None:
         """Keep half of what was replayed, so that some rows go round many times, and new ones."""
         count = min(round(self.plan.replay_share * len(made)), len(made) - self.plan.lessons)
         old = list(range(*replayed.indices(len(made))))[: count // 2]
         rows = [*old, *range(count - len(old))]
-        self._replay = (
-            _Replay(made[rows].detach(), clean[rows], words[rows], lengths[rows]) if rows else None
-        )
+        kept = (made.detach(), batch.clean, *batch.heard, *batch.meant)
+        self._replay = _Replay(*(tensor[rows] for tensor in kept)) if rows else None
 
     @torch.no_grad()
-    def _lessons(
-        self,
-        made: Tensor,
-        clean: Tensor,
-        x_t: Tensor,
-        t: Tensor,
-        words: Tensor,
-        lengths: Tensor,
-        lessons: int,
-    ) -> tuple[Tensor, float]:
+    def _lessons(self, made: Tensor, x_t: Tensor, batch: _Batch) -> tuple[Tensor, float]:
         """Gradient of the squared error to where each row ought to arrive, and that error."""
-        part = slice(0, lessons)
-        with torch.autocast(self._device.split(":")[0], torch.bfloat16):
+        plan = self.plan
+        part, rest = slice(0, plan.lessons), slice(plan.lessons, None)
+        words, counts = batch.meant
+        with torch.autocast(self._device_type, torch.bfloat16):
             end = integrate(
                 self._teacher,
                 x_t[part],
-                t[part],
+                batch.t[part],
                 words[part],
-                lengths[part],
-                steps=self.plan.lesson_steps,
-                guidance=lesson_guidance(self.plan, t[part]),
+                counts[part],
+                steps=plan.lesson_steps,
+                guidance=lesson_guidance(plan, batch.t[part]),
             )
         pull = torch.zeros_like(made)
         pull[part] = made[part] - end
         loss = float(pull[part].square().mean())
-        rest = slice(lessons, None)
-        near = (t[rest] < _NEARLY_CLEAN_T)[:, None, None, None]
-        pull[rest] = (made[rest] - clean[rest]) * near
+        near = (batch.t[rest] < _NEARLY_CLEAN_T)[:, None, None, None]
+        pull[rest] = (made[rest] - batch.clean[rest]) * near
         return 2 * pull / made[0].numel() / max(1, len(made)), loss
-
-    def _criticise(
-        self,
-        made: Tensor,
-        clean: Tensor,
-        words: Tensor,
-        lengths: Tensor,
-        generator: torch.Generator,
-    ) -> tuple[Tensor, float]:
-        """Gradient that makes `made` look painted; trains the critic on both (hinge loss)."""
-        count = len(made)
-        level = torch.sigmoid(torch.randn(count, generator=generator) - 0.4).clamp(0.02, 0.9)
-        noise = torch.randn(made.shape, generator=generator).to(made.device)
-        t = level.to(made.device)
-        wide = t[:, None, None, None]
-        fake = made.detach().requires_grad_()
-        device = self._device.split(":")[0]
-        with torch.autocast(device, torch.bfloat16):
-            with torch.no_grad():
-                tokens, pooled = self._teacher.text(words, lengths)
-                real = _mixed(clean, noise, wide)
-                painted = self._teacher.unet.features(real, t, tokens, pooled)
-            seen = self._teacher.unet.features(_mixed(fake, noise, wide), t, tokens, pooled)
-            opinions = self.critic(seen, pooled)
-        (push,) = torch.autograd.grad(-_mean(opinions), fake)
-        with torch.autocast(device, torch.bfloat16):
-            on_fake = self.critic([h.detach() for h in seen], pooled)
-            on_real = self.critic(painted, pooled)
-        loss = _mean([F.relu(1 - x) for x in on_real]) + _mean([F.relu(1 + x) for x in on_fake])
-        state = self._critic_state
-        state.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.critic.parameters(), 1.0)
-        state.optimiser.step()
-        state.step += 1
-        state.update_average()
-        return push, float(loss.detach())
-
-
-def critic_path(path: Path) -> Path:
-    """Where the critic lies that belongs to the student at `path`."""
-    return path.with_name(f"{path.stem}_critic{path.suffix}")
 
 
 def lesson_guidance(plan: DistillPlan, t: Tensor) -> Tensor:
@@ -344,16 +270,6 @@ def draw_t(count: int, lessons: int, generator: torch.Generator) -> Tensor:
     taught = torch.where(pure, torch.ones(count), 0.4 + 0.6 * uniform)
     free = _LOWEST_T + (1 - _LOWEST_T) * uniform
     return torch.where(torch.arange(count) < lessons, taught, free)
-
-
-def _mean(maps: Sequence[Tensor]) -> Tensor:
-    """Every map counts the same, however many places it has."""
-    return torch.stack([judgement.mean() for judgement in maps]).mean()
-
-
-def _mixed(latents: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-    mixed = (1 - t) * latents + t * noise
-    return mixed.contiguous(memory_format=torch.channels_last)
 
 
 def _set_rate(

@@ -167,8 +167,9 @@ class FlowTrainer:
     ) -> tuple[Tensor, Tensor, Tensor, list[str]]:
         """Noisy latents, their times, the velocities to learn and the captions."""
         plan = self.plan
-        clean, start, prompts = source.batch(rng, count, plan.degraded_share)
-        prompts = ["" if rng.random() < plan.caption_dropout else text for text in prompts]
+        batch = source.batch(rng, count, plan.degraded_share)
+        clean, start = batch.clean, batch.start
+        prompts = ["" if rng.random() < plan.caption_dropout else text for text in batch.prompts]
         noise = torch.randn(clean.shape, generator=generator)
         t = sample_t(len(clean), generator)
         degraded = round(plan.degraded_share * len(clean))

@@ -36,7 +36,8 @@ def held_out_losses(
     sums = {time: np.zeros(3) for time in TIMES}
     for index in range(batches):
         rng = np.random.default_rng((seed, index))
-        clean, _, prompts = source.batch(rng, _BATCH, 0.0)
+        batch = source.batch(rng, _BATCH, 0.0)
+        clean, prompts = batch.clean, list(batch.prompts)
         generator = torch.Generator().manual_seed(seed + index)
         noise = torch.randn(clean.shape, generator=generator).to(device)
         clean = clean.to(device)

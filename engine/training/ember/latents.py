@@ -81,6 +81,19 @@ def open_latents(files: Sequence[PictureFile], folder: Path) -> list[LatentFile]
     return out
 
 
+@dataclass(frozen=True, slots=True)
+class LatentBatch:
+    """Pictures of one shape as latents `(n, 16, h, w)`, float32, and what is said of them."""
+
+    clean: Tensor
+    start: Tensor
+    """Where the way to `clean` begins: the same, or in the last rows damaged."""
+    prompts: Sequence[str]
+    """As people type."""
+    plain_prompts: Sequence[str]
+    """The same in the painters' own words."""
+
+
 class LatentSource:
     """Batches of latents with fresh captions; all pictures of a batch have one shape.
 
@@ -100,18 +113,14 @@ class LatentSource:
         shares = np.array([_SHAPE_SHARES[shape] for shape in self._by_shape])
         self._shares = shares / shares.sum()
 
-    def batch(
-        self, rng: np.random.Generator, count: int, degraded_share: float
-    ) -> tuple[Tensor, Tensor, list[str]]:
-        """Return clean latents, latents to start from, and captions.
-
-        Both tensors have shape `(count, 16, h, w)`, float32. They differ in the last
-        round(degraded_share x count) rows, which start from damaged latents.
-        """
-        from engine.training.ember.captions import caption
+    def batch(self, rng: np.random.Generator, count: int, degraded_share: float) -> LatentBatch:
+        """Draw `count` pictures; the last round(degraded_share x count) start from damage."""
+        from engine.training.ember.captions import FREELY, PLAINLY, caption
 
         shape = str(rng.choice(list(self._by_shape), p=self._shares))
-        clean, start, prompts = [], [], []
+        clean, start = [], []
+        prompts: list[str] = []
+        plain_prompts: list[str] = []
         degraded = count - round(degraded_share * count)
         for index in range(count):
             file = self._draw_file(shape, rng)
@@ -121,8 +130,13 @@ class LatentSource:
             start.append(file.latents[DEGRADED, row] if index >= degraded else clean[-1])
             values = {name: column[row] for name, column in file.values.items()}
             scene = self._scenes[file.scene]
-            prompts.append(caption(scene, values, rng, mirrored=copy == MIRRORED))
-        return _stack(clean), _stack(start), prompts
+            seed = int(rng.integers(2**63))
+            for texts, manner in ((prompts, FREELY), (plain_prompts, PLAINLY)):
+                words = np.random.default_rng(seed)
+                texts.append(
+                    caption(scene, values, words, mirrored=copy == MIRRORED, manner=manner)
+                )
+        return LatentBatch(_stack(clean), _stack(start), prompts, plain_prompts)
 
     def _draw_file(self, shape: str, rng: np.random.Generator) -> LatentFile:
         """Draw the kind of picture by its share, then a file of that kind."""

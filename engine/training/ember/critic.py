@@ -1,0 +1,128 @@
+"""Learns to tell pictures of a student from painted ones, on the features of its frozen teacher.
+
+Small heads see the features of both with new noise (latent adversarial diffusion distillation,
+Sauer et al. 2024) and the words that belong to them; the student follows their gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.training.ember.checkpoint import TrainState
+from engine.training.ember.flow import FlowNetwork
+
+_HEAD_WIDTH = 96
+_GROUPS = 8
+
+
+class Critic(nn.Module):
+    """Heads on the five feature maps of a frozen flow network; positive means painted."""
+
+    def __init__(self, widths: Sequence[int], text_width: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(_Head(width, text_width) for width in widths)
+
+    def forward(self, levels: Sequence[Tensor], pooled: Tensor) -> list[Tensor]:
+        """Judgements `(b, 1, h, w)` for each place of each map."""
+        return [head(h, pooled).float() for head, h in zip(self.heads, levels, strict=True)]
+
+
+class _Head(nn.Module):
+    """A judgement for each place of one map, given the words."""
+
+    def __init__(self, width: int, text_width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, _HEAD_WIDTH, 1)
+        self.second = nn.Conv2d(_HEAD_WIDTH, _HEAD_WIDTH, 3, padding=1)
+        self.out = nn.Conv2d(_HEAD_WIDTH, 1, 1)
+        self.words = nn.Linear(text_width, _HEAD_WIDTH)
+        self.norms = nn.ModuleList(nn.GroupNorm(_GROUPS, _HEAD_WIDTH) for _ in range(2))
+
+    def forward(self, h: Tensor, pooled: Tensor) -> Tensor:
+        h = F.leaky_relu(self.norms[0](self.first(h)), 0.2)
+        h = F.leaky_relu(self.norms[1](self.second(h)), 0.2)
+        # The projection of Miyato and Koyama (2018): how well this place goes with the words.
+        words = self.words(pooled)[:, :, None, None]
+        judgement: Tensor = self.out(h) + (h * words).mean(dim=1, keepdim=True)
+        return judgement
+
+
+class CriticTrainer:
+    """The critic, its optimiser and the teacher on whose features it stands."""
+
+    def __init__(self, teacher: FlowNetwork, learning_rate: float, *, device: str) -> None:
+        config = teacher.unet.config
+        w0, w1, w2 = config.widths
+        self.critic = Critic((w0, w1, w2, w1, w0), config.text_width).to(device)
+        self.critic.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimiser = torch.optim.AdamW(
+            self.critic.parameters(), learning_rate, betas=(0.5, 0.98), weight_decay=1e-3
+        )
+        self.state = TrainState(self.critic, optimiser, 0.99)
+        self._teacher = teacher
+        self._device_type = device.split(":")[0]
+
+    def save(self, path: Path) -> None:
+        """Write the critic beside the student at `path`."""
+        self.state.save(_critic_path(path), {"stage": "critic"})
+
+    def restore(self, path: Path) -> None:
+        """Read the critic beside the student at `path`."""
+        self.state.restore(_critic_path(path))
+
+    def criticise(
+        self,
+        made: Tensor,
+        clean: Tensor,
+        words: tuple[Tensor, Tensor],
+        generator: torch.Generator,
+    ) -> tuple[Tensor, float]:
+        """Gradient that makes `made` look painted; trains the critic on both (hinge loss).
+
+        `words` are the word vectors and word counts that belong to the pictures.
+        """
+        level = torch.sigmoid(torch.randn(len(made), generator=generator) - 0.4).clamp(0.02, 0.9)
+        noise = torch.randn(made.shape, generator=generator).to(made.device)
+        t = level.to(made.device)
+        fake = made.detach().requires_grad_()
+        with torch.autocast(self._device_type, torch.bfloat16):
+            with torch.no_grad():
+                tokens, pooled = self._teacher.text(*words)
+                painted = self._teacher.unet.features(_mixed(clean, noise, t), t, tokens, pooled)
+            seen = self._teacher.unet.features(_mixed(fake, noise, t), t, tokens, pooled)
+            opinions = self.critic(seen, pooled)
+        (push,) = torch.autograd.grad(-_mean(opinions), fake)
+        with torch.autocast(self._device_type, torch.bfloat16):
+            on_fake = self.critic([h.detach() for h in seen], pooled)
+            on_real = self.critic(painted, pooled)
+        loss = _mean([F.relu(1 - x) for x in on_real]) + _mean([F.relu(1 + x) for x in on_fake])
+        self._learn_from(loss)
+        return push, float(loss.detach())
+
+    def _learn_from(self, loss: Tensor) -> None:
+        self.state.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(self.critic.parameters(), 1.0)
+        self.state.optimiser.step()
+        self.state.step += 1
+        self.state.update_average()
+
+
+def _critic_path(path: Path) -> Path:
+    return path.with_name(f"{path.stem}_critic{path.suffix}")
+
+
+def _mean(maps: Sequence[Tensor]) -> Tensor:
+    """Every map counts the same, however many places it has."""
+    return torch.stack([judgement.mean() for judgement in maps]).mean()
+
+
+def _mixed(latents: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+    wide = t[:, None, None, None]
+    mixed = (1 - wide) * latents + wide * noise
+    return mixed.contiguous(memory_format=torch.channels_last)
