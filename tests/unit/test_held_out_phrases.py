@@ -14,7 +14,7 @@ from engine.scoring.held_out_phrases import (
     HELD_OUT_PHRASES,
     HELD_OUT_STYLES,
 )
-from engine.training.ember.aliases import ALIASES, ASIDES, STYLE_ALIASES
+from engine.training.ember.aliases import ALIASES, REMARKS, STYLE_ALIASES
 from engine.training.ember.compositions import COMPOSITIONS
 from engine.training.ember.scenes.catalogue import SCENES
 from engine.training.ember.styles.gallery import STYLES
@@ -58,7 +58,7 @@ def test_no_held_out_phrasing_is_a_training_phrase(name: str) -> None:
     known |= {_bare(alias) for aliases in ALIASES.values() for alias in aliases}
     for phrase in (*HELD_OUT_PHRASES[name], *FOREIGN_PHRASES[name]):
         assert _bare(phrase) not in known, phrase
-        assert not [aside for aside in ASIDES if f" {_bare(aside)} " in f" {_bare(phrase)} "]
+        assert not [said for said in REMARKS if f" {_bare(said)} " in f" {_bare(phrase)} "]
 
 
 @pytest.mark.parametrize("name", list(FOREIGN_PHRASES))

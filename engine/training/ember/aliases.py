@@ -30,8 +30,11 @@ ALIASES = _read("scenes")
 STYLE_ALIASES = _read("styles")
 """Style -> what is said behind a description, or before it where it ends in "of", "with"..."""
 
-ASIDES = _read("asides")["all"]
+REMARKS = _read("asides")["remarks"]
 """What people add that cannot be seen."""
+
+ABSENCES = _read("asides")["absences"]
+"""Things, in the plural where they end in s, that a picture can be said not to have."""
 
 BEFORE = (" of", " with", " showing")
 """Endings of what is said before a description."""
