@@ -8,67 +8,29 @@ always the same picture (diversity)? The same noise is used for every number of 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
-from zlib import crc32
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.bench.area import BenchRequest, Result
+from engine.bench.negation import negation_of
+from engine.bench.orders import STEPS, THUMBNAIL_PX, Kind, Order, orders_for, paint_all
 from engine.contact_sheet import Cell, contact_sheet, write_sheet
-from engine.diffusion.bundle import Bundle, PromptEmbedding
+from engine.diffusion.bundle import Bundle
 from engine.diffusion.models.ember.bundle import open_ember
 from engine.errors import LimitError
 from engine.registry import ModelRequest
 from engine.scoring.frechet import frechet_distance, mean_pairwise_distance
-from engine.scoring.held_out_phrases import (
-    FOREIGN_PHRASES,
-    FOREIGN_STYLES,
-    HELD_OUT_COMPOSITIONS,
-    HELD_OUT_PHRASES,
-    HELD_OUT_STYLES,
-)
-from engine.scoring.judge import PLAIN, UNSTYLED, Judge, judge_folder, load_judge, shrink
+from engine.scoring.held_out_phrases import HELD_OUT_PHRASES
+from engine.scoring.judge import PLAIN, UNSTYLED, Judge, judge_folder, load_judge
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-STEPS = (1, 2, 4)
 PICTURES_PER_SCENE = 8
 FEWEST_PER_SCENE = 4
 """Two of each phrasing, for there is no diversity of one."""
-
-_LOOK_AT = 16
-_THUMBNAIL_PX = 128
-
-
-Kind = Literal["plain", "style", "composition", "foreign", "foreign style"]
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One picture to paint."""
-
-    prompt: str
-    scene: str
-    style: str | None
-    """None where the prompt names no style."""
-    seed: int
-    """Of its noise."""
-    kind: Kind = "plain"
-    """What the prompt is a test of."""
-
-
-@dataclass(slots=True)
-class Painted:
-    """Pictures of one number of calls, one per order."""
-
-    features: list[NDArray[np.float32]] = field(default_factory=list)
-    thumbnails: list[NDArray[np.uint8]] = field(default_factory=list)
 
 
 def quality(
@@ -78,9 +40,10 @@ def quality(
     seed: int = 0,
     sheets: Path | None = None,
 ) -> list[Result]:
-    """Return `ember/quality/<steps>` for 1, 2 and 4 calls, and `ember/quality/painted`.
+    """Return `ember/quality/<steps>` for 1, 2 and 4 calls, `painted` and `negation`.
 
-    See `quality_of`; the judge is the shipped one. `sheets` is a folder for contact sheets.
+    See `quality_of` and `negation_of`; the judge is the shipped one. `sheets` is a folder for
+    contact sheets.
     """
     if pictures < FEWEST_PER_SCENE:
         raise LimitError(
@@ -91,7 +54,10 @@ def quality(
     model = open_ember(ModelRequest(request.model, *request.size, request.device_compute))
     try:
         size = (model.width, model.height)
-        return quality_of(model.bundle, size, judge, pictures=pictures, seed=seed, sheets=sheets)
+        return [
+            *quality_of(model.bundle, size, judge, pictures=pictures, seed=seed, sheets=sheets),
+            negation_of(model.bundle, size, judge, pictures=pictures, seed=seed),
+        ]
     finally:
         model.close()
 
@@ -111,11 +77,11 @@ def quality_of(
     reached. Deterministic by `seed` on one machine. Raises `EngineError`.
     """
     orders = orders_for(judge.scenes, judge.styles, pictures, seed)
-    painted = _paint_all(bundle, size, judge, orders)
+    painted = paint_all(bundle, size, judge, orders)
     if sheets is not None:
         for steps in STEPS:
             cells = [Cell(pixels) for pixels in painted[steps].thumbnails]
-            sheet = contact_sheet(cells, columns=pictures, cell_px=_THUMBNAIL_PX)
+            sheet = contact_sheet(cells, columns=pictures, cell_px=THUMBNAIL_PX)
             write_sheet(sheets / f"quality_{steps}.png", sheet)
     results: list[Result] = [
         {
@@ -125,72 +91,6 @@ def quality_of(
         for steps in STEPS
     ]
     return [*results, {"name": "ember/quality/painted", **reachable(judge)}]
-
-
-def orders_for(
-    scenes: Sequence[str], styles: Sequence[str], pictures: int, seed: int
-) -> list[Order]:
-    """What to paint: `pictures` per scene, its phrasings in turn, and `pictures` per style.
-
-    So are compositions of two things, and half as many again phrasings in foreign words, of scenes
-    and of styles.
-
-    Scenes and styles without a held-out phrasing are left out. The noise of a picture depends on
-    its scene, its style, its number and `seed` only.
-    """
-    composed = [scene for scene in scenes if scene in HELD_OUT_COMPOSITIONS]
-    scenes = [scene for scene in scenes if scene in HELD_OUT_PHRASES]
-    styles = [style for style in styles if style in HELD_OUT_STYLES]
-
-    def of_scenes(
-        phrases: Mapping[str, tuple[str, ...]], kind: Kind, count: int
-    ) -> Iterator[Order]:
-        for scene in scenes:
-            for k in range(count):
-                prompt = phrases[scene][k % len(phrases[scene])]
-                yield Order(prompt, scene, None, _seed(seed, scene, kind, k), kind)
-
-    def of_styles(templates: Mapping[str, str], kind: Kind, count: int) -> Iterator[Order]:
-        for style in styles:
-            for k, scene in enumerate(_scenes_for(style, scenes, count, seed)):
-                prompt = templates[style].format(HELD_OUT_PHRASES[scene][k % 2])
-                yield Order(prompt, scene, style, _seed(seed, scene, style, kind, k), kind)
-
-    orders = [
-        *of_scenes(HELD_OUT_PHRASES, "plain", pictures),
-        *of_styles(HELD_OUT_STYLES, "style", pictures),
-    ]
-    for scene in composed:
-        prompt, kind = HELD_OUT_COMPOSITIONS[scene], "composition"
-        orders += [
-            Order(prompt, scene, None, _seed(seed, scene, kind, k), "composition")
-            for k in range(pictures)
-        ]
-    return [
-        *orders,
-        *of_scenes(FOREIGN_PHRASES, "foreign", pictures // 2),
-        *of_styles(FOREIGN_STYLES, "foreign style", pictures // 2),
-    ]
-
-
-def _scenes_for(style: str, scenes: Sequence[str], count: int, seed: int) -> list[str]:
-    """Scenes far apart in the list, others for every style."""
-    start = _seed(seed, style, "start", 0)
-    return [scenes[(start + k * max(1, len(scenes) // count)) % len(scenes)] for k in range(count)]
-
-
-def paint(bundle: Bundle, noise: Tensor, prompt: PromptEmbedding, steps: int) -> NDArray[np.uint8]:
-    """Paint `(h, w, 3)` from pure noise `(1, c, h, w)` as the program begins a show."""
-    guidance = bundle.natural_guidance
-    latent = bundle.denoised(noise, 1.0, prompt, guidance)
-    for step in range(1, steps):
-        strength = 1.0 - step / steps
-        latent = bundle.denoised(
-            bundle.noised(latent, noise, strength), strength, prompt, guidance
-        )
-    picture = bundle.decode(latent)[0].clamp(-1.0, 1.0).add(1.0).mul(127.5).round()
-    levels: NDArray[np.uint8] = picture.permute(1, 2, 0).byte().cpu().numpy()
-    return levels
 
 
 def figures(judge: Judge, orders: Sequence[Order], features: NDArray[np.float32]) -> Result:
@@ -289,33 +189,3 @@ def _plain_reference(judge: Judge, scenes: AbstractSet[str]) -> NDArray[np.float
     plain = judge.styles.index(PLAIN) if judge.styles else UNSTYLED
     rows = np.isin(reference.scenes, wanted) & (reference.styles == plain)
     return np.asarray(reference.features[rows])
-
-
-def _paint_all(
-    bundle: Bundle, size: tuple[int, int], judge: Judge, orders: Sequence[Order]
-) -> dict[int, Painted]:
-    """Paint every order with every number of calls and look at it."""
-    import torch
-    from tqdm import tqdm
-
-    done = {steps: Painted() for steps in STEPS}
-    waiting: dict[int, list[NDArray[np.uint8]]] = {steps: [] for steps in STEPS}
-    shape = bundle.latent_shape(*size)
-    with torch.inference_mode():
-        for k, order in enumerate(tqdm(orders, desc="quality", unit="prompt", disable=None), 1):
-            generator = torch.Generator().manual_seed(order.seed)
-            noise = torch.randn(shape, generator=generator).to(bundle.device)
-            prompt = bundle.encode_prompt(order.prompt)
-            for steps in STEPS:
-                waiting[steps].append(paint(bundle, noise, prompt, steps))
-                if len(waiting[steps]) == _LOOK_AT or k == len(orders):
-                    batch = np.stack(waiting[steps])
-                    waiting[steps].clear()
-                    done[steps].features.append(judge.look(batch).features)
-                    done[steps].thumbnails += [shrink(picture, _THUMBNAIL_PX) for picture in batch]
-    return done
-
-
-def _seed(seed: int, *parts: str | int) -> int:
-    """A number in [0, 2^32) that depends on all of these."""
-    return crc32(repr((seed, *parts)).encode())

@@ -220,3 +220,31 @@ HELD_OUT_COMPOSITIONS: dict[str, str] = {
     "forest above cloud_sea": "a forest on top, clouds at the bottom",
 }
 """Composition of two things -> a prompt for it; the last four are told apart by order alone."""
+
+NEGATIONS: tuple[tuple[str, str, str], ...] = (
+    ("mountain peaks in thick fog", "mountain peaks where there is no fog", "mountain peaks"),
+    ("the sunset behind many clouds", "the sunset and no clouds anywhere", "the sunset"),
+    ("the moon among clouds", "the moon without a single cloud", "the moon"),
+    ("our ship under heavy clouds", "our ship and not a cloud above", "our ship"),
+    ("our ship in high waves", "our ship and no waves around", "our ship"),
+    ("desert dunes in dusty haze", "desert dunes, the air has no dust", "desert dunes"),
+    ("our cabin in falling snow", "our cabin, it is not snowing", "our cabin in clear air"),
+    ("a bridge in the fog", "a bridge, no fog around it", "a bridge"),
+    ("a thunderstorm with heavy rain", "a thunderstorm that brings no rain", "a dry thunderstorm"),
+    ("a blue campfire", "a campfire that is not blue", "a campfire"),
+    ("green flames", "flames that are never green", "flames"),
+    ("a pink volcano", "a volcano without anything pink", "a volcano"),
+    ("a purple horse", "a horse that is not purple at all", "a horse"),
+    ("a red moon", "the moon, but not red", "the moon"),
+    ("a forest and fireworks", "a forest, nobody lights fireworks", "a forest"),
+    ("a forest with jellyfish", "a forest, no jellyfish to be seen", "a forest"),
+    ("a castle under fireworks", "a castle, there are no fireworks", "a castle"),
+    ("a castle under northern lights", "a castle and no northern lights", "a castle"),
+    ("the desert with balloons above", "the desert, there are no balloons", "the desert"),
+    ("the ocean and a volcano", "the ocean, not a volcano in sight", "the ocean"),
+    ("mountains under a galaxy", "mountains, no galaxy to be seen", "mountains"),
+    ("a tree in the aurora", "a tree, there is no aurora", "a tree"),
+    ("a sailing ship and lightning", "a sailing ship, no lightning strikes", "a sailing ship"),
+    ("the city under a nebula", "the city without any nebula", "the city"),
+)
+"""Something present, denied and not spoken of: the second picture has to be like the third."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +10,10 @@ import pytest
 import torch
 
 from engine.bench.area import BenchRequest
-from engine.bench.quality import (
-    STEPS,
-    Order,
-    figures,
-    orders_for,
-    paint,
-    quality,
-    quality_of,
-    reachable,
-)
+from engine.bench.negation import figures as negation_figures
+from engine.bench.negation import negation_of
+from engine.bench.orders import STEPS, Order, orders_for, paint
+from engine.bench.quality import figures, quality, quality_of, reachable
 from engine.diffusion.bundle import PromptEmbedding
 from engine.errors import LimitError
 from engine.scoring.held_out_phrases import (
@@ -26,6 +21,7 @@ from engine.scoring.held_out_phrases import (
     FOREIGN_STYLES,
     HELD_OUT_PHRASES,
     HELD_OUT_STYLES,
+    NEGATIONS,
 )
 from engine.scoring.judge import PLAIN, UNSTYLED, Judge, Reference
 from engine.scoring.judge_network import JudgeConfig, JudgeNetwork
@@ -208,3 +204,48 @@ def test_results_have_the_names_of_the_contract_and_depend_on_the_seed_only(
 def test_too_few_pictures_are_refused_before_anything_is_loaded() -> None:
     with pytest.raises(LimitError, match="at least 4"):
         quality(BenchRequest(), pictures=3)
+
+
+class _Painter(_EchoBundle):
+    """Paints bright where it hears a thing, dark where it does not; denials as it is told."""
+
+    def __init__(self, denied: float) -> None:
+        super().__init__()
+        self._denied = denied
+
+    def encode_prompt(self, text: str) -> PromptEmbedding:
+        place = next(prompts.index(text) for prompts in NEGATIONS if text in prompts)
+        return PromptEmbedding(torch.tensor([[[(0.9, self._denied, -0.9)[place]]]]))
+
+    def denoised(
+        self, noisy: torch.Tensor, strength: float, prompt: PromptEmbedding, guidance: float
+    ) -> torch.Tensor:
+        return prompt.tokens.reshape(1, 1, 1, 1) + 0.0 * noisy
+
+
+@pytest.mark.parametrize(("denied", "share"), [(-0.7, 1.0), (0.7, 0.0)])
+def test_a_denial_is_obeyed_where_it_paints_as_if_the_thing_were_not_spoken_of(
+    denied: float, share: float
+) -> None:
+    torch.manual_seed(1)
+    judge = Judge(JudgeNetwork(JudgeConfig(SCENES, (), (4, 4, 4, 8))), _sure_judge().reference)
+    result = negation_of(_Painter(denied), (32, 32), judge, pictures=2, seed=0)
+    assert result["name"] == "ember/quality/negation"
+    assert {result[f"accuracy_{steps}"] for steps in STEPS} == {share}
+    assert len(result["denials"]) == len(NEGATIONS)
+
+
+def test_every_denial_has_a_share_of_its_own() -> None:
+    obeyed = [k < 3 for k in range(2 * len(NEGATIONS))]
+    rows = negation_figures({1: obeyed}, 2)["denials"]
+    assert [row["accuracy_1"] for row in rows[:3]] == [1.0, 0.5, 0.0]
+    assert rows[0]["prompt"] == NEGATIONS[0][1]
+
+
+def test_every_denial_names_what_the_first_prompt_shows_and_the_third_does_not() -> None:
+    assert len({prompt for prompts in NEGATIONS for prompt in prompts}) >= 2 * len(NEGATIONS)
+    for present, denied, absent in NEGATIONS:
+        assert re.search(r"\b(no|not|nobody|never|without)\b", denied), denied
+        assert not re.search(r"\b(no|not|nobody|never|without)\b", f"{present} {absent}")
+        named = {word.strip(",").removesuffix("s") for word in denied.split()}
+        assert {word.removesuffix("s") for word in present.split()} & named
