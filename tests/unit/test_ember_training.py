@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from engine.training.ember.distill import DistillPlan, DistillTrainer, lesson_gu
 from engine.training.ember.flow import (
     FlowPlan,
     FlowTrainer,
-    integrate,
+    arrive,
     learning_rate,
     sample_t,
 )
@@ -329,15 +330,31 @@ def test_the_critic_learns_to_tell_painted_from_made(tmp_path: Path) -> None:
     assert np.mean(losses[-6:]) < 0.8 * losses[0]
 
 
-def test_an_untrained_network_follows_the_best_linear_guess(tmp_path: Path) -> None:
+def test_an_untrained_network_arrives_at_the_best_linear_guess(tmp_path: Path) -> None:
     network = _trainer(tmp_path, FlowPlan(1)).averaged()  # the last convolution starts at zero
     x = torch.randn(2, 16, 4, 4, generator=torch.Generator().manual_seed(0))
     words = torch.zeros(2, 24, TextConfig().word_width)
     lengths = torch.zeros(2, dtype=torch.int64)
-    end = integrate(network, x, torch.full((2,), 0.5), words, lengths, steps=1, guidance=2.0)
+    half = torch.full((2,), 0.5)
+    end = arrive(network, x, half, x, words, lengths, steps=1, guidance=2.0)
     torch.testing.assert_close(end, x)  # at t = 1/2 as much of v is noise as picture
-    end = integrate(network, x, torch.ones(2), words, lengths, steps=1)
+    end = arrive(network, x, torch.ones(2), x, words, lengths, steps=1)
     torch.testing.assert_close(end, torch.zeros_like(x))
+
+
+def test_every_step_starts_from_the_same_noise_and_less_of_it(tmp_path: Path) -> None:
+    network = _trainer(tmp_path, FlowPlan(1)).averaged()
+    seen: list[tuple[torch.Tensor, ...]] = []
+    network.unet.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
+    clean, noise = (torch.full((1, 16, 4, 4), value) for value in (0.0, 1.0))
+    words, lengths = torch.zeros(1, 24, TextConfig().word_width), torch.zeros(1, dtype=torch.int64)
+    end = arrive(network, 0.9 * noise, torch.tensor([0.9]), noise, words, lengths, steps=3)
+    times = [float(inputs[1]) for inputs in seen]
+    assert times == pytest.approx([0.9, 0.6, 0.3])
+    for (x_t, t, *_), (later, s, *_) in itertools.pairwise(list(seen)):
+        guess = x_t - t * network.unet(x_t, t, *network.text(words, lengths))
+        torch.testing.assert_close(later, (1 - s) * guess + s * noise)
+    assert end.shape == clean.shape
 
 
 def test_times_reach_pure_noise_and_stay_in_range() -> None:

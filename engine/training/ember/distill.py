@@ -33,7 +33,7 @@ from torch import Tensor, nn
 
 from engine.training.ember.checkpoint import TrainState, stored_part
 from engine.training.ember.critic import CriticTrainer
-from engine.training.ember.flow import FlowNetwork, integrate
+from engine.training.ember.flow import FlowNetwork, arrive
 from engine.training.ember.latents import LatentSource
 from engine.training.ember.meaning import meaning_loss
 from engine.training.ember.words import look_up
@@ -168,7 +168,7 @@ class DistillTrainer:
             velocity = self.network(x_t, batch.t, *batch.heard)
         made = x_t - wide * velocity.float()
         self._keep_replay(made, batch, replayed)
-        pull, lesson_loss = self._lessons(made, x_t, batch)
+        pull, lesson_loss = self._lessons(made, x_t, noise, batch)
         figures = {"lesson_loss": lesson_loss}
         if plan.critic_weight:
             push, loss = self.critic.criticise(made, batch.clean, batch.meant, generator)
@@ -235,16 +235,19 @@ class DistillTrainer:
         self._replay = _Replay(*(tensor[rows] for tensor in kept)) if rows else None
 
     @torch.no_grad()
-    def _lessons(self, made: Tensor, x_t: Tensor, batch: _Batch) -> tuple[Tensor, float]:
+    def _lessons(
+        self, made: Tensor, x_t: Tensor, noise: Tensor, batch: _Batch
+    ) -> tuple[Tensor, float]:
         """Gradient of the squared error to where each row ought to arrive, and that error."""
         plan = self.plan
         part, rest = slice(0, plan.lessons), slice(plan.lessons, None)
         words, counts = batch.meant
         with torch.autocast(self._device_type, torch.bfloat16):
-            end = integrate(
+            end = arrive(
                 self._teacher,
                 x_t[part],
                 batch.t[part],
+                noise[part],
                 words[part],
                 counts[part],
                 steps=plan.lesson_steps,
