@@ -26,6 +26,7 @@ from engine.training.ember.checkpoint import (
     save_checkpoint,
 )
 from engine.training.ember.dataset import CropSource, open_pictures, paint_file
+from engine.training.ember.decoder_stage import sharpened
 from engine.training.ember.distill import DistillPlan, DistillTrainer, lesson_guidance
 from engine.training.ember.flow import (
     FlowPlan,
@@ -136,6 +137,17 @@ def test_lessons_alone_are_a_model_of_their_own_beside_the_distilled_one(trained
         assert networks.sampling.fresh_steps == (6 if name == "ember_flow" else 2)
     assert not torch.equal(weights["ember"], weights["ember_flow"])
     assert not torch.equal(weights["ember"], weights["ember_lessons"])
+
+
+def test_the_export_draws_with_the_decoder_of_the_decoder_stage(trained: Path) -> None:
+    _run("export", trained)
+    soft = load_ember(trained / "ember", "cpu", torch.float32).decoder.state_dict()["out.weight"]
+    _run("decoder", trained)
+    _run("export", trained)
+    crisp = load_ember(trained / "ember", "cpu", torch.float32).decoder.state_dict()["out.weight"]
+    assert not torch.equal(soft, crisp)
+    expected = sharpened(trained).decoder.state_dict()["out.weight"]
+    torch.testing.assert_close(crisp, expected.half().float())
 
 
 def test_exported_latents_have_the_statistics_of_training(trained: Path) -> None:

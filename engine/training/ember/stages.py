@@ -34,6 +34,7 @@ from engine.training.ember.captions import CAPTION_WORDS
 from engine.training.ember.carry_over import start_from
 from engine.training.ember.checkpoint import averaged_weights
 from engine.training.ember.dataset import PictureFile, open_pictures
+from engine.training.ember.decoder_stage import run_decoder, sharpened
 from engine.training.ember.distill import DistillPlan, DistillTrainer
 from engine.training.ember.flow import FlowNetwork, FlowPlan, FlowTrainer
 from engine.training.ember.held_out import held_out_losses
@@ -219,6 +220,7 @@ STAGES: dict[str, Stage] = {
     "flow": run_flow,
     "distill": run_distill,
     "distill-lessons": partial(run_distill, critic_weight=0.0),
+    "decoder": run_decoder,
     "judge": run_judge,
     "export": run_export,
     "sheets": run_sheets,
@@ -227,7 +229,8 @@ STAGES: dict[str, Stage] = {
 
 def export_ember(out_dir: Path, checkpoint: Path, folder: Path, sampling: Sampling) -> None:
     """Write the averaged weights of a checkpoint in `out_dir` to `folder`, for `load_ember`."""
-    config, autoencoder = load_autoencoder(out_dir / "autoencoder.safetensors")
+    config, _ = load_autoencoder(out_dir / "autoencoder.safetensors")
+    autoencoder = sharpened(out_dir)
     both = nn.ModuleDict({"encoder": autoencoder.encoder, "decoder": autoencoder.decoder})
     weights = averaged_weights(checkpoint)
     parts: dict[str, dict[str, Tensor]] = {"text": {}, "unet": {}}
