@@ -61,7 +61,7 @@ class DistillPlan:
     word_noise: float = 0.08
     degraded_share: float = 0.125
     lesson_share: float = 0.5
-    lesson_steps: int = 4
+    lesson_steps: int = 6
     lesson_guidance: float = 1.8
     replay_share: float = 0.25
     critic_weight: float = 1.0
