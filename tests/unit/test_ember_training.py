@@ -86,11 +86,13 @@ def _trainer(folder: Path, plan: FlowPlan) -> FlowTrainer:
     return FlowTrainer(table, _source(8), plan, device="cpu", seed=5, halved=_source(4))
 
 
-def _distiller(folder: Path, plan: DistillPlan) -> DistillTrainer:
+def _distiller(
+    folder: Path, plan: DistillPlan, halved: LatentSource | None = None
+) -> DistillTrainer:
     flow = _trainer(folder, FlowPlan(1, batch=4, halved_until=0))
     for _ in range(3):  # otherwise the last convolution is zero and teacher and student agree
         flow.step(0.5)
-    return DistillTrainer(flow.averaged(), _source(), plan, device="cpu", seed=5)
+    return DistillTrainer(flow.averaged(), _source(), plan, device="cpu", seed=5, halved=halved)
 
 
 @pytest.fixture(scope="module")
@@ -333,6 +335,21 @@ def test_the_student_meets_its_own_pictures_again_from_the_second_step_on(tmp_pa
     torch.testing.assert_close(starts[0.0][0], starts[0.5][0])
     same = [torch.equal(a, b) for a, b in zip(starts[0.0][1], starts[0.5][1], strict=True)]
     assert same == [True, True, False, False]  # lessons never start from a made picture
+
+
+def test_the_first_lessons_are_of_small_pictures_and_leave_the_replayed_pictures_alone(
+    tmp_path: Path,
+) -> None:
+    plan = DistillPlan(1, batch=4, halved_batch=6, halved_until=0.4, halved_share=0, warm_up=1)
+    trainer = _distiller(tmp_path, plan, _source(8))
+    seen: list[torch.Tensor] = []
+    trainer.network.unet.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    for share in (0.5, 0.1, 0.5):
+        trainer.step(share)
+    sizes = [tuple(x.shape) for x in seen]
+    assert sizes == [(4, 16, 4, 4), (6, 16, 8, 8), (4, 16, 4, 4)]
+    assert trainer._replay is not None
+    assert trainer._replay.made.shape == (1, 16, 4, 4)
 
 
 def test_the_critic_learns_to_tell_painted_from_made(tmp_path: Path) -> None:

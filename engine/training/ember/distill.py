@@ -48,7 +48,11 @@ _REPLAY_T = (0.35, 0.85)
 
 @dataclass(frozen=True, slots=True)
 class DistillPlan:
-    """How long and how to distil; `critic_weight` 0 leaves the lessons alone."""
+    """How long and how to distil; `critic_weight` 0 leaves the lessons alone.
+
+    Up to `halved_until` of the plan all pictures are half as wide, and after it every now and then
+    (`halved_share`): three times as many lessons for the same work.
+    """
 
     budget_min: float
     max_steps: int | None = None
@@ -63,16 +67,14 @@ class DistillPlan:
     lesson_share: float = 0.5
     lesson_steps: int = 6
     lesson_guidance: float = 1.8
+    halved_until: float = 0.3
+    halved_batch: int = 48
+    halved_share: float = 0.3
     replay_share: float = 0.25
     critic_weight: float = 1.0
     meaning_weight: float = 0.02
     meaning_scenes: int = 24
     average_decay: float = 0.997
-
-    @property
-    def lessons(self) -> int:
-        """Rows of a batch that learn from the teacher."""
-        return round(self.lesson_share * self.batch)
 
 
 @dataclass(slots=True)
@@ -85,6 +87,8 @@ class _Batch:
     heard: tuple[Tensor, Tensor]
     """Word vectors `(b, words, width)` and counts `(b,)`."""
     meant: tuple[Tensor, Tensor]
+    lessons: int
+    """How many rows, the first ones, learn from the teacher."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ class DistillTrainer:
         *,
         device: str,
         seed: int,
+        halved: LatentSource | None = None,
     ) -> None:
         torch.manual_seed(seed)
         self.plan = plan
@@ -124,6 +129,7 @@ class DistillTrainer:
         self.critic = CriticTrainer(self._teacher, plan.critic_rate, device=device)
         self._replay: _Replay | None = None
         self._source = source
+        self._halved = halved
         self._device = device
         self._device_type = device.split(":")[0]
         self._seed = seed
@@ -158,16 +164,22 @@ class DistillTrainer:
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + state.step)
         _set_rate(state.optimiser, plan.learning_rate, plan, state.step, share)
         _set_rate(self.critic.state.optimiser, plan.critic_rate, plan, state.step, share)
-        batch = self._draw(rng, generator)
+        small = share < plan.halved_until or rng.random() < plan.halved_share
+        if self._halved is not None and small:
+            batch = self._draw(self._halved, plan.halved_batch, rng, generator)
+            replayed = None
+        else:
+            batch = self._draw(self._source, plan.batch, rng, generator)
+            replayed = self._put_replay(batch)
         noise = torch.randn(batch.clean.shape, generator=generator).to(self._device)
-        replayed = self._put_replay(batch)
         wide = batch.t[:, None, None, None]
         x_t = (1 - wide) * batch.start + wide * noise
         x_t = x_t.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device_type, torch.bfloat16):
             velocity = self.network(x_t, batch.t, *batch.heard)
         made = x_t - wide * velocity.float()
-        self._keep_replay(made, batch, replayed)
+        if replayed is not None:
+            self._keep_replay(made, batch, replayed)
         pull, lesson_loss = self._lessons(made, x_t, noise, batch)
         figures = {"lesson_loss": lesson_loss}
         if plan.critic_weight:
@@ -185,22 +197,30 @@ class DistillTrainer:
         state.spend(time.perf_counter() - began)
         return {**figures, "gradient_norm": float(norm)}
 
-    def _draw(self, rng: np.random.Generator, generator: torch.Generator) -> _Batch:
+    def _draw(
+        self,
+        source: LatentSource,
+        count: int,
+        rng: np.random.Generator,
+        generator: torch.Generator,
+    ) -> _Batch:
         """Pictures, times, and captions; a caption left out is left out for the teacher too."""
         plan = self.plan
-        drawn = self._source.batch(rng, plan.batch, plan.degraded_share)
-        kept = rng.random(plan.batch) >= plan.caption_dropout
+        drawn = source.batch(rng, count, plan.degraded_share)
+        kept = rng.random(count) >= plan.caption_dropout
         heard, meant = (
             [text if keep else "" for text, keep in zip(texts, kept, strict=True)]
             for texts in (drawn.prompts, drawn.plain_prompts)
         )
         text, device = self.network.text, self._device
+        lessons = round(plan.lesson_share * count)
         return _Batch(
             drawn.clean.to(device),
             drawn.start.to(device),
-            draw_t(plan.batch, plan.lessons, generator).to(device),
+            draw_t(count, lessons, generator).to(device),
             look_up(text, heard, plan.word_noise, generator, device),
             look_up(text, meant, 0.0, generator, device),
+            lessons,
         )
 
     def _keep_meaning(self, rng: np.random.Generator, generator: torch.Generator) -> float:
@@ -216,7 +236,7 @@ class DistillTrainer:
 
     def _put_replay(self, batch: _Batch) -> slice:
         """Let the first rows after the lessons start from what was made before, in place."""
-        replay, lessons = self._replay, self.plan.lessons
+        replay, lessons = self._replay, batch.lessons
         if replay is None or replay.made.shape[1:] != batch.start.shape[1:]:
             return slice(0, 0)
         rows = slice(lessons, lessons + len(replay.made))
@@ -228,7 +248,7 @@ class DistillTrainer:
 
     def _keep_replay(self, made: Tensor, batch: _Batch, replayed: slice) -> None:
         """Keep half of what was replayed, so that some rows go round many times, and new ones."""
-        count = min(round(self.plan.replay_share * len(made)), len(made) - self.plan.lessons)
+        count = min(round(self.plan.replay_share * len(made)), len(made) - batch.lessons)
         old = list(range(*replayed.indices(len(made))))[: count // 2]
         rows = [*old, *range(count - len(old))]
         kept = (made.detach(), batch.clean, *batch.heard, *batch.meant)
@@ -240,7 +260,7 @@ class DistillTrainer:
     ) -> tuple[Tensor, float]:
         """Gradient of the squared error to where each row ought to arrive, and that error."""
         plan = self.plan
-        part, rest = slice(0, plan.lessons), slice(plan.lessons, None)
+        part, rest = slice(0, batch.lessons), slice(batch.lessons, None)
         words, counts = batch.meant
         with torch.autocast(self._device_type, torch.bfloat16):
             end = arrive(

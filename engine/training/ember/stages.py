@@ -180,10 +180,12 @@ def run_distill(
     teacher.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     plan = DistillPlan(budget_min, critic_weight=critic_weight)
     if quick:
-        plan = replace(plan, max_steps=4, batch=4)
+        plan = replace(plan, max_steps=4, batch=4, halved_batch=4)
     name = "distill" if critic_weight else "distill_lessons"
-    source = LatentSource(open_latents(files, out_dir / "latents"))
-    trainer = DistillTrainer(teacher, source, plan, device=device, seed=seed)
+    source, halved = (
+        LatentSource(open_latents(files, out_dir / name)) for name in ("latents", "latents_halved")
+    )
+    trainer = DistillTrainer(teacher, source, plan, device=device, seed=seed, halved=halved)
     show = _sheet_writer(trainer, autoencoder, out_dir, name, device, size=4 if quick else 32)
     run_training(trainer, plan, out_dir / f"{name}.safetensors", resume=resume, show=show)
 
