@@ -14,8 +14,8 @@ from engine.training.ember.captions import (
     FREELY,
     PLAINLY,
     caption,
-    range_words,
 )
+from engine.training.ember.range_words import range_words
 from engine.training.ember.scenes.catalogue import SCENES, paint
 from engine.training.ember.scenes.scene import Attribute, Scene
 

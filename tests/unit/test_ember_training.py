@@ -36,7 +36,7 @@ from engine.training.ember.flow import (
     sample_t,
 )
 from engine.training.ember.latents import LatentFile, LatentSource
-from engine.training.ember.metrics import CsvLog, contact_sheet, psnr_db
+from engine.training.ember.metrics import CsvLog, psnr_db, write_pictures
 from engine.training.ember.repertoire import kind_of, repertoire
 from engine.training.ember.scenes.catalogue import SCENES
 from engine.training.ember.stages import STAGES, export_ember
@@ -460,17 +460,17 @@ def test_a_csv_log_resumes_without_a_second_header(tmp_path: Path) -> None:
     assert path.read_text().splitlines() == ["step,loss", "1,0.5", "2,0.25"]
 
 
-def test_a_contact_sheet_shows_pictures_row_by_row(tmp_path: Path) -> None:
+def test_pictures_are_laid_out_row_by_row_in_their_colours(tmp_path: Path) -> None:
     import cv2
 
-    pictures = torch.stack([torch.full((3, 8, 16), value) for value in (-1.0, 1.0, 0.0)])
-    contact_sheet(pictures, tmp_path / "s.png", columns=2, cell_px=16)
+    pictures = torch.stack([torch.full((3, 16, 16), value) for value in (-1.0, 1.0, 0.0)])
+    pictures[1, 1:] = -1.0
+    write_pictures(pictures, tmp_path / "s.png", columns=2, cell_px=16)
     sheet = cv2.imread(str(tmp_path / "s.png"))
     assert sheet is not None
-    assert sheet.shape == (16, 32, 3)
-    assert sheet[0, 0, 0] == 0
-    assert sheet[0, 20, 0] == 255
-    assert sheet[12, 4, 0] == 128
+    assert sheet[4, 4].tolist() == [0, 0, 0]
+    assert sheet[4, 24].tolist() == [0, 0, 255]  # red, as OpenCV reads it
+    assert sheet[24, 4].tolist() == [128, 128, 128]
 
 
 def test_another_model_than_the_published_one_is_refused(tmp_path: Path) -> None:

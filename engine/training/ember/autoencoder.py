@@ -28,7 +28,7 @@ from engine.diffusion.models.ember.autoencoder import (
 )
 from engine.training.ember.checkpoint import TrainState, averaged_weights
 from engine.training.ember.dataset import CropSource, PictureFile, to_tensor
-from engine.training.ember.metrics import CsvLog, contact_sheet, mean_by, psnr_db
+from engine.training.ember.metrics import CsvLog, mean_by, psnr_db, write_pictures
 
 logger = logging.getLogger(__name__)
 
@@ -285,7 +285,7 @@ def _report(state: TrainState, files: list[PictureFile], out: Path, device: str)
         blank = group.new_ones(columns - len(group), *group.shape[1:])
         rows.append(torch.cat([group, blank]).transpose(0, 1).flatten(0, 1))
     path = out / "sheets" / f"autoencoder_{state.step:06d}.png"
-    contact_sheet(torch.cat(rows), path, columns=columns)
+    write_pictures(torch.cat(rows), path, columns=columns)
 
 
 class _Clock:

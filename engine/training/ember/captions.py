@@ -22,6 +22,7 @@ from engine.training.ember.compositions import (
     SECOND_COLOUR,
     Composition,
 )
+from engine.training.ember.range_words import WORDS_OF_ABSENCE, range_words
 from engine.training.ember.scenes.catalogue import SCENES
 from engine.training.ember.scenes.scene import Attribute, Scene
 from engine.training.ember.styles.gallery import STYLE, STYLED, STYLES, style_of
@@ -33,22 +34,6 @@ _OPENINGS = ("a picture of", "a photo of", "a painting of", "an image of", "a vi
 _ADORNMENTS = ("beautiful", "stunning", "dreamy", "magical", "cinematic", "atmospheric")
 _TONES = ("in {} light", "in {} tones", "in {} colours", "in {}", "{} colours", "{} light")
 _QUANTITIES = ("many", "several", "a few", "a single", "alone", "crowded")
-_ABSENT: dict[tuple[str, str], str] = {
-    ("clouds", "clear"): "clouds",
-    ("clouds", "in a clear sky"): "clouds",
-    ("clouds", "under a clear sky"): "clouds",
-    ("rain", "dry"): "rain",
-    ("fog", "clear"): "fog",
-    ("fog", "on a clear night"): "fog",
-    ("haze", "clear"): "haze",
-    ("dust", "in clear air"): "dust",
-    ("snowfall", "in clear air"): "falling snow",
-    ("sea", "calm"): "waves",
-    ("sea", "on a calm sea"): "waves",
-}
-"""What is not there in a range of an attribute, by its name and the range's first word."""
-
-_WITHOUT = ("without {}", "no {}")
 _NOBODY = ("without people", "no people", "with nobody there")
 _UNPEOPLED = frozenset(
     (
@@ -146,16 +131,6 @@ FREELY = Manner(
 
 PLAINLY = Manner(0.0, 0.0, 0.0, 0.0, 0.0)
 """In the painters' own words and no more."""
-
-
-def range_words(attribute: Attribute, value: float) -> tuple[str, ...]:
-    """Synonyms for the range that `value` in [0, 1] lies in; empty where people say nothing.
-
-    Where the range means that something is absent, ways to say so are among them.
-    """
-    words = attribute.words[attribute.range_of(value)] if attribute.words else ()
-    thing = _ABSENT.get((attribute.name, words[0])) if words else None
-    return (*words, *(way.format(thing) for way in _WITHOUT)) if thing else words
 
 
 def caption(
@@ -393,8 +368,7 @@ def _words(texts: Iterable[str]) -> set[str]:
 def _all_texts() -> Iterable[str]:
     yield from (*_OPENINGS, *_ADORNMENTS, *_ARTICLES)
     yield from (tone.format("") for tone in _TONES)
-    yield from (way.format(thing) for thing in _ABSENT.values() for way in _WITHOUT)
-    yield from _NOBODY
+    yield from (*WORDS_OF_ABSENCE, *_NOBODY)
     for style in STYLES.values():
         yield from style.phrases
     for made in COMPOSITIONS.values():

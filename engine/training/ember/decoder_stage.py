@@ -13,7 +13,7 @@ from engine.training.ember.autoencoder import TrainedAutoencoder, load_autoencod
 from engine.training.ember.checkpoint import averaged_weights
 from engine.training.ember.dataset import CropSource, PictureFile, open_pictures, to_tensor
 from engine.training.ember.decoder import DecoderPlan, DecoderTrainer, edges
-from engine.training.ember.metrics import CsvLog, contact_sheet, psnr_db
+from engine.training.ember.metrics import CsvLog, psnr_db, write_pictures
 from engine.training.ember.repertoire import kind_of, repertoire
 from engine.training.ember.training_loop import run_training
 
@@ -103,4 +103,4 @@ def _write_sheet(trainer: DecoderTrainer, files: Sequence[PictureFile], path: Pa
     crops = [x[..., :_CROP_PX, :_CROP_PX].cpu() for x in (painted, torch.cat(drawn))]
     columns = 8
     rows = [x[k : k + columns] for k in range(0, len(painted), columns) for x in crops]
-    contact_sheet(torch.cat(rows), path, columns=columns, cell_px=crops[0].shape[3])
+    write_pictures(torch.cat(rows), path, columns=columns, cell_px=crops[0].shape[3])

@@ -32,7 +32,8 @@ picture was held out. No photograph, no scraped picture, no person's work was us
 pictures are zoomed, blurred, noised, quantised as JPEG and lit differently.
 
 ## Command
-`sonolume train ember --stage judge --seed {seed}` after the stage `scenes`:
+`sonolume train ember --stage judge --budget {figures["training_min"]:.0f} --seed {seed}`
+after the stage `scenes`:
 {figures["training_steps"]} steps, {figures["training_min"]} minutes.
 
 ## Figures

@@ -29,7 +29,7 @@ from engine.training.ember.judge_pictures import (
     shrink_pictures,
     styles_of,
 )
-from engine.training.ember.metrics import CsvLog, contact_sheet
+from engine.training.ember.metrics import CsvLog, write_pictures
 from engine.training.ember.training_loop import run_training
 
 SEED_OFFSET = 7_000
@@ -65,7 +65,7 @@ def run_judge(
     given_seed, seed = seed, seed + SEED_OFFSET
     source = JudgeSource(files, shrunk, config.scenes, config.styles, seed=seed)
     trainer = JudgeTrainer(config, source, plan, device=device, seed=seed)
-    contact_sheet(source.batch(0, _SHOWN)[0], out_dir / "sheets" / "judge.png", columns=16)
+    write_pictures(source.batch(0, _SHOWN)[0], out_dir / "sheets" / "judge.png", columns=16)
     run_training(trainer, plan, out_dir / "judge.safetensors", resume=resume, show=lambda: None)
     network = trainer.averaged()
     judge = Judge(network, look_at_held_out(network, files))

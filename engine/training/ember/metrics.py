@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from engine.contact_sheet import Cell, contact_sheet, write_sheet
 
 
 class CsvLog:
@@ -37,25 +38,11 @@ def psnr_db(pictures: Tensor, references: Tensor) -> Tensor:
     return 10 * torch.log10(4 / error.clamp_min(1e-10))
 
 
-def contact_sheet(pictures: Tensor, path: Path, *, columns: int, cell_px: int = 128) -> None:
-    """Write pictures `(b, 3, h, w)` in [-1, 1] as one PNG, row by row, each `cell_px` wide."""
-    import cv2
-
-    height = max(1, round(cell_px * pictures.shape[2] / pictures.shape[3]))
-    small = torch.nn.functional.interpolate(
-        pictures.float().cpu().clamp(-1, 1), (height, cell_px), mode="area"
-    )
-    rows = math.ceil(len(small) / columns)
-    sheet = torch.zeros(3, rows * height, columns * cell_px)
-    for index, picture in enumerate(small):
-        top, left = (index // columns) * height, (index % columns) * cell_px
-        sheet[:, top : top + height, left : left + cell_px] = (picture + 1) / 2
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image = (sheet.permute(1, 2, 0) * 255).round().byte().numpy()[..., ::-1]
-    temporary = path.with_name(f".{path.stem}.png")
-    if not cv2.imwrite(str(temporary), image):
-        raise OSError(f"{path} cannot be written: check the folder and the free space")
-    temporary.replace(path)
+def write_pictures(pictures: Tensor, path: Path, *, columns: int, cell_px: int = 128) -> None:
+    """Write pictures `(b, 3, h, w)` in [-1, 1] as one contact sheet, row by row."""
+    levels = pictures.float().cpu().clamp(-1, 1).add(1).mul(127.5).round().byte()
+    cells = [Cell(picture.permute(1, 2, 0).contiguous().numpy()) for picture in levels]
+    write_sheet(path, contact_sheet(cells, columns=columns, cell_px=cell_px))
 
 
 def mean_by(values: Sequence[float], names: Sequence[str]) -> dict[str, float]:

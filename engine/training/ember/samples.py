@@ -10,7 +10,7 @@ from torch import Tensor
 
 from engine.training.ember.autoencoder import TrainedAutoencoder
 from engine.training.ember.flow import FlowNetwork, sample
-from engine.training.ember.metrics import contact_sheet
+from engine.training.ember.metrics import write_pictures
 
 
 def write_samples(
@@ -40,4 +40,4 @@ def write_samples(
         for pictures_of in by_steps:
             row = pictures_of[first : first + columns]
             rows.append(torch.cat([row, row.new_ones(columns - len(row), *row.shape[1:])]))
-    contact_sheet(torch.cat(rows), path, columns=columns, cell_px=112)
+    write_pictures(torch.cat(rows), path, columns=columns, cell_px=112)

@@ -16,7 +16,7 @@ import torch
 from tqdm import tqdm
 
 from engine.training.ember.dataset import PictureFile, open_pictures, paint_file, to_tensor
-from engine.training.ember.metrics import contact_sheet
+from engine.training.ember.metrics import write_pictures
 from engine.training.ember.repertoire import PICTURES, Kind, kind_of, repertoire
 
 _QUICK_PICTURES = {"square": 12}
@@ -112,4 +112,4 @@ def _write_sheets(files: list[PictureFile], folder: Path) -> None:
             if file.shape == "square" and kind_of(file.scene) == kind
         ]
         if shown:
-            contact_sheet(torch.cat(shown), folder / name, columns=16, cell_px=112)
+            write_pictures(torch.cat(shown), folder / name, columns=16, cell_px=112)
