@@ -57,10 +57,10 @@ class DistillPlan:
     budget_min: float
     max_steps: int | None = None
     batch: int = 16
-    learning_rate: float = 1e-4
+    learning_rate: float = 4e-4
     critic_rate: float = 4e-4
     warm_up: int = 50
-    decay_from: float = 0.6
+    decay_from: float = 0.4
     caption_dropout: float = 0.04
     word_noise: float = 0.08
     degraded_share: float = 0.125
