@@ -97,7 +97,8 @@ def figures(judge: Judge, orders: Sequence[Order], features: NDArray[np.float32]
     """Figures of pictures that were painted to order, from their features `(n, f)`.
 
     `accuracy`, `style_accuracy` and `composition_accuracy` are shares in [0, 1], as are those of
-    the phrasings in foreign words, `foreign_accuracy` and `foreign_style_accuracy`. `frechet` is
+    the phrasings in foreign words, `foreign_accuracy` and `foreign_style_accuracy`, and
+    `order_accuracy`: compositions that would be others if the words came in another order. `frechet` is
     the squared distance from the held-out painted pictures of the same scenes, in no style;
     `diversity` is how far apart the pictures of one prompt are, painted pictures of that scene
     being 1. `scenes` has a row for each scene, with the scene it was most often taken for.
@@ -109,9 +110,12 @@ def figures(judge: Judge, orders: Sequence[Order], features: NDArray[np.float32]
         for scene in dict.fromkeys(order.scene for order in orders if order.kind == "plain")
     ]
     right: dict[Kind, list[bool]] = {kind: [] for kind in get_args(Kind)}
+    in_order = []
     for k, order in enumerate(orders):
         if order.style is None:
             right[order.kind].append(judge.scenes[verdict.scenes[k]] == order.scene)
+            if order.kind == "composition" and _has_an_opposite(order.scene, judge.scenes):
+                in_order.append(right[order.kind][-1])
         elif verdict.styles is not None:
             right[order.kind].append(judge.styles[verdict.styles[k]] == order.style)
     reference = _plain_reference(judge, {row["scene"] for row in rows})
@@ -119,6 +123,7 @@ def figures(judge: Judge, orders: Sequence[Order], features: NDArray[np.float32]
         "accuracy": round(float(np.mean([row["accuracy"] for row in rows])), 4),
         "style_accuracy": _mean(right["style"]),
         "composition_accuracy": _mean(right["composition"]),
+        "order_accuracy": _mean(in_order),
         "foreign_accuracy": _mean(right["foreign"]),
         "foreign_style_accuracy": _mean(right["foreign style"]),
         "frechet": round(frechet_distance(features[plain], reference), 4),
@@ -152,6 +157,12 @@ def reachable(judge: Judge) -> Result:
         "diversity": 1.0,
         "pictures": len(reference.features),
     }
+
+
+def _has_an_opposite(composition: str, scenes: Sequence[str]) -> bool:
+    """Whether the same two things the other way round are a scene too: flames above waves."""
+    first, above, second = composition.partition(" above ")
+    return bool(above) and f"{second}{above}{first}" in scenes
 
 
 def _mean(rights: Sequence[bool]) -> float | None:

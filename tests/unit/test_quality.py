@@ -163,6 +163,22 @@ def test_a_forgotten_style_lowers_the_style_accuracy_only() -> None:
     assert plain["accuracy"] == 1.0
 
 
+def test_compositions_the_other_way_round_are_counted_by_themselves() -> None:
+    names = ("flames above waves", "waves above flames", "whale in nebula")
+    judge = _sure_judge()
+    network = JudgeNetwork(JudgeConfig(names, (), (4, 4, 4, 8)))
+    with torch.no_grad():
+        network.scene_head.weight.copy_(torch.eye(8)[:3])
+        network.scene_head.bias.zero_()
+    judge = Judge(network, judge.reference)
+    orders = [Order("", name, None, k, "composition") for k, name in enumerate(names * 2)]
+    orders += [Order("", names[0], None, k) for k in range(4)]
+    found = np.array([0, 0, 2, 0, 1, 0, 0, 0, 0, 0])
+    result = figures(judge, orders, _features(found, np.zeros(10, np.int64), seed=2))
+    assert result["order_accuracy"] == 0.75
+    assert result["composition_accuracy"] == pytest.approx(4 / 6, abs=1e-3)
+
+
 def test_the_same_picture_again_and_again_has_no_diversity() -> None:
     judge = _sure_judge()
     orders = orders_for(SCENES, (), 6, seed=0)
