@@ -98,10 +98,10 @@ def figures(judge: Judge, orders: Sequence[Order], features: NDArray[np.float32]
 
     `accuracy`, `style_accuracy` and `composition_accuracy` are shares in [0, 1], as are those of
     the phrasings in foreign words, `foreign_accuracy` and `foreign_style_accuracy`, and
-    `order_accuracy`: compositions that would be others if the words came in another order. `frechet` is
-    the squared distance from the held-out painted pictures of the same scenes, in no style;
-    `diversity` is how far apart the pictures of one prompt are, painted pictures of that scene
-    being 1. `scenes` has a row for each scene, with the scene it was most often taken for.
+    `order_accuracy`: compositions that would be others if the words came in another order.
+    `frechet` is the squared distance from the held-out painted pictures of the same scenes, in no
+    style; `diversity` is how far apart the pictures of one prompt are, painted pictures of that
+    scene being 1. `scenes` has a row for each scene, with the scene it was most often taken for.
     """
     plain = np.array([order.kind == "plain" for order in orders])
     verdict = judge.look_again(features)
