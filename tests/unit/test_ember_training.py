@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -292,7 +293,7 @@ def test_the_first_part_of_a_flow_run_learns_from_small_latents(tmp_path: Path) 
 
 
 def test_a_resumed_distillation_reaches_the_same_weights(tmp_path: Path) -> None:
-    plan = DistillPlan(1, batch=4, warm_up=1)
+    plan = DistillPlan(1, batch=4, warm_up=1, critic_from=0.0, critic_alone=0)
     whole, half, again = (_distiller(tmp_path, plan) for _ in range(3))
     for share in (0.1, 0.5, 0.9):
         whole.step(share)
@@ -354,9 +355,24 @@ def test_the_first_lessons_are_of_small_pictures_and_leave_the_replayed_pictures
 
 def test_the_critic_learns_to_tell_painted_from_made(tmp_path: Path) -> None:
     trainer = _distiller(tmp_path, DistillPlan(1, batch=8, warm_up=1, learning_rate=0))
-    losses = [trainer.step(0.1)["critic_loss"] for _ in range(40)]
+    losses = [trainer.step(0.5)["critic_loss"] for _ in range(40)]
     assert losses[0] > 1.5
     assert np.mean(losses[-6:]) < 0.8 * losses[0]
+
+
+def test_the_student_hears_the_critic_when_both_have_learnt_something(tmp_path: Path) -> None:
+    plans = [
+        DistillPlan(1, batch=4, warm_up=1, critic_from=0.5, critic_alone=1, critic_weight=weight)
+        for weight in (1e-30, 0.5)
+    ]
+    deaf, hearing = (_distiller(tmp_path, plan) for plan in plans)
+    for share, equal, trained in ((0.4, True, 0), (0.6, True, 1), (0.6, False, 2)):
+        deaf.step(share)
+        critic_loss = hearing.step(share)["critic_loss"]
+        assert math.isnan(critic_loss) == (share < 0.5)
+        weights = hearing.network.state_dict()
+        same = all(torch.equal(x, weights[key]) for key, x in deaf.network.state_dict().items())
+        assert (same, hearing.critic.state.step) == (equal, trained)
 
 
 def test_an_untrained_network_arrives_at_the_best_linear_guess(tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def run_distill(
     seed: int,
     threads: int,
     quick: bool = False,
-    critic_weight: float = 1.0,
+    lessons_alone: bool = False,
 ) -> None:
     """Teach the flow network to arrive in one call, by lessons and a critic, or lessons alone."""
     torch.set_num_threads(threads)
@@ -178,10 +178,12 @@ def run_distill(
     teacher = FlowNetwork(read_word_table(out_dir / "text"))
     teacher.load_state_dict(averaged_weights(out_dir / "flow.safetensors"))
     teacher.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    plan = DistillPlan(budget_min, critic_weight=critic_weight)
+    plan = DistillPlan(budget_min)
+    if lessons_alone:
+        plan = replace(plan, critic_weight=0.0)
     if quick:
         plan = replace(plan, max_steps=4, batch=4, halved_batch=4)
-    name = "distill" if critic_weight else "distill_lessons"
+    name = "distill_lessons" if lessons_alone else "distill"
     source, halved = (
         LatentSource(open_latents(files, out_dir / name)) for name in ("latents", "latents_halved")
     )
@@ -221,7 +223,7 @@ STAGES: dict[str, Stage] = {
     "autoencoder": run_autoencoder,
     "flow": run_flow,
     "distill": run_distill,
-    "distill-lessons": partial(run_distill, critic_weight=0.0),
+    "distill-lessons": partial(run_distill, lessons_alone=True),
     "decoder": run_decoder,
     "judge": run_judge,
     "export": run_export,
