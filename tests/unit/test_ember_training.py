@@ -345,9 +345,11 @@ def test_the_first_lessons_are_of_small_pictures_and_leave_the_replayed_pictures
     trainer = _distiller(tmp_path, plan, _source(8))
     seen: list[torch.Tensor] = []
     trainer.network.unet.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    sizes = []
     for share in (0.5, 0.1, 0.5):
         trainer.step(share)
-    sizes = [tuple(x.shape) for x in seen]
+        sizes.append(tuple(seen[0].shape))
+        seen.clear()
     assert sizes == [(4, 16, 4, 4), (6, 16, 8, 8), (4, 16, 4, 4)]
     assert trainer._replay is not None
     assert trainer._replay.made.shape == (1, 16, 4, 4)
@@ -358,6 +360,23 @@ def test_the_critic_learns_to_tell_painted_from_made(tmp_path: Path) -> None:
     losses = [trainer.step(0.5)["critic_loss"] for _ in range(40)]
     assert losses[0] > 1.5
     assert np.mean(losses[-6:]) < 0.8 * losses[0]
+
+
+def test_a_second_call_starts_from_the_first_and_arrives_at_the_same_lesson(
+    tmp_path: Path,
+) -> None:
+    plan = DistillPlan(1, batch=8, learning_rate=1e-3, warm_up=1, critic_weight=0, word_noise=0)
+    trainer = _distiller(tmp_path, plan)
+    seen: list[tuple[torch.Tensor, ...]] = []
+    trainer.network.unet.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
+    losses = []
+    for _ in range(15):
+        losses.append(trainer.step(0.1)["second_loss"])
+        trainer.state.step = 0  # the same batch again
+    assert losses[-1] < 0.9 * losses[0]
+    (_, t, *_), (again, s, *_) = seen[:2]
+    assert len(again) == int((t[:4] == 1).sum())
+    assert bool(((s >= 0.2) & (s <= 0.8)).all())
 
 
 def test_the_student_hears_the_critic_when_both_have_learnt_something(tmp_path: Path) -> None:

@@ -42,6 +42,9 @@ _LOWEST_T = 0.05
 _NEARLY_CLEAN_T = 0.35
 """Below this a prediction is held to the painted picture itself: little is left to guess."""
 
+_SECOND_T = (0.2, 0.8)
+"""Noise levels that the later calls of a picture from nothing start from."""
+
 _REPLAY_T = (0.35, 0.85)
 """Noise levels of the feedback loop."""
 
@@ -185,8 +188,8 @@ class DistillTrainer:
         made = x_t - wide * velocity.float()
         if replayed is not None:
             self._keep_replay(made, batch, replayed)
-        pull, lesson_loss = self._lessons(made, x_t, noise, batch)
-        figures = {"lesson_loss": lesson_loss}
+        pull, end = self._lessons(made, x_t, noise, batch)
+        figures = {"lesson_loss": float((made[: batch.lessons] - end).detach().square().mean())}
         if plan.critic_weight:
             figures["critic_loss"] = math.nan
             if share >= plan.critic_from:
@@ -197,6 +200,7 @@ class DistillTrainer:
                     pull = pull + scale * push
         state.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(made, pull)
+        figures["second_loss"] = self._call_again(made.detach(), noise, end, batch, generator)
         figures["meaning_loss"] = self._keep_meaning(rng, generator)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         state.optimiser.step()
@@ -265,8 +269,8 @@ class DistillTrainer:
     @torch.no_grad()
     def _lessons(
         self, made: Tensor, x_t: Tensor, noise: Tensor, batch: _Batch
-    ) -> tuple[Tensor, float]:
-        """Gradient of the squared error to where each row ought to arrive, and that error."""
+    ) -> tuple[Tensor, Tensor]:
+        """Gradient of the squared error to where each row ought to arrive, and the lessons."""
         plan = self.plan
         part, rest = slice(0, batch.lessons), slice(batch.lessons, None)
         words, counts = batch.meant
@@ -283,10 +287,33 @@ class DistillTrainer:
             )
         pull = torch.zeros_like(made)
         pull[part] = made[part] - end
-        loss = float(pull[part].square().mean())
         near = (batch.t[rest] < _NEARLY_CLEAN_T)[:, None, None, None]
         pull[rest] = (made[rest] - batch.clean[rest]) * near
-        return 2 * pull / made[0].numel() / max(1, len(made)), loss
+        return 2 * pull / made[0].numel() / max(1, len(made)), end
+
+    def _call_again(
+        self, made: Tensor, noise: Tensor, end: Tensor, batch: _Batch, generator: torch.Generator
+    ) -> float:
+        """Teach what a second call makes of the first: it too arrives at the lesson.
+
+        Without this a second call, which starts from what the student itself left unclear, is
+        worse than the first (Nov 2026: the judge knew 82 % of the scenes instead of 88 %).
+        """
+        rows = (batch.t[: batch.lessons] == 1).nonzero()[:, 0]
+        if not len(rows):
+            return math.nan
+        low, high = _SECOND_T
+        s = low + (high - low) * torch.rand(len(rows), generator=generator).to(made.device)
+        wide = s[:, None, None, None]
+        x_s = (1 - wide) * made[rows] + wide * noise[rows]
+        words, counts = batch.heard
+        with torch.autocast(self._device_type, torch.bfloat16):
+            velocity = self.network(
+                x_s.contiguous(memory_format=torch.channels_last), s, words[rows], counts[rows]
+            )
+        error = (x_s - wide * velocity.float() - end[rows]).square()
+        torch.autograd.backward(error.sum() / made[0].numel() / len(made))
+        return float(error.detach().mean())
 
 
 def lesson_guidance(plan: DistillPlan, t: Tensor) -> Tensor:
