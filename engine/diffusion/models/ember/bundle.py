@@ -16,7 +16,7 @@ from engine.diffusion.models.ember.calibration import quantised_ember
 from engine.diffusion.models.ember.text import TextEncoder
 from engine.diffusion.models.ember.unet import LATENT_MULTIPLE
 from engine.diffusion.models.ember.weights import Sampling, load_ember
-from engine.diffusion.models.ember.word_table import MAX_WORDS, split_words
+from engine.diffusion.models.ember.word_table import MAX_WORDS, heard_words
 from engine.diffusion.runners.runner import Runner, ShapedNetwork, open_runner
 from engine.messages import Reading
 from engine.registry import ModelRequest
@@ -109,7 +109,7 @@ class EmberBundle:
     def reading(self, text: str) -> Reading:
         """Words ember never learned, each with the nearest it did, and how many it leaves out."""
         unknown = tuple((word.word, word.nearest) for word in self._open.text.unknown_words(text))
-        return Reading(unknown, max(0, len(split_words(text)) - MAX_WORDS))
+        return Reading(unknown, max(0, len(heard_words(text)) - MAX_WORDS))
 
     def encode(self, pixels: Tensor) -> Tensor:
         """`(1, 3, h, w)` in [-1, 1] -> latent, float32."""

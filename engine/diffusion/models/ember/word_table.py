@@ -19,6 +19,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.diffusion.models.ember.denial import affirmed
+
 MAX_WORDS = 24
 """Words of a prompt that count; later ones are ignored."""
 
@@ -139,7 +141,7 @@ class WordTable:
 
     def vectors_of(self, prompt: str) -> NDArray[np.float32]:
         """Return one weighted vector per word, shape `(n, width)`, n <= `MAX_WORDS`."""
-        words = split_words(prompt)[:MAX_WORDS]
+        words = heard_words(prompt)[:MAX_WORDS]
         out = np.zeros((len(words), self.width), np.float32)
         for index, word in enumerate(words):
             direction, weight = self._look_up(word)
@@ -185,7 +187,7 @@ class WordTable:
         unknown: list[UnknownWord] = []
         if not self._known:
             return unknown
-        for word in dict.fromkeys(split_words(prompt)[:MAX_WORDS]):
+        for word in dict.fromkeys(heard_words(prompt)[:MAX_WORDS]):
             if word in STOP_WORDS or word in self._known:
                 continue
             nearest, similarity = self.nearest_known(word)
@@ -230,6 +232,11 @@ class WordTable:
             else:
                 start += 1
         return rows
+
+
+def heard_words(prompt: str) -> list[str]:
+    """Words of a prompt that are said to the network, in order: what it denies is not."""
+    return split_words(affirmed(prompt))
 
 
 def split_words(prompt: str) -> list[str]:
