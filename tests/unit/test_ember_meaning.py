@@ -47,7 +47,7 @@ def test_likeness_is_seen_from_the_middle_of_the_places() -> None:
 
 
 def test_training_on_meaning_brings_aliases_to_their_scenes(text: TextEncoder) -> None:
-    optimiser = torch.optim.Adam(text.parameters(), 1e-2)
+    optimiser = torch.optim.Adam(text.parameters(), 3e-3)
     before = sum(figure_of(text, 1000 + k) for k in range(8))
     for step in range(120):
         optimiser.zero_grad()

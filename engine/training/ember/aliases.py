@@ -33,8 +33,5 @@ STYLE_ALIASES = _read("styles")
 REMARKS = _read("asides")["remarks"]
 """What people add that cannot be seen."""
 
-ABSENCES = _read("asides")["absences"]
-"""Things, in the plural where they end in s, that a picture can be said not to have."""
-
 BEFORE = (" of", " with", " showing")
 """Endings of what is said before a description."""

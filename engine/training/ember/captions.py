@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.training.ember.aliases import ALIASES, BEFORE, STYLE_ALIASES
-from engine.training.ember.asides import aside, denial, words_of_asides
+from engine.training.ember.aliases import ALIASES, BEFORE, REMARKS, STYLE_ALIASES
 from engine.training.ember.compositions import (
     COMPOSITIONS,
     FIRST_COLOUR,
@@ -116,20 +115,17 @@ class Manner:
     """How many say something more that cannot be seen, so that it is not looked for."""
     adornment_share: float
     opening_share: float
-    denial_share: float
-    """How many say of an attribute that is as one would expect what it is not."""
 
 
 FREELY = Manner(
     alias_share=0.5,
-    aside_share=0.2,
+    aside_share=0.15,
     adornment_share=0.06,
     opening_share=0.08,
-    denial_share=0.06,
 )
 """As people type."""
 
-PLAINLY = Manner(0.0, 0.0, 0.0, 0.0, 0.0)
+PLAINLY = Manner(0.0, 0.0, 0.0, 0.0)
 """In the painters' own words and no more."""
 
 
@@ -154,12 +150,10 @@ def caption(
     else:
         spoken = _chosen_attributes(scene, values_of_one, content)
         text = _described(scene, spoken, rng, style, manner)
-        if style is None and rng.random() < manner.denial_share:
-            text = _denied(text, scene, values_of_one, rng)
     if style is not None:
         text = _in_style(text, style, rng, manner)
     if rng.random() < manner.aside_share:
-        text = f"{text}{_pick(rng, (' ', ', '))}{aside(rng, text)}"
+        text = f"{text}{_pick(rng, (' ', ', '))}{_pick(rng, REMARKS)}"
     text = re.sub(r"\ba (?=[aeio])", "an ", text)
     return re.sub(r"\b(left|right)\b", _other_side, text) if mirrored else text
 
@@ -191,20 +185,6 @@ def _described(
     if scene.name.removesuffix(STYLED) in _UNPEOPLED and rng.random() < 0.03:
         behind.append(_pick(rng, _NOBODY))
     return _compose(phrase, before, behind, rng, manner, alone=style is None)
-
-
-def _denied(
-    text: str, scene: Scene, values_of_one: Mapping[str, float], rng: np.random.Generator
-) -> str:
-    """Say what one attribute is not, which nobody would expect it to be: "a fire, not blue"."""
-    wrong = []
-    for attribute in scene.attributes:
-        natural = attribute.natural_ranges() if attribute.natural else ()
-        if attribute.range_of(float(values_of_one[attribute.name])) in natural:
-            others = [words for i, words in enumerate(attribute.words) if i not in natural]
-            wrong += [words[0] for words in others if words and not _goes_behind(words[0])]
-    wrong = [word for word in wrong if word not in text]
-    return f"{text}, {denial(rng, _pick(rng, wrong))}" if wrong else text
 
 
 def _composed(
@@ -379,7 +359,7 @@ def _all_texts() -> Iterable[str]:
         for attribute in scene.attributes:
             for words in attribute.words:
                 yield from words
-    for aliases in (*ALIASES.values(), *STYLE_ALIASES.values(), words_of_asides()):
+    for aliases in (*ALIASES.values(), *STYLE_ALIASES.values(), REMARKS):
         yield from aliases
 
 

@@ -23,8 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.diffusion.models.ember.text import TextEncoder
-from engine.training.ember.aliases import ALIASES, BEFORE, STYLE_ALIASES
-from engine.training.ember.asides import aside
+from engine.training.ember.aliases import ALIASES, BEFORE, REMARKS, STYLE_ALIASES
 from engine.training.ember.scenes.catalogue import SCENES
 from engine.training.ember.styles.gallery import STYLES
 from engine.training.ember.words import look_up
@@ -84,7 +83,7 @@ def _scene_names(rng: np.random.Generator, scenes: int) -> tuple[list[str], list
 
 
 def _with_aside(rng: np.random.Generator, name: str) -> str:
-    return f"{name} {aside(rng, name)}" if rng.random() < _ASIDE_SHARE else name
+    return f"{name} {_pick(rng, REMARKS)}" if rng.random() < _ASIDE_SHARE else name
 
 
 def _style_names(rng: np.random.Generator) -> tuple[list[str], list[str]]:
