@@ -9,8 +9,8 @@ from engine.clock import MonotonicClock
 from engine.errors import TrainingError
 
 STAGE_NAMES = (
-    "scenes", "text", "autoencoder", "flow", "distill", "distill-lessons", "decoder", "judge",
-    "export", "sheets",
+    "start", "scenes", "text", "autoencoder", "flow", "reading", "lessons", "distill",
+    "distill-lessons", "decoder", "judge", "export", "sheets",
 )  # fmt: skip
 """In the order in which they build on each other; named here so that help imports no torch."""
 

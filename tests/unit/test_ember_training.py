@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +16,18 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from engine.diffusion.models.ember.bundle import ember_folder
 from engine.diffusion.models.ember.text import TextConfig
-from engine.diffusion.models.ember.weights import Sampling, load_ember, read_word_table
+from engine.diffusion.models.ember.weights import Sampling, load_ember, read_parts, read_word_table
 from engine.diffusion.models.ember.word_table import WordTable, split_words
 from engine.errors import TrainingError
-from engine.training.ember.autoencoder import FirstNorm, moments, picture_loss, warp
+from engine.training.ember.autoencoder import (
+    FirstNorm,
+    load_autoencoder,
+    moments,
+    picture_loss,
+    warp,
+)
 from engine.training.ember.carry_over import start_from, turn_between
 from engine.training.ember.checkpoint import (
     LONGEST_STEP_S,
@@ -28,16 +37,23 @@ from engine.training.ember.checkpoint import (
 )
 from engine.training.ember.dataset import CropSource, open_pictures, paint_file
 from engine.training.ember.decoder_stage import sharpened
-from engine.training.ember.distill import DistillPlan, DistillTrainer, lesson_guidance
+from engine.training.ember.distill import DistillPlan, DistillTrainer
 from engine.training.ember.flow import (
     FlowPlan,
     FlowTrainer,
     arrive,
-    learning_rate,
     sample_t,
 )
 from engine.training.ember.latents import LatentFile, LatentSource
+from engine.training.ember.lessons import (
+    LessonBook,
+    LessonPlan,
+    give_lessons,
+    lesson_guidance,
+)
 from engine.training.ember.metrics import CsvLog, psnr_db, write_pictures
+from engine.training.ember.number_format import fast_numbers, half_is_faster
+from engine.training.ember.rates import learning_rate
 from engine.training.ember.repertoire import kind_of, repertoire
 from engine.training.ember.scenes.catalogue import SCENES
 from engine.training.ember.stages import STAGES, export_ember
@@ -87,20 +103,28 @@ def _trainer(folder: Path, plan: FlowPlan) -> FlowTrainer:
     return FlowTrainer(table, _source(8), plan, device="cpu", seed=5, halved=_source(4))
 
 
-def _distiller(
-    folder: Path, plan: DistillPlan, halved: LatentSource | None = None
-) -> DistillTrainer:
+def _distiller(folder: Path, plan: DistillPlan, halved_size: int = 4) -> DistillTrainer:
     flow = _trainer(folder, FlowPlan(1, batch=4, halved_until=0))
     for _ in range(3):  # otherwise the last convolution is zero and teacher and student agree
         flow.step(0.5)
-    return DistillTrainer(flow.averaged(), _source(), plan, device="cpu", seed=5, halved=halved)
+    teacher, sources = flow.averaged(), (_source(), _source(halved_size))
+    if not (folder / "lessons").exists():
+        lessons = LessonPlan(1, max_lessons=3, steps=2, batch=8, halved_batch=8)
+        give_lessons(
+            teacher, sources, lessons, folder / "lessons", device="cpu", seed=5, resume=False
+        )
+    reader = copy.deepcopy(teacher.text)
+    with torch.no_grad():
+        reader.start += 0.1  # it reads otherwise than the teacher does
+    book = LessonBook(folder / "lessons")
+    return DistillTrainer(teacher, reader, sources, book, plan, device="cpu", seed=5)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("train")
     _write_table(folder / "text")
-    for stage in ("scenes", "autoencoder", "flow", "distill"):
+    for stage in ("scenes", "autoencoder", "flow", "reading", "lessons", "distill"):
         _run(stage, folder)
     return folder
 
@@ -266,21 +290,26 @@ def test_only_the_last_rows_of_a_batch_start_from_damaged_latents() -> None:
     assert all(split_words(prompt) for prompt in (*batch.prompts, *batch.plain_prompts))
 
 
-def test_the_teacher_hears_plain_words_where_the_student_hears_free_ones(tmp_path: Path) -> None:
-    trainer = _distiller(tmp_path, DistillPlan(1, batch=8, caption_dropout=0, word_noise=0))
+def test_the_student_reads_free_words_with_the_reader_and_the_critic_hears_plain_ones(
+    tmp_path: Path,
+) -> None:
+    plan = DistillPlan(1, batch=8, caption_dropout=0, critic_from=0.0, halved_until=0.0)
+    trainer = _distiller(tmp_path, plan)
     heard: dict[str, list[torch.Tensor]] = {"student": [], "teacher": []}
     networks = {"student": trainer.network, "teacher": trainer._teacher}
+    before = {key: x.clone() for key, x in trainer.network.text.state_dict().items()}
     for name, network in networks.items():
         network.text.register_forward_pre_hook(lambda _, x, to=heard[name]: to.append(x[0]))
     trainer.step(0.1)
-    drawn = _source().batch(np.random.default_rng((5, 0, 2)), 8, 0.125)
-    free, plain = (
-        torch.from_numpy(trainer.network.text.look_up(texts)[0])
-        for texts in (drawn.prompts, drawn.plain_prompts)
+    drawn = trainer._draw(
+        np.random.default_rng((5, 0, 2)), torch.Generator(), halved=True, criticised=True
     )
-    torch.testing.assert_close(heard["student"][0], free)
-    torch.testing.assert_close(heard["teacher"][0], plain[:4])  # the lessons
-    assert not torch.equal(free, plain)
+    assert len(drawn.t) == plan.halved_batch
+    assert not torch.equal(heard["student"][0], heard["teacher"][0])
+    for key, value in trainer.network.text.state_dict().items():
+        torch.testing.assert_close(value, before[key])
+        if key == "start":
+            assert not torch.equal(value, trainer._teacher.text.state_dict()[key])
 
 
 def test_the_first_part_of_a_flow_run_learns_from_small_latents(tmp_path: Path) -> None:
@@ -320,17 +349,83 @@ def test_lessons_bring_one_call_nearer_to_several(tmp_path: Path) -> None:
 
 def test_lessons_are_guided_from_pure_noise_only() -> None:
     t = torch.tensor([0.3, 0.5, 0.75, 1.0])
-    plan = DistillPlan(1, lesson_guidance=1.8)
-    torch.testing.assert_close(lesson_guidance(plan, t), torch.tensor([1.0, 1.0, 1.4, 1.8]))
+    torch.testing.assert_close(lesson_guidance(1.8, t), torch.tensor([1.0, 1.0, 1.4, 1.8]))
+
+
+def test_a_lesson_is_where_the_teacher_arrives_from_what_is_written_of_it(tmp_path: Path) -> None:
+    trainer = _distiller(tmp_path, DistillPlan(1))
+    lessons = trainer._book.draw(np.random.default_rng(0), 40, halved=False)
+    assert 0 < int((lessons.t == 1).sum()) < 40
+    torch.testing.assert_close(lessons.noisy[lessons.t == 1], lessons.noise[lessons.t == 1])
+    words, counts = (
+        torch.from_numpy(x) for x in trainer._teacher.text.look_up(list(lessons.plain))
+    )
+    end = arrive(
+        trainer._teacher, lessons.noisy, lessons.t, lessons.noise, words, counts,
+        steps=2, guidance=lesson_guidance(1.8, lessons.t),
+    )  # fmt: skip
+    torch.testing.assert_close(lessons.end, end, atol=0.02, rtol=0.02)
+
+
+def test_lessons_go_on_where_they_stopped_and_are_the_same_again(tmp_path: Path) -> None:
+    trainer = _distiller(tmp_path, DistillPlan(1))
+    give = partial(
+        give_lessons, trainer._teacher, trainer._sources, folder=tmp_path / "again",
+        device="cpu", seed=5,
+    )  # fmt: skip
+    plan = LessonPlan(1, steps=2, batch=8, halved_batch=8)
+    give(replace(plan, max_lessons=2), resume=False)
+    give(replace(plan, max_lessons=3), resume=True)
+    for number in range(3):
+        pages = [np.load(tmp_path / name / f"{number:06d}.npz") for name in ("lessons", "again")]
+        for key in pages[0].files:
+            np.testing.assert_array_equal(pages[0][key], pages[1][key])
+    assert LessonBook(tmp_path / "again").count == 24
+
+
+def test_a_book_without_lessons_says_which_stage_writes_them(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="'lessons'"):
+        LessonBook(tmp_path)
+
+
+def test_the_number_format_is_measured_in_whatever_mode_one_asks() -> None:
+    half_is_faster.cache_clear()
+    with torch.inference_mode(), fast_numbers("cpu"):
+        inside = torch.ones(8, 8) @ torch.ones(8, 8)
+    expected = torch.bfloat16 if half_is_faster("cpu") else torch.float32
+    assert inside.dtype == expected
+
+
+def test_a_run_begins_with_what_ships(tmp_path: Path) -> None:
+    _run("start", tmp_path)
+    parts = read_parts(ember_folder())
+    config, autoencoder = load_autoencoder(tmp_path / "autoencoder.safetensors")
+    assert config.latents_mean == pytest.approx(parts["autoencoder"][0]["latents_mean"])
+    assert config.latents_std == pytest.approx(parts["autoencoder"][0]["latents_std"])
+    weights = autoencoder.decoder.state_dict()
+    torch.testing.assert_close(
+        weights["out.weight"], parts["autoencoder"][1]["decoder.out.weight"]
+    )
+    trainer = FlowTrainer(
+        read_word_table(tmp_path / "start" / "text"), _source(), FlowPlan(1), device="cpu", seed=0
+    )
+    start_from(trainer, tmp_path / "start")
+    for name, value in parts["unet"][1].items():
+        torch.testing.assert_close(trainer.averaged().unet.state_dict()[name], value)
 
 
 def test_the_student_meets_its_own_pictures_again_from_the_second_step_on(tmp_path: Path) -> None:
     starts: dict[float, list[torch.Tensor]] = {}
     for share in (0.0, 0.5):
-        plan = DistillPlan(1, batch=4, learning_rate=0, warm_up=1, replay_share=share)
+        plan = DistillPlan(
+            1, batch=4, learning_rate=0, warm_up=1, replay_share=share, halved_until=0,
+            halved_share=0, lesson_share_alone=0.5, critic_weight=0,
+        )  # fmt: skip
         trainer = _distiller(tmp_path, plan)
         seen = starts[share] = []
-        trainer.network.unet.register_forward_pre_hook(lambda _, x, to=seen: to.append(x[0]))
+        trainer.network.unet.register_forward_pre_hook(
+            lambda _, x, to=seen: to.append(x[0]) if len(x[0]) == 4 else None  # no second calls
+        )
         for _ in range(2):
             trainer.step(0.1)
     torch.testing.assert_close(starts[0.0][0], starts[0.5][0])
@@ -342,7 +437,7 @@ def test_the_first_lessons_are_of_small_pictures_and_leave_the_replayed_pictures
     tmp_path: Path,
 ) -> None:
     plan = DistillPlan(1, batch=4, halved_batch=6, halved_until=0.4, halved_share=0, warm_up=1)
-    trainer = _distiller(tmp_path, plan, _source(8))
+    trainer = _distiller(tmp_path, plan, halved_size=8)
     seen: list[torch.Tensor] = []
     trainer.network.unet.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     sizes = []
@@ -357,6 +452,7 @@ def test_the_first_lessons_are_of_small_pictures_and_leave_the_replayed_pictures
 
 def test_the_critic_learns_to_tell_painted_from_made(tmp_path: Path) -> None:
     trainer = _distiller(tmp_path, DistillPlan(1, batch=8, warm_up=1, learning_rate=0))
+    trainer.plan = replace(trainer.plan, halved_share=0)
     losses = [trainer.step(0.5)["critic_loss"] for _ in range(40)]
     assert losses[0] > 1.5
     assert np.mean(losses[-6:]) < 0.8 * losses[0]
@@ -365,7 +461,7 @@ def test_the_critic_learns_to_tell_painted_from_made(tmp_path: Path) -> None:
 def test_a_second_call_starts_from_the_first_and_arrives_at_the_same_lesson(
     tmp_path: Path,
 ) -> None:
-    plan = DistillPlan(1, batch=8, learning_rate=1e-3, warm_up=1, critic_weight=0, word_noise=0)
+    plan = DistillPlan(1, batch=8, learning_rate=1e-3, warm_up=1, critic_weight=0)
     trainer = _distiller(tmp_path, plan)
     seen: list[tuple[torch.Tensor, ...]] = []
     trainer.network.unet.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))

@@ -29,6 +29,7 @@ from engine.diffusion.models.ember.autoencoder import (
 from engine.training.ember.checkpoint import TrainState, averaged_weights
 from engine.training.ember.dataset import CropSource, PictureFile, to_tensor
 from engine.training.ember.metrics import CsvLog, mean_by, psnr_db, write_pictures
+from engine.training.ember.number_format import fast_numbers
 
 logger = logging.getLogger(__name__)
 
@@ -205,7 +206,7 @@ def _step(
     for group in state.optimiser.param_groups:
         warm = min(1.0, (state.step + 1) / plan.warm_up)
         group["lr"] = plan.learning_rate * warm * min(1.0, (1 - share) / 0.5 + 0.02)
-    with torch.autocast(device.split(":")[0], torch.bfloat16):
+    with fast_numbers(device):
         latents = network.encode(pictures)
         sigma = plan.latent_noise * torch.rand(plan.batch, 1, 1, 1, generator=generator)
         noise = sigma * torch.randn(latents.shape, generator=generator)

@@ -158,6 +158,19 @@ def caption(
     return re.sub(r"\b(left|right)\b", _other_side, text) if mirrored else text
 
 
+def free_and_plain(
+    scene: Scene, values_of_one: Mapping[str, float], seed: int, *, mirrored: bool = False
+) -> tuple[str, str]:
+    """The same said of one picture as people type it and in the painters' own words."""
+    free, plain = (
+        caption(
+            scene, values_of_one, np.random.default_rng(seed), mirrored=mirrored, manner=manner
+        )
+        for manner in (FREELY, PLAINLY)
+    )
+    return free, plain
+
+
 def _described(
     scene: Scene,
     spoken: Sequence[tuple[Attribute, str]],

@@ -18,7 +18,9 @@ from engine.errors import TrainingError
 from engine.training.ember.checkpoint import averaged_weights
 from engine.training.ember.flow import FlowTrainer
 
-_READERS = ("text.word_in.weight", "text.theme_in.weight")
+_READERS = ("text.word_in.weight", "text.theme_in.weight", "text.slot_theme_in.weight")
+_LATER_PARTS = "text.slot"
+"""What versions before the slots do not have; it starts from nothing."""
 _LEAST_SHARED = 300
 
 
@@ -32,10 +34,12 @@ def start_from(trainer: FlowTrainer, earlier: Path) -> None:
     if table is None:
         raise TrainingError("a trainer without a word table cannot take over another's weights")
     turn = turn_between(read_word_table(earlier / "text"), table)
-    for name in _READERS:
+    for name in (name for name in _READERS if name in weights):
         weights[name] = weights[name] @ weights[name].new_tensor(turn)
+    own = trainer.network.state_dict()
+    own = {name: own[name] for name in own if name.startswith(_LATER_PARTS)}
     try:
-        trainer.network.load_state_dict(weights)
+        trainer.network.load_state_dict(own | weights)
     except RuntimeError as error:
         raise TrainingError(
             f"{earlier} holds another architecture: remove it and train from nothing"

@@ -7,14 +7,14 @@ Sauer et al. 2024) and the words that belong to them; the student follows their 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.training.ember.checkpoint import TrainState
+from engine.training.ember.adversary import Adversary, mean_opinion
 from engine.training.ember.flow import FlowNetwork
+from engine.training.ember.number_format import fast_numbers
 
 _HEAD_WIDTH = 96
 _GROUPS = 8
@@ -52,28 +52,17 @@ class _Head(nn.Module):
         return judgement
 
 
-class CriticTrainer:
-    """The critic, its optimiser and the teacher on whose features it stands."""
+class CriticTrainer(Adversary):
+    """The critic, and the teacher on whose features it stands."""
 
     def __init__(self, teacher: FlowNetwork, learning_rate: float, *, device: str) -> None:
         config = teacher.unet.config
         w0, w1, w2 = config.widths
         self.critic = Critic((w0, w1, w2, w1, w0), config.text_width).to(device)
         self.critic.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimiser = torch.optim.AdamW(
-            self.critic.parameters(), learning_rate, betas=(0.5, 0.98), weight_decay=1e-3
-        )
-        self.state = TrainState(self.critic, optimiser, 0.99)
+        super().__init__(self.critic, learning_rate)
         self._teacher = teacher
         self._device_type = device.split(":")[0]
-
-    def save(self, path: Path) -> None:
-        """Write the critic beside the student at `path`."""
-        self.state.save(_critic_path(path), {"stage": "critic"})
-
-    def restore(self, path: Path) -> None:
-        """Read the critic beside the student at `path`."""
-        self.state.restore(_critic_path(path))
 
     def criticise(
         self,
@@ -90,36 +79,17 @@ class CriticTrainer:
         noise = torch.randn(made.shape, generator=generator).to(made.device)
         t = level.to(made.device)
         fake = made.detach().requires_grad_()
-        with torch.autocast(self._device_type, torch.bfloat16):
+        with fast_numbers(self._device_type):
             with torch.no_grad():
                 tokens, pooled = self._teacher.text(*words)
                 painted = self._teacher.unet.features(_mixed(clean, noise, t), t, tokens, pooled)
             seen = self._teacher.unet.features(_mixed(fake, noise, t), t, tokens, pooled)
             opinions = self.critic(seen, pooled)
-        (push,) = torch.autograd.grad(-_mean(opinions), fake)
-        with torch.autocast(self._device_type, torch.bfloat16):
+        (push,) = torch.autograd.grad(-mean_opinion(opinions), fake)
+        with fast_numbers(self._device_type):
             on_fake = self.critic([h.detach() for h in seen], pooled)
             on_real = self.critic(painted, pooled)
-        loss = _mean([F.relu(1 - x) for x in on_real]) + _mean([F.relu(1 + x) for x in on_fake])
-        self._learn_from(loss)
-        return push, float(loss.detach())
-
-    def _learn_from(self, loss: Tensor) -> None:
-        self.state.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.critic.parameters(), 1.0)
-        self.state.optimiser.step()
-        self.state.step += 1
-        self.state.update_average()
-
-
-def _critic_path(path: Path) -> Path:
-    return path.with_name(f"{path.stem}_critic{path.suffix}")
-
-
-def _mean(maps: Sequence[Tensor]) -> Tensor:
-    """Every map counts the same, however many places it has."""
-    return torch.stack([judgement.mean() for judgement in maps]).mean()
+        return push, self.learn(on_real, on_fake)
 
 
 def _mixed(latents: Tensor, noise: Tensor, t: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
     pictures/<scene>-<shape>.npy    uint8 (n, height, width, 3), memory-mapped when read
     pictures/<scene>-<shape>.json   attribute values, one list per attribute
     latents/<scene>-<shape>.npy     float16 (2 or 3, n, 16, h/16, w/16): plain, mirrored, degraded
+    pictures_halved/, latents_halved/   the same of pictures half as wide
 
 A scene in all styles is the scene "<scene>+styles", with one attribute more; a composition is a
 scene like any other ("lighthouse under aurora"): `repertoire` knows them all by these names.
@@ -30,6 +31,8 @@ from engine.training.ember.scenes.scene import Scene
 
 SHAPES = {"square": (512, 512), "wide": (384, 640), "tall": (640, 384)}
 """Name -> height and width in pixels of the pictures of a data set."""
+
+FOLDER, HALVED_FOLDER = "pictures", "pictures_halved"
 
 HELD_OUT = 12
 """Every twelfth picture is never trained on."""

@@ -19,10 +19,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.diffusion.models.ember.autoencoder import LATENT_CHANNELS
+from engine.training.ember.adversary import Adversary, mean_opinion, pushed
 from engine.training.ember.autoencoder import TrainedAutoencoder, picture_loss, warp
 from engine.training.ember.checkpoint import TrainState
 from engine.training.ember.dataset import CropSource
 from engine.training.ember.metrics import psnr_db
+from engine.training.ember.number_format import fast_numbers
 
 _GROUPS = 8
 
@@ -94,11 +96,8 @@ class DecoderTrainer:
         drawing = torch.optim.AdamW(
             autoencoder.decoder.parameters(), plan.learning_rate, betas=(0.5, 0.98)
         )
-        judging = torch.optim.AdamW(
-            self.critic.parameters(), plan.critic_rate, betas=(0.5, 0.98), weight_decay=1e-3
-        )
         self.state = TrainState(autoencoder.decoder, drawing, 0.998)
-        self._critic_state = TrainState(self.critic, judging, 0.99)
+        self._adversary = Adversary(self.critic, plan.critic_rate)
         self._source = source
         self.device = device
         self._device_type = device.split(":")[0]
@@ -106,12 +105,12 @@ class DecoderTrainer:
 
     def save(self, path: Path) -> None:
         """Write everything that `restore` needs: the decoder to `path`, the critic beside it."""
-        self._critic_state.save(_critic_path(path), {"stage": "decoder critic"})
+        self._adversary.save(path)
         self.state.save(path, {"stage": "decoder"})
 
     def restore(self, path: Path) -> None:
         """Take up where `save` stopped."""
-        self._critic_state.restore(_critic_path(path))
+        self._adversary.restore(path)
         self.state.restore(path)
 
     def step(self, share: float) -> dict[str, float]:
@@ -124,7 +123,7 @@ class DecoderTrainer:
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + state.step)
         pictures = self._source.batch(state.step, plan.batch).to(self.device)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self._device_type, torch.bfloat16):
+        with fast_numbers(self._device_type):
             with torch.no_grad():
                 latents = self.autoencoder.encode(pictures)
             sigma = plan.latent_noise * torch.rand(plan.batch, 1, 1, 1, generator=generator)
@@ -138,8 +137,8 @@ class DecoderTrainer:
         if pull is None:  # the error is of `leaf`
             raise AssertionError
         push, critic_loss = self._criticise(made.detach(), pictures, latents)
-        if self._critic_state.step > plan.critic_alone:
-            pull = pull + plan.critic_weight * pull.norm() / push.norm().clamp_min(1e-12) * push
+        if self._adversary.state.step > plan.critic_alone:
+            pull = pushed(pull, push, plan.critic_weight)
         torch.autograd.backward(made, pull)
         norm = nn.utils.clip_grad_norm_(self.autoencoder.decoder.parameters(), 1.0)
         state.optimiser.step()
@@ -163,7 +162,7 @@ class DecoderTrainer:
         generator.set_state(same)
         with torch.no_grad():
             target = warp(pictures[rows], generator, "bicubic").clamp(-1, 1)
-        with torch.autocast(self._device_type, torch.bfloat16):
+        with fast_numbers(self._device_type):
             again = self.autoencoder.decoder(self.autoencoder.encode(moved)).float()
         loop, _ = picture_loss(again, target)
         return loss + plan.round_trip_weight * loop
@@ -171,29 +170,14 @@ class DecoderTrainer:
     def _criticise(self, made: Tensor, pictures: Tensor, latents: Tensor) -> tuple[Tensor, float]:
         """Gradient that makes `made` look painted; trains the critic on both (hinge loss)."""
         fake = made.clone().requires_grad_()
-        with torch.autocast(self._device_type, torch.bfloat16):
-            (push,) = torch.autograd.grad(-_mean(self.critic(fake, latents)), fake)
+        with fast_numbers(self._device_type):
+            (push,) = torch.autograd.grad(-mean_opinion(self.critic(fake, latents)), fake)
             on_fake = self.critic(made, latents)
             on_real = self.critic(pictures, latents)
-        loss = _mean([F.relu(1 - x) for x in on_real]) + _mean([F.relu(1 + x) for x in on_fake])
-        state = self._critic_state
-        state.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.critic.parameters(), 1.0)
-        state.optimiser.step()
-        state.step += 1
-        return push, float(loss.detach())
+        return push, self._adversary.learn(on_real, on_fake)
 
 
 def edges(pictures: Tensor) -> Tensor:
     """Mean slope per pixel of pictures `(b, 3, h, w)`: how crisp they are; a scalar."""
     across, down = pictures.diff(dim=3)[..., :-1, :], pictures.diff(dim=2)[..., :-1]
     return (across.square() + down.square()).sum(dim=1).sqrt().mean()
-
-
-def _critic_path(path: Path) -> Path:
-    return path.with_name(f"{path.stem}_critic{path.suffix}")
-
-
-def _mean(maps: Sequence[Tensor]) -> Tensor:
-    return torch.stack([judgement.mean() for judgement in maps]).mean()

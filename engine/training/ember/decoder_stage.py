@@ -11,10 +11,10 @@ import torch
 
 from engine.training.ember.autoencoder import TrainedAutoencoder, load_autoencoder
 from engine.training.ember.checkpoint import averaged_weights
-from engine.training.ember.dataset import CropSource, PictureFile, open_pictures, to_tensor
+from engine.training.ember.dataset import CropSource, PictureFile, to_tensor
 from engine.training.ember.decoder import DecoderPlan, DecoderTrainer, edges
 from engine.training.ember.metrics import CsvLog, psnr_db, write_pictures
-from engine.training.ember.repertoire import kind_of, repertoire
+from engine.training.ember.repertoire import kind_of, taught_pictures
 from engine.training.ember.training_loop import run_training
 
 _SHOWN = 32
@@ -37,9 +37,7 @@ def run_decoder(
     painted pictures being 1) of held-out pictures, of the autoencoder before and after.
     """
     torch.set_num_threads(threads)
-    names = repertoire()
-    files = [file for file in open_pictures(out_dir / "pictures") if file.scene in names]
-    before = load_autoencoder(out_dir / "autoencoder.safetensors")[1]
+    files = taught_pictures(out_dir)
     plan = DecoderPlan(budget_min)
     if quick:
         plan = replace(plan, max_steps=4, batch=2, crop_px=64, critic_alone=1)
@@ -56,6 +54,7 @@ def run_decoder(
         _write_sheet(trainer, files, out_dir / "sheets" / f"decoder_{trainer.state.step:06d}.png")
 
     run_training(trainer, plan, path, resume=resume, show=show)
+    before = load_autoencoder(out_dir / "autoencoder.safetensors")[1]
     log = CsvLog(out_dir / "decoder_held_out.csv", resume=False)
     for name, network in (("before", before.to(device)), ("after", sharpened(out_dir, device))):
         for row in held_out_crispness(network, files, device):

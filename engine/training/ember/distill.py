@@ -1,16 +1,16 @@
-"""Teaches the flow network to arrive in one call: lessons from itself, and a critic.
+"""Teaches the flow network to arrive in one call, by lessons and a critic.
 
 The student starts as a copy of the trained flow network, the teacher, and predicts the clean
 picture in one call from any noise level. Two forces act on its prediction:
 
-* *lessons*: where the teacher arrives in several guided steps from the same noise. Few-step
-  distillation by regression (Luhman and Luhman 2021, with guidance as in Meng et al. 2023): it
-  keeps what belongs to which noise, and alone it stays a little soft.
+* *lessons* (`lessons.py`): where the teacher arrives in several guided steps from the same noise.
+  Few-step distillation by regression (Luhman and Luhman 2021, with guidance as in Meng et al.
+  2023): it keeps what belongs to which noise, and alone it stays a little soft.
 * *the critic* (`critic.py`), which learns to tell predictions from painted pictures. It makes
   pictures crisp and, alone, forgets variety.
 
 Teacher and critic hear what a picture shows in the painters' own words; the student hears the same
-as people might type it, aliases and all. So it learns to read better than its teacher.
+as people type it, read by the reader (`reading.py`), which stays as it is.
 
 The critic's gradient is scaled to the lessons' so that neither has to be balanced by hand.
 
@@ -31,11 +31,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine.diffusion.models.ember.text import TextEncoder
+from engine.training.ember.adversary import pushed
 from engine.training.ember.checkpoint import TrainState, stored_part
 from engine.training.ember.critic import CriticTrainer
-from engine.training.ember.flow import FlowNetwork, arrive
+from engine.training.ember.flow import FlowNetwork
 from engine.training.ember.latents import LatentSource
-from engine.training.ember.meaning import meaning_loss
+from engine.training.ember.lessons import LessonBook
+from engine.training.ember.number_format import fast_numbers
+from engine.training.ember.rates import rate_share
 from engine.training.ember.words import look_up
 
 _LOWEST_T = 0.05
@@ -67,21 +71,19 @@ class DistillPlan:
     critic_rate: float = 4e-4
     warm_up: int = 50
     decay_from: float = 0.4
+    floor: float = 0.05
     caption_dropout: float = 0.04
-    word_noise: float = 0.08
     degraded_share: float = 0.125
-    lesson_share: float = 0.5
-    lesson_steps: int = 6
-    lesson_guidance: float = 1.8
-    halved_until: float = 0.3
+    lesson_share: float = 0.625
+    lesson_share_alone: float = 0.85
+    """Before the critic comes in: till then other pictures teach only what is nearly clean."""
+    halved_until: float = 0.4
     halved_batch: int = 48
     halved_share: float = 0.3
     replay_share: float = 0.25
     critic_weight: float = 0.5
     critic_from: float = 0.4
     critic_alone: int = 50
-    meaning_weight: float = 0.02
-    meaning_scenes: int = 24
     average_decay: float = 0.997
 
 
@@ -91,12 +93,18 @@ class _Batch:
 
     clean: Tensor
     start: Tensor
+    noise: Tensor
     t: Tensor
+    end: Tensor
+    """Where the first rows, the lessons, lead to."""
     heard: tuple[Tensor, Tensor]
     """Word vectors `(b, words, width)` and counts `(b,)`."""
     meant: tuple[Tensor, Tensor]
-    lessons: int
-    """How many rows, the first ones, learn from the teacher."""
+
+    @property
+    def lessons(self) -> int:
+        """How many rows, the first ones, learn from the teacher."""
+        return len(self.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,27 +125,32 @@ class DistillTrainer:
     def __init__(
         self,
         teacher: FlowNetwork,
-        source: LatentSource,
+        reader: TextEncoder,
+        sources: tuple[LatentSource, LatentSource],
+        book: LessonBook,
         plan: DistillPlan,
         *,
         device: str,
         seed: int,
-        halved: LatentSource | None = None,
     ) -> None:
+        """`sources` are those of whole pictures and of pictures half as wide."""
         torch.manual_seed(seed)
         self.plan = plan
         self._teacher = teacher.to(device).eval().requires_grad_(False)
         self.network = FlowNetwork(teacher.text.table).to(device)
         self.network.load_state_dict(teacher.state_dict())
+        self.network.text.load_state_dict(reader.state_dict())
+        self.network.text.requires_grad_(False)
         self.network.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimiser = torch.optim.AdamW(
-            self.network.parameters(), plan.learning_rate, betas=(0.8, 0.98), weight_decay=1e-3
-        )
+            self.network.unet.parameters(), plan.learning_rate, betas=(0.8, 0.98),
+            weight_decay=1e-3,
+        )  # fmt: skip
         self.state = TrainState(self.network, optimiser, plan.average_decay)
         self.critic = CriticTrainer(self._teacher, plan.critic_rate, device=device)
         self._replay: _Replay | None = None
-        self._source = source
-        self._halved = halved
+        self._sources = sources
+        self._book = book
         self._device = device
         self._device_type = device.split(":")[0]
         self._seed = seed
@@ -170,38 +183,37 @@ class DistillTrainer:
         plan, state = self.plan, self.state
         rng = np.random.default_rng((self._seed, state.step, 2))
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + state.step)
-        _set_rate(state.optimiser, plan.learning_rate, plan, state.step, share)
-        _set_rate(self.critic.state.optimiser, plan.critic_rate, plan, state.step, share)
-        small = share < plan.halved_until or rng.random() < plan.halved_share
-        if self._halved is not None and small:
-            batch = self._draw(self._halved, plan.halved_batch, rng, generator)
-            replayed = None
-        else:
-            batch = self._draw(self._source, plan.batch, rng, generator)
-            replayed = self._put_replay(batch)
-        noise = torch.randn(batch.clean.shape, generator=generator).to(self._device)
+        rate = rate_share(plan, state.step, share)
+        for optimiser, full in (
+            (state.optimiser, plan.learning_rate),
+            (self.critic.state.optimiser, plan.critic_rate),
+        ):
+            for group in optimiser.param_groups:
+                group["lr"] = full * rate
+        halved = share < plan.halved_until or rng.random() < plan.halved_share
+        criticised = plan.critic_weight > 0 and share >= plan.critic_from
+        batch = self._draw(rng, generator, halved=halved, criticised=criticised)
+        replayed = self._put_replay(batch)
         wide = batch.t[:, None, None, None]
-        x_t = (1 - wide) * batch.start + wide * noise
+        x_t = (1 - wide) * batch.start + wide * batch.noise
         x_t = x_t.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self._device_type, torch.bfloat16):
+        with fast_numbers(self._device_type):
             velocity = self.network(x_t, batch.t, *batch.heard)
         made = x_t - wide * velocity.float()
-        if replayed is not None:
+        if not halved:
             self._keep_replay(made, batch, replayed)
-        pull, end = self._lessons(made, x_t, noise, batch)
-        figures = {"lesson_loss": float((made[: batch.lessons] - end).detach().square().mean())}
+        pull, lesson_loss = self._pull(made, batch)
+        figures = {"lesson_loss": lesson_loss}
         if plan.critic_weight:
             figures["critic_loss"] = math.nan
-            if share >= plan.critic_from:
+            if criticised:
                 push, loss = self.critic.criticise(made, batch.clean, batch.meant, generator)
                 figures["critic_loss"] = loss
                 if self.critic.state.step > plan.critic_alone:
-                    scale = plan.critic_weight * pull.norm() / push.norm().clamp_min(1e-12)
-                    pull = pull + scale * push
+                    pull = pushed(pull, push, plan.critic_weight)
         state.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(made, pull)
-        figures["second_loss"] = self._call_again(made.detach(), noise, end, batch, generator)
-        figures["meaning_loss"] = self._keep_meaning(rng, generator)
+        figures["second_loss"] = self._call_again(made.detach(), batch, generator)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         state.optimiser.step()
         state.step += 1
@@ -211,40 +223,41 @@ class DistillTrainer:
 
     def _draw(
         self,
-        source: LatentSource,
-        count: int,
         rng: np.random.Generator,
         generator: torch.Generator,
+        *,
+        halved: bool,
+        criticised: bool,
     ) -> _Batch:
-        """Pictures, times, and captions; a caption left out is left out for the teacher too."""
+        """Lessons first, then pictures to start from; a caption left out is left out for all."""
         plan = self.plan
-        drawn = source.batch(rng, count, plan.degraded_share)
-        kept = rng.random(count) >= plan.caption_dropout
+        count = plan.halved_batch if halved else plan.batch
+        lesson_share = plan.lesson_share if criticised else plan.lesson_share_alone
+        lessons = self._book.draw(rng, round(lesson_share * count), halved=halved)
+        others = count - len(lessons.t)
+        degraded = 0.0 if halved else min(0.5, plan.degraded_share * count / others)
+        drawn = self._sources[halved].batch(rng, others, degraded, shape=lessons.shape)
+        kept = rng.random(others) >= plan.caption_dropout
         heard, meant = (
-            [text if keep else "" for text, keep in zip(texts, kept, strict=True)]
-            for texts in (drawn.prompts, drawn.plain_prompts)
+            [*own, *(text if keep else "" for text, keep in zip(texts, kept, strict=True))]
+            for own, texts in (
+                (lessons.free, drawn.prompts),
+                (lessons.plain, drawn.plain_prompts),
+            )
         )
+        noise = torch.randn(drawn.clean.shape, generator=generator)
+        highest = 1.0 if criticised else _NEARLY_CLEAN_T
+        t = _LOWEST_T + (highest - _LOWEST_T) * torch.rand(others, generator=generator)
         text, device = self.network.text, self._device
-        lessons = round(plan.lesson_share * count)
         return _Batch(
-            drawn.clean.to(device),
-            drawn.start.to(device),
-            draw_t(count, lessons, generator).to(device),
-            look_up(text, heard, plan.word_noise, generator, device),
+            torch.cat([lessons.start, drawn.clean]).to(device),
+            torch.cat([lessons.start, drawn.start]).to(device),
+            torch.cat([lessons.noise, noise]).to(device),
+            torch.cat([lessons.t, t]).to(device),
+            lessons.end.to(device),
+            look_up(text, heard, 0.0, generator, device),
             look_up(text, meant, 0.0, generator, device),
-            lessons,
         )
-
-    def _keep_meaning(self, rng: np.random.Generator, generator: torch.Generator) -> float:
-        """Draw names of scenes and styles to where the teacher's network reads its phrases."""
-        plan = self.plan
-        with torch.autocast(self._device_type, torch.bfloat16):
-            loss = meaning_loss(
-                self.network.text, rng, generator, scenes=plan.meaning_scenes,
-                word_noise=plan.word_noise, teacher=self._teacher.text,
-            )  # fmt: skip
-        torch.autograd.backward(plan.meaning_weight * loss)
-        return float(loss.detach())
 
     def _put_replay(self, batch: _Batch) -> slice:
         """Let the first rows after the lessons start from what was made before, in place."""
@@ -267,33 +280,17 @@ class DistillTrainer:
         self._replay = _Replay(*(tensor[rows] for tensor in kept)) if rows else None
 
     @torch.no_grad()
-    def _lessons(
-        self, made: Tensor, x_t: Tensor, noise: Tensor, batch: _Batch
-    ) -> tuple[Tensor, Tensor]:
-        """Gradient of the squared error to where each row ought to arrive, and the lessons."""
-        plan = self.plan
+    def _pull(self, made: Tensor, batch: _Batch) -> tuple[Tensor, float]:
+        """Gradient of the squared error to where rows ought to arrive, and that of the lessons."""
         part, rest = slice(0, batch.lessons), slice(batch.lessons, None)
-        words, counts = batch.meant
-        with torch.autocast(self._device_type, torch.bfloat16):
-            end = arrive(
-                self._teacher,
-                x_t[part],
-                batch.t[part],
-                noise[part],
-                words[part],
-                counts[part],
-                steps=plan.lesson_steps,
-                guidance=lesson_guidance(plan, batch.t[part]),
-            )
         pull = torch.zeros_like(made)
-        pull[part] = made[part] - end
+        pull[part] = made[part] - batch.end
         near = (batch.t[rest] < _NEARLY_CLEAN_T)[:, None, None, None]
         pull[rest] = (made[rest] - batch.clean[rest]) * near
-        return 2 * pull / made[0].numel() / max(1, len(made)), end
+        loss = float(pull[part].square().mean())
+        return 2 * pull / made[0].numel() / max(1, len(made)), loss
 
-    def _call_again(
-        self, made: Tensor, noise: Tensor, end: Tensor, batch: _Batch, generator: torch.Generator
-    ) -> float:
+    def _call_again(self, made: Tensor, batch: _Batch, generator: torch.Generator) -> float:
         """Teach what a second call makes of the first: it too arrives at the lesson.
 
         Without this a second call, which starts from what the student itself left unclear, is
@@ -305,37 +302,12 @@ class DistillTrainer:
         low, high = _SECOND_T
         s = low + (high - low) * torch.rand(len(rows), generator=generator).to(made.device)
         wide = s[:, None, None, None]
-        x_s = (1 - wide) * made[rows] + wide * noise[rows]
+        x_s = (1 - wide) * made[rows] + wide * batch.noise[rows]
         words, counts = batch.heard
-        with torch.autocast(self._device_type, torch.bfloat16):
+        with fast_numbers(self._device_type):
             velocity = self.network(
                 x_s.contiguous(memory_format=torch.channels_last), s, words[rows], counts[rows]
             )
-        error = (x_s - wide * velocity.float() - end[rows]).square()
+        error = (x_s - wide * velocity.float() - batch.end[rows]).square()
         torch.autograd.backward(error.sum() / made[0].numel() / len(made))
         return float(error.detach().mean())
-
-
-def lesson_guidance(plan: DistillPlan, t: Tensor) -> Tensor:
-    """Guidance `(b,)` of lessons from noise level `t`: none below 1/2, all of it at 1."""
-    return 1 + (plan.lesson_guidance - 1) * (2 * t - 1).clamp(0, 1)
-
-
-def draw_t(count: int, lessons: int, generator: torch.Generator) -> Tensor:
-    """Times `(count,)`: of the lessons 60 % exactly 1, else in [0.4, 1]; the rest in [0.05, 1]."""
-    uniform = torch.rand(count, generator=generator)
-    pure = torch.rand(count, generator=generator) < 0.6
-    taught = torch.where(pure, torch.ones(count), 0.4 + 0.6 * uniform)
-    free = _LOWEST_T + (1 - _LOWEST_T) * uniform
-    return torch.where(torch.arange(count) < lessons, taught, free)
-
-
-def _set_rate(
-    optimiser: torch.optim.AdamW, rate: float, plan: DistillPlan, step: int, share: float
-) -> None:
-    """Linear warm-up, constant, then cosine to 5 % over the last part of the plan."""
-    warm = min(1.0, (step + 1) / plan.warm_up)
-    late = max(0.0, share - plan.decay_from) / max(1e-6, 1 - plan.decay_from)
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, late)))
-    for group in optimiser.param_groups:
-        group["lr"] = rate * warm * (0.05 + 0.95 * cosine)

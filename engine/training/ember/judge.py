@@ -25,6 +25,7 @@ from engine.training.ember.judge_pictures import (
     style_indices,
     wear,
 )
+from engine.training.ember.number_format import fast_numbers
 
 _LOOK_AT = 16
 
@@ -97,7 +98,7 @@ class JudgeTrainer:
         batch = self._source.batch(state.step, self._plan.batch)
         pictures, scenes, styles = (part.to(self._device) for part in batch)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self._device.split(":")[0], torch.bfloat16):
+        with fast_numbers(self._device):
             scene_scores, style_scores = self.network(pictures)
         figures = {"scene_loss": F.cross_entropy(scene_scores.float(), scenes)}
         if style_scores is not None:

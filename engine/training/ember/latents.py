@@ -18,6 +18,7 @@ from tqdm import tqdm
 from engine.errors import TrainingError
 from engine.training.ember.autoencoder import TrainedAutoencoder, warp_grid
 from engine.training.ember.dataset import PictureFile, to_tensor
+from engine.training.ember.number_format import fast_numbers
 
 if TYPE_CHECKING:
     from engine.training.ember.repertoire import Kind
@@ -32,7 +33,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LatentFile:
-    """Latents of one scene and shape: `(3, n, 16, h, w)` float16, plain, mirrored, degraded."""
+    """Latents of one scene and shape: `(2 or 3, n, 16, h, w)` float16.
+
+    Plain, mirrored and, where they were made, degraded.
+    """
 
     scene: str
     shape: str
@@ -48,9 +52,9 @@ def encode_pictures(
     *,
     device: str,
     seed: int,
-    halved: bool = False,
+    degraded: bool = True,
 ) -> None:
-    """Write the latents of every file that has none yet, of pictures half as wide if `halved`."""
+    """Write the latents of every file that has none yet, the `degraded` ones too if asked."""
     folder.mkdir(parents=True, exist_ok=True)
     network.to(device)
     for file in tqdm(files, desc="encode", unit="file", disable=None):
@@ -61,9 +65,7 @@ def encode_pictures(
         parts = []
         for first in range(0, len(file.pictures), _CHUNK):
             pictures = to_tensor(np.asarray(file.pictures[first : first + _CHUNK])).to(device)
-            if halved:
-                pictures = F.avg_pool2d(pictures, 2)
-            parts.append(_encode(pictures, network, generator).cpu().numpy())
+            parts.append(_encode(pictures, network, generator, degraded).cpu().numpy())
         temporary = path.with_name(f".{path.name}")
         np.save(temporary, np.concatenate(parts, axis=1))
         temporary.replace(path)
@@ -92,6 +94,9 @@ class LatentBatch:
     """As people type."""
     plain_prompts: Sequence[str]
     """The same in the painters' own words."""
+    degraded: int
+    """How many rows, the last ones, start damaged."""
+    shape: str
 
 
 class LatentSource:
@@ -113,11 +118,22 @@ class LatentSource:
         shares = np.array([_SHAPE_SHARES[shape] for shape in self._by_shape])
         self._shares = shares / shares.sum()
 
-    def batch(self, rng: np.random.Generator, count: int, degraded_share: float) -> LatentBatch:
-        """Draw `count` pictures; the last round(degraded_share x count) start from damage."""
-        from engine.training.ember.captions import FREELY, PLAINLY, caption
+    def batch(
+        self,
+        rng: np.random.Generator,
+        count: int,
+        degraded_share: float,
+        *,
+        shape: str | None = None,
+    ) -> LatentBatch:
+        """Draw `count` pictures, of one `shape` if one is named.
 
-        shape = str(rng.choice(list(self._by_shape), p=self._shares))
+        The last round(degraded_share x count) start from damage.
+        """
+        from engine.training.ember.captions import free_and_plain
+
+        drawn = str(rng.choice(list(self._by_shape), p=self._shares))
+        shape = drawn if shape is None else shape
         clean, start = [], []
         prompts: list[str] = []
         plain_prompts: list[str] = []
@@ -131,12 +147,12 @@ class LatentSource:
             values = {name: column[row] for name, column in file.values.items()}
             scene = self._scenes[file.scene]
             seed = int(rng.integers(2**63))
-            for texts, manner in ((prompts, FREELY), (plain_prompts, PLAINLY)):
-                words = np.random.default_rng(seed)
-                texts.append(
-                    caption(scene, values, words, mirrored=copy == MIRRORED, manner=manner)
-                )
-        return LatentBatch(_stack(clean), _stack(start), prompts, plain_prompts)
+            free, plain = free_and_plain(scene, values, seed, mirrored=copy == MIRRORED)
+            prompts.append(free)
+            plain_prompts.append(plain)
+        return LatentBatch(
+            _stack(clean), _stack(start), prompts, plain_prompts, count - degraded, shape
+        )
 
     def _draw_file(self, shape: str, rng: np.random.Generator) -> LatentFile:
         """Draw the kind of picture by its share, then a file of that kind."""
@@ -156,14 +172,17 @@ def _stack(latents: Sequence[NDArray[np.float16]]) -> Tensor:
 
 
 @torch.inference_mode()
-def _encode(pictures: Tensor, network: TrainedAutoencoder, generator: torch.Generator) -> Tensor:
-    """Plain, mirrored and degraded latents `(3, b, 16, h, w)`."""
-    with torch.autocast(pictures.device.type, torch.bfloat16):
-        plain = network.encode(pictures)
-        mirrored = network.encode(pictures.flip(3).contiguous(memory_format=torch.channels_last))
-        worn = _wear(network.decoder(plain).float(), generator)
-        degraded = network.encode(worn)
-    return torch.stack([plain, mirrored, degraded]).half()
+def _encode(
+    pictures: Tensor, network: TrainedAutoencoder, generator: torch.Generator, degraded: bool
+) -> Tensor:
+    """Plain, mirrored and, if asked, degraded latents `(2 or 3, b, 16, h, w)`."""
+    with fast_numbers(pictures.device):
+        mirrored = pictures.flip(3).contiguous(memory_format=torch.channels_last)
+        parts = [network.encode(pictures), network.encode(mirrored)]
+        if degraded:
+            worn = _wear(network.decoder(parts[PLAIN]).float(), generator)
+            parts.append(network.encode(worn))
+    return torch.stack(parts).half()
 
 
 def _wear(pictures: Tensor, generator: torch.Generator) -> Tensor:

@@ -8,7 +8,7 @@ only the alias is moved:
 
     L = -log softmax_j(cos(z_i - m, p_j - m) / τ)_i,    m = mean_j p_j,
 
-for the pooled vector and for the mean of the tokens. The same with the names of all styles, added
+for the pooled vector and for the slots. The same with the names of all styles, added
 to one and the same scene. Half of the aliases say something more that cannot be seen, which must
 not lead them astray.
 """
@@ -105,11 +105,10 @@ def _joined(scene: str, style: str) -> str:
 def _meanings(
     text: TextEncoder, prompts: Sequence[str], noise: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Pooled vectors and means of the tokens, `(n, width)` each, float32."""
+    """Pooled vectors `(n, width)` and slots `(n, slots x width)`, float32."""
     words, counts = look_up(text, prompts, noise, generator, text.start.device)
     tokens, pooled = text(words, counts)
-    mean = tokens.float().sum(dim=1) / counts.clamp_min(1)[:, None]
-    return pooled.float(), mean
+    return pooled.float(), tokens.float().flatten(1)
 
 
 def _pick(rng: np.random.Generator, choices: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 from engine.training.ember.autoencoder import TrainedAutoencoder
 from engine.training.ember.flow import FlowNetwork, sample
 from engine.training.ember.metrics import write_pictures
+from engine.training.ember.number_format import fast_numbers
 
 
 def write_samples(
@@ -27,7 +28,7 @@ def write_samples(
     noise = torch.randn(len(prompts), 16, size, size, generator=generator).to(device)
     columns = 16
     rows: list[Tensor] = []
-    with torch.inference_mode(), torch.autocast(device.split(":")[0], torch.bfloat16):
+    with torch.inference_mode(), fast_numbers(device):
         by_steps = []
         for steps in (1, 2, 4):
             pictures = []

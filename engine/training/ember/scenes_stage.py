@@ -1,13 +1,14 @@
 """The stage "scenes": paints the data set, one file per entry of the repertoire and shape.
 
-pictures/       what `engine.training.ember.dataset` describes
-sheets/         scenes.png, styles.png, compositions.png
+pictures/, pictures_halved/     what `engine.training.ember.dataset` describes
+sheets/                         scenes.png, styles.png, compositions.png
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import time
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
@@ -15,9 +16,22 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from engine.training.ember.dataset import PictureFile, open_pictures, paint_file, to_tensor
+from engine.training.ember.dataset import (
+    FOLDER,
+    HALVED_FOLDER,
+    PictureFile,
+    open_pictures,
+    paint_file,
+    to_tensor,
+)
 from engine.training.ember.metrics import write_pictures
-from engine.training.ember.repertoire import PICTURES, Kind, kind_of, repertoire
+from engine.training.ember.repertoire import (
+    PICTURES,
+    PICTURES_HALVED,
+    Kind,
+    kind_of,
+    repertoire,
+)
 
 _QUICK_PICTURES = {"square": 12}
 _QUICK_SCALE = 0.25
@@ -46,11 +60,14 @@ def run_scenes(
 
     See `engine.training.ember.stages.Stage`.
     """
-    folder = out_dir / "pictures"
+    folder, halved = out_dir / FOLDER, out_dir / HALVED_FOLDER
     if not resume:
-        for old in (*folder.glob("*.json"), *folder.glob("*.npy")):
+        for old in (path for place in (folder, halved) for path in place.glob("*.*")):
             old.unlink()
-    tasks = _tasks(folder, seed, device, quick=quick)
+    tasks = [
+        *_tasks(halved, PICTURES_HALVED, 0.5, seed, device, quick=quick),
+        *_tasks(folder, PICTURES, 1.0, seed, device, quick=quick),
+    ]
     deadline_s = time.monotonic() + 60 * budget_min
     with tqdm(total=len(tasks), desc="scenes", unit="file", disable=None) as bar:
         if device == "cpu" and threads > 1:
@@ -63,17 +80,24 @@ def run_scenes(
     _write_sheets(open_pictures(folder), out_dir / "sheets")
 
 
-def _tasks(folder: Path, seed: int, device: str, *, quick: bool) -> list[_PaintTask]:
+def _tasks(
+    folder: Path,
+    counts: Mapping[Kind, Mapping[str, int]],
+    scale: float,
+    seed: int,
+    device: str,
+    *,
+    quick: bool,
+) -> list[_PaintTask]:
     """Plain scenes first, then styled, composed: a budget that runs out leaves whole kinds."""
     names: dict[Kind, list[str]] = {"plain": [], "styled": [], "composed": []}
     for name in repertoire():
         names[kind_of(name)].append(name)
     tasks: list[_PaintTask] = []
+    scale *= _QUICK_SCALE if quick else 1.0
     for kind, of_kind in names.items():
-        counts = _QUICK_PICTURES if quick else PICTURES[kind]
         kept = of_kind[: _QUICK_SCENES[kind] if quick else None]
-        scale = _QUICK_SCALE if quick else 1.0
-        for shape, count in counts.items():
+        for shape, count in (_QUICK_PICTURES if quick else counts[kind]).items():
             tasks += [(name, shape, count, folder, seed, device, scale) for name in kept]
     return tasks
 

@@ -1,11 +1,14 @@
-"""The stages of training ember, in order: scenes, text, autoencoder, flow, distill, judge, export.
+"""The stages of training ember: scenes, text, autoencoder, flow, reading, lessons, distill.
 
-`distill-lessons` is another way to distil, to compare with.
+Then `export` writes the folder that ships.
+
+`start` begins with what ships instead of with nothing, `distill-lessons` is another way to distil,
+to compare with, `decoder` makes pictures crisper and `judge` trains the one that looks at them.
 
 Each is resumable, writes figures (CSV) and contact sheets as it goes, and depends on nothing but
 its arguments and the files of earlier stages in the same folder:
 
-    pictures/ latents/ latents_halved/ text/ *.safetensors sheets/ *.csv ember/
+    pictures/ latents/ (and both _halved) lessons/ text/ *.safetensors sheets/ *.csv ember/
 """
 
 from __future__ import annotations
@@ -20,10 +23,11 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from engine.diffusion.models.ember.text import TextConfig
+from engine.diffusion.models.ember.text import TextConfig, TextEncoder
 from engine.diffusion.models.ember.unet import UNetConfig
 from engine.diffusion.models.ember.weights import Sampling, read_word_table, save_ember
 from engine.errors import TrainingError
+from engine.scoring.held_out_phrases import FOREIGN_PHRASES, HELD_OUT_PHRASES
 from engine.training.ember.autoencoder import (
     AutoencoderPlan,
     TrainedAutoencoder,
@@ -33,19 +37,27 @@ from engine.training.ember.autoencoder import (
 from engine.training.ember.captions import CAPTION_WORDS
 from engine.training.ember.carry_over import start_from
 from engine.training.ember.checkpoint import averaged_weights
-from engine.training.ember.dataset import PictureFile, open_pictures
+from engine.training.ember.dataset import open_pictures
 from engine.training.ember.decoder_stage import run_decoder, sharpened
 from engine.training.ember.distill import DistillPlan, DistillTrainer
 from engine.training.ember.flow import FlowNetwork, FlowPlan, FlowTrainer
 from engine.training.ember.held_out import held_out_losses
 from engine.training.ember.judge_stage import run_judge
-from engine.training.ember.latents import LatentSource, encode_pictures, open_latents
+from engine.training.ember.latents import (
+    LatentFile,
+    LatentSource,
+    encode_pictures,
+    open_latents,
+)
+from engine.training.ember.lessons import LessonBook, LessonPlan, give_lessons
 from engine.training.ember.metrics import CsvLog
-from engine.training.ember.repertoire import repertoire
+from engine.training.ember.reading import CaptionSource, ReadingPlan, ReadingTrainer, read_share
+from engine.training.ember.repertoire import taught_pictures
 from engine.training.ember.samples import write_samples
 from engine.training.ember.scenes.catalogue import SCENES
 from engine.training.ember.scenes_stage import run_scenes
 from engine.training.ember.sheets_stage import run_sheets
+from engine.training.ember.start_stage import run_start
 from engine.training.ember.text_table import PACKAGE, build_table, unpack_encoder
 from engine.training.ember.training_loop import run_training
 
@@ -136,20 +148,16 @@ def run_flow(
     Where `out_dir`/start is another run's folder, training begins with that run's weights.
     """
     torch.set_num_threads(threads)
-    files = _taught_pictures(out_dir)
     _, autoencoder = load_autoencoder(out_dir / "autoencoder.safetensors")
-    encode_pictures(files, autoencoder, out_dir / "latents", device=device, seed=seed)
-    encode_pictures(
-        files, autoencoder, out_dir / "latents_halved", device=device, seed=seed, halved=True
+    latents, small = (
+        _latents(out_dir, autoencoder, device, seed, halved=halved) for halved in (False, True)
     )
     table = read_word_table(out_dir / "text")
     plan = FlowPlan(budget_min)
     if quick:
         plan = FlowPlan(budget_min, max_steps=4, batch=4, halved_batch=4)
-    latents = open_latents(files, out_dir / "latents")
-    halved = LatentSource(open_latents(files, out_dir / "latents_halved"))
     trainer = FlowTrainer(
-        table, LatentSource(latents), plan, device=device, seed=seed, halved=halved
+        table, LatentSource(latents), plan, device=device, seed=seed, halved=LatentSource(small)
     )
     if (out_dir / "start").exists():
         start_from(trainer, out_dir / "start")
@@ -158,6 +166,62 @@ def run_flow(
     held_out = CsvLog(out_dir / "flow_held_out.csv", resume=False)
     for row in held_out_losses(trainer.averaged(), latents, device=device, seed=seed):
         held_out.write(row)
+
+
+def run_reading(
+    out_dir: Path,
+    *,
+    budget_min: float,
+    resume: bool,
+    device: str,
+    seed: int,
+    threads: int,
+    quick: bool = False,
+) -> None:
+    """Teach the text encoder of the flow network to read what people type.
+
+    Ends with `reading_held_out.csv`: which share of the prompts that ember is judged by is read as
+    the right scene, by the teacher and by the reader.
+    """
+    torch.set_num_threads(threads)
+    teacher = _trained_flow(out_dir).text
+    plan = ReadingPlan(budget_min)
+    if quick:
+        plan = replace(plan, max_steps=4, batch=4, meaning_scenes=4)
+    source = CaptionSource(taught_pictures(out_dir, halved=True))
+    trainer = ReadingTrainer(teacher, source, plan, device=device, seed=seed)
+    path = out_dir / "reading.safetensors"
+    run_training(trainer, plan, path, resume=resume, show=lambda: None)
+    log = CsvLog(out_dir / "reading_held_out.csv", resume=False)
+    places = {name: scene.phrases for name, scene in SCENES.items()}
+    for name, text in (("teacher", teacher), ("reader", trainer.averaged())):
+        shares = [
+            read_share(text, teacher, places, phrases)
+            for phrases in (HELD_OUT_PHRASES, FOREIGN_PHRASES)
+        ]
+        log.write({"text": name, "everyday": shares[0], "foreign": shares[1]})
+
+
+def run_lessons(
+    out_dir: Path,
+    *,
+    budget_min: float,
+    resume: bool,
+    device: str,
+    seed: int,
+    threads: int,
+    quick: bool = False,
+) -> None:
+    """Let the flow network give the lessons that `distill` learns from."""
+    torch.set_num_threads(threads)
+    teacher = _trained_flow(out_dir).to(device)
+    plan = LessonPlan(budget_min)
+    if quick:
+        plan = replace(plan, max_lessons=4, batch=4, halved_batch=4, steps=2)
+    give_lessons(
+        teacher, _sources(out_dir), plan, out_dir / "lessons",
+        device=device, seed=seed, resume=resume,
+    )  # fmt: skip
 
 
 def run_distill(
@@ -173,21 +237,20 @@ def run_distill(
 ) -> None:
     """Teach the flow network to arrive in one call, by lessons and a critic, or lessons alone."""
     torch.set_num_threads(threads)
-    files = _taught_pictures(out_dir)
     _, autoencoder = load_autoencoder(out_dir / "autoencoder.safetensors")
-    teacher = FlowNetwork(read_word_table(out_dir / "text"))
-    teacher.load_state_dict(averaged_weights(out_dir / "flow.safetensors"))
-    teacher.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    teacher = _trained_flow(out_dir)
+    reader = TextEncoder(teacher.text.config, teacher.text.table)
+    reader.load_state_dict(averaged_weights(out_dir / "reading.safetensors"))
     plan = DistillPlan(budget_min)
     if lessons_alone:
         plan = replace(plan, critic_weight=0.0)
     if quick:
         plan = replace(plan, max_steps=4, batch=4, halved_batch=4)
     name = "distill_lessons" if lessons_alone else "distill"
-    source, halved = (
-        LatentSource(open_latents(files, out_dir / name)) for name in ("latents", "latents_halved")
+    book = LessonBook(out_dir / "lessons")
+    trainer = DistillTrainer(
+        teacher, reader, _sources(out_dir), book, plan, device=device, seed=seed
     )
-    trainer = DistillTrainer(teacher, source, plan, device=device, seed=seed, halved=halved)
     show = _sheet_writer(trainer, autoencoder, out_dir, name, device, size=4 if quick else 32)
     run_training(trainer, plan, out_dir / f"{name}.safetensors", resume=resume, show=show)
 
@@ -218,10 +281,13 @@ def run_export(
 
 
 STAGES: dict[str, Stage] = {
+    "start": run_start,
     "scenes": run_scenes,
     "text": run_text,
     "autoencoder": run_autoencoder,
     "flow": run_flow,
+    "reading": run_reading,
+    "lessons": run_lessons,
     "distill": run_distill,
     "distill-lessons": partial(run_distill, lessons_alone=True),
     "decoder": run_decoder,
@@ -251,10 +317,31 @@ def export_ember(out_dir: Path, checkpoint: Path, folder: Path, sampling: Sampli
     )
 
 
-def _taught_pictures(out_dir: Path) -> list[PictureFile]:
-    """The painted files of everything that is in the repertoire today."""
-    names = repertoire()
-    return [file for file in open_pictures(out_dir / "pictures") if file.scene in names]
+def _trained_flow(out_dir: Path) -> FlowNetwork:
+    """The flow network of a run, with averaged weights."""
+    network = FlowNetwork(read_word_table(out_dir / "text"))
+    network.load_state_dict(averaged_weights(out_dir / "flow.safetensors"))
+    network.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.eval().requires_grad_(False)
+
+
+def _sources(out_dir: Path) -> tuple[LatentSource, LatentSource]:
+    """Batches of whole pictures and of pictures half as wide."""
+    whole, halved = (
+        LatentSource(open_latents(taught_pictures(out_dir, halved=small), out_dir / folder))
+        for small, folder in ((False, "latents"), (True, "latents_halved"))
+    )
+    return whole, halved
+
+
+def _latents(
+    out_dir: Path, autoencoder: TrainedAutoencoder, device: str, seed: int, *, halved: bool
+) -> list[LatentFile]:
+    """Latents of all pictures, made where they are missing."""
+    files = taught_pictures(out_dir, halved=halved)
+    folder = out_dir / ("latents_halved" if halved else "latents")
+    encode_pictures(files, autoencoder, folder, device=device, seed=seed, degraded=not halved)
+    return open_latents(files, folder)
 
 
 def _sheet_writer(

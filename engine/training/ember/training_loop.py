@@ -12,7 +12,7 @@ from engine.training.ember.checkpoint import TrainState
 from engine.training.ember.metrics import CsvLog
 
 _SAVE_EVERY_S = 120.0
-_SHEET_EVERY_S = 300.0
+_SHEET_EVERY_S = 600.0
 _LOG_EVERY = 25
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-_NEGATORS = frozenset((
+NEGATORS = frozenset((
     "no", "not", "without", "never", "nobody", "neither", "nor", "lacking", "minus", "isn't",
     "aren't", "wasn't", "doesn't", "don't", "hasn't", "haven't", "can't", "cannot",
 ))  # fmt: skip
@@ -62,6 +62,6 @@ def affirmed(prompt: str) -> str:
 def _denies(word: str, following: list[str]) -> bool:
     """Whether `word`, with what follows it, says that something is not there."""
     after = following[0].lower() if following else ""
-    if word not in _NEGATORS or after in _NO_DENIAL:
+    if word not in NEGATORS or after in _NO_DENIAL:
         return False
     return word != "never" or not _NEVER_ENDING.fullmatch(after)

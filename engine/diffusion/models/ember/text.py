@@ -1,7 +1,9 @@
-"""Prompts to what the flow network hears: one vector per word and one for the whole.
+"""Prompts to what the flow network hears: a few slots and one vector for the whole.
 
-Word vectors come from the static `WordTable`; a small transformer, trained with the flow network,
-adds what order says ("a boat under northern lights"). The empty prompt is the unconditional one.
+Word vectors come from the static `WordTable`; a small transformer adds what order says ("a boat
+under northern lights") and gathers it in slots, as in Perceiver (Jaegle et al. 2021). A slot means
+the same in every prompt, however long, so two prompts are compared and blended slot by slot, which
+words in their order cannot be. The empty prompt is the unconditional one.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ from torch.nn import functional as F
 
 from engine.diffusion.models.ember.word_table import MAX_WORDS, UnknownWord, WordTable
 
+_SLOT_SPREAD = 0.5
+"""Far enough apart that each slot asks the words something else from the first step on."""
+
 
 @dataclass(frozen=True, slots=True)
 class TextConfig:
@@ -26,13 +31,14 @@ class TextConfig:
     width: int = 256
     layers: int = 2
     heads: int = 4
+    slots: int = 8
 
 
 @dataclass(frozen=True, slots=True)
 class TextEmbedding:
     """What the flow network attends to; prompts are blended by blending both, element by element.
 
-    `tokens` has shape `(b, 24, width)`, zero where the prompt has no word; `pooled` `(b, width)`.
+    `tokens` has shape `(b, slots, width)`; `pooled` `(b, width)`.
     """
 
     tokens: Tensor
@@ -63,7 +69,7 @@ class _Layer(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """Word vectors to tokens and a pooled vector."""
+    """Word vectors to slots and a pooled vector."""
 
     def __init__(self, config: TextConfig, table: WordTable | None = None) -> None:
         super().__init__()
@@ -73,7 +79,9 @@ class TextEncoder(nn.Module):
         self.table = table
         self.word_in = nn.Linear(config.word_width, config.width)
         self.theme_in = nn.Linear(config.word_width, config.width)
+        self.slot_theme_in = nn.Linear(config.word_width, config.slots * config.width)
         self.start = nn.Parameter(0.02 * torch.randn(config.width))
+        self.slots = nn.Parameter(_SLOT_SPREAD * torch.randn(config.slots, config.width))
         self.position = nn.Parameter(0.02 * torch.randn(MAX_WORDS + 1, config.width))
         self.layers = nn.ModuleList(
             _Layer(config.width, config.heads) for _ in range(config.layers)
@@ -81,21 +89,25 @@ class TextEncoder(nn.Module):
         self.norm = nn.LayerNorm(config.width)
 
     def forward(self, words: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return `tokens` `(b, 24, width)` and `pooled` `(b, width)`.
+        """Return `tokens` `(b, slots, width)` and `pooled` `(b, width)`.
 
-        `words` has shape `(b, 24, word_width)`, zero after the `lengths` `(b,)` words of each.
+        `words` has shape `(b, n, word_width)`, n <= 24, zero after the `lengths` `(b,)` words of
+        each.
         """
-        b = words.shape[0]
+        b, n, _ = words.shape
+        slots, width = self.config.slots, self.config.width
         words = words * self.config.word_width**0.5  # unit vectors become unit elements
-        x = torch.cat([self.start.expand(b, 1, -1), self.word_in(words)], dim=1) + self.position
-        index = torch.arange(MAX_WORDS + 1, device=words.device)
-        present = index <= lengths[:, None]  # the start token is always there
+        heads = torch.cat([(self.start + self.position[0])[None], self.slots])
+        x = torch.cat([heads.expand(b, -1, -1), self.word_in(words) + self.position[1 : n + 1]], 1)
+        index = torch.arange(-slots, n + 1, device=words.device)
+        present = index <= lengths[:, None]  # start and slots are always there
         for layer in self.layers:
             x = layer(x, present[:, None, None, :])
-        x = self.norm(x) * present[:, :, None].to(x.dtype)
+        x = self.norm(x[:, : 1 + slots])
         # The plain sum of the words beside what the transformer makes of them: the theme at once.
         theme = words.sum(dim=1) / (1 + lengths[:, None]).sqrt().to(x.dtype)
-        return x[:, 1:], x[:, 0] + self.theme_in(theme)
+        tokens = x[:, 1:] + self.slot_theme_in(theme).view(b, slots, width)
+        return tokens, x[:, 0] + self.theme_in(theme)
 
     def encode(self, prompts: Sequence[str]) -> TextEmbedding:
         """Embed prompts; "" is unconditional. Call inside `torch.inference_mode`."""

@@ -113,6 +113,16 @@ def save_ember(
     writer.finish(sampling)
 
 
+def read_parts(folder: Path) -> dict[str, tuple[dict[str, Any], dict[str, Tensor]]]:
+    """Settings and float32 tensors of each component, of whatever layout: for training on.
+
+    Raises `ModelLoadError`.
+    """
+    reader = _Reader(folder)
+    names = ("autoencoder", "unet", "text")
+    return {name: (reader.config(name), reader.tensors(name)) for name in names}
+
+
 def read_word_table(folder: Path) -> WordTable:
     """Open a table written by `text_table.build_table`."""
     config = json.loads((folder / "word_table.json").read_text())
@@ -152,18 +162,21 @@ class _Reader:
 
     def fill(self, module: nn.Module, component: str) -> None:
         """Give the module its stored weights as float32."""
-        state: dict[str, Tensor] = {}
-        for name in sorted(self._hashes):
-            if name.startswith(f"{component}/model-"):
-                state |= self._tensors(name)
-        state = {key: value.float() for key, value in state.items()}
         try:
-            module.load_state_dict(state, assign=True)
+            module.load_state_dict(self.tensors(component), assign=True)
         except RuntimeError as error:
             raise ModelLoadError(
                 f"{self._folder / component} holds weights of another layout: {_REMEDY}"
             ) from error
         module.requires_grad_(False)
+
+    def tensors(self, component: str) -> dict[str, Tensor]:
+        """The stored weights of a component as float32."""
+        state: dict[str, Tensor] = {}
+        for name in sorted(self._hashes):
+            if name.startswith(f"{component}/model-"):
+                state |= self._tensors(name)
+        return {key: value.float() for key, value in state.items()}
 
     def word_table(self, config: dict[str, Any]) -> WordTable:
         """The table of word vectors."""

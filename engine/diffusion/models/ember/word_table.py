@@ -100,6 +100,8 @@ _LEAST_HEARD = 0.15
 _SPELT_ALIKE = 0.8
 _WORD = re.compile(r"[^\W_]+")
 _MIN_PIECE_SHARE = 1e-6
+_WORDS_KEPT = 20_000
+"""19 MB at most; captions use some 4 000."""
 
 
 class UnknownWord(NamedTuple):
@@ -138,17 +140,27 @@ class WordTable:
         self._heard = frozenset(known_words) | STOP_WORDS
         self._known_similarity = known_similarity
         self._known_words: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+        self._said: dict[str, NDArray[np.float32]] = {}
 
     def vectors_of(self, prompt: str) -> NDArray[np.float32]:
         """Return one weighted vector per word, shape `(n, width)`, n <= `MAX_WORDS`."""
         words = heard_words(prompt)[:MAX_WORDS]
         out = np.zeros((len(words), self.width), np.float32)
         for index, word in enumerate(words):
+            out[index] = self._say(word)
+        return out
+
+    def _say(self, word: str) -> NDArray[np.float32]:
+        """The weighted vector by which the network hears a word; those said before are kept."""
+        said = self._said.get(word)
+        if said is None:
             direction, weight = self._look_up(word)
             if self._known and weight > 0.0 and word not in self._heard:
                 direction, weight = self._in_known_words(direction)
-            out[index] = direction * weight
-        return out
+            said = direction * weight
+            if len(self._said) < _WORDS_KEPT:
+                self._said[word] = said
+        return said
 
     def _in_known_words(self, direction: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
         """Direction and weight by which the network understands a word it never heard.
@@ -175,6 +187,11 @@ class WordTable:
                 np.array([weight for _, weight in found], np.float32),
             )
         return self._known_words
+
+    @property
+    def known_words(self) -> tuple[str, ...]:
+        """The words of the training captions that name something."""
+        return self._known
 
     def directions(self, rows: Sequence[int]) -> NDArray[np.float32]:
         """Unit vectors of these rows, shape `(n, width)`; `rows` names the row of each piece."""

@@ -1,0 +1,207 @@
+"""Lessons for distillation: where the flow network arrives in several guided steps.
+
+They are written down once and learnt from several times, for they cost more than learning them
+does: twelve calls of the teacher against three for a step of the student. A lesson is the noise,
+the level it begins at, what is said of it, and where it leads.
+
+    lessons/<number>.npz    one batch of one shape:
+        start, end          float16 (n, 16, h, w): the painted latents, and where the lesson leads
+        t                   float32 (n,): 1 is pure noise, else `start` is still seen through it
+        noise_seed          of the noise (n, 16, h, w), float32
+        free, plain         captions, as people type and in the painters' words
+        shape, halved       which kind of pictures
+
+What number k holds depends on the seed and k only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from engine.errors import TrainingError
+from engine.training.ember.flow import FlowNetwork, arrive
+from engine.training.ember.latents import LatentSource
+from engine.training.ember.number_format import fast_numbers
+
+_EVERY_WHOLE = 3
+"""Of so many batches one is of whole pictures, the others of pictures half as wide: about the same
+time for both."""
+_PURE_SHARE, _LOWEST_T = 0.6, 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class LessonPlan:
+    """How lessons are given. `guidance` is that from pure noise."""
+
+    budget_min: float
+    max_lessons: int | None = None
+    """Batches instead of minutes, where given."""
+    steps: int = 6
+    guidance: float = 1.8
+    batch: int = 24
+    halved_batch: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """Some lessons of one shape, on the CPU."""
+
+    start: Tensor
+    end: Tensor
+    noise: Tensor
+    """The three `(n, 16, h, w)`, float32."""
+    t: Tensor
+    free: Sequence[str]
+    plain: Sequence[str]
+    shape: str
+
+    @property
+    def noisy(self) -> Tensor:
+        """Where the way begins: (1 - t) x_0 + t n."""
+        wide = self.t[:, None, None, None]
+        return (1 - wide) * self.start + wide * self.noise
+
+
+def give_lessons(
+    teacher: FlowNetwork,
+    sources: tuple[LatentSource, LatentSource],
+    plan: LessonPlan,
+    folder: Path,
+    *,
+    device: str,
+    seed: int,
+    resume: bool,
+) -> None:
+    """Write lessons until the plan is spent; those that are there count where it is to `resume`.
+
+    `sources` are those of whole pictures and of pictures half as wide. The minutes are those of
+    this call.
+    """
+    if not resume:
+        for old in folder.glob("*.npz"):
+            old.unlink()
+    number = next_number(folder)
+    deadline_s = time.monotonic() + 60 * plan.budget_min
+    with tqdm(initial=number, desc="lessons", unit="batch", disable=None) as bar:
+        while time.monotonic() < deadline_s:
+            if plan.max_lessons is not None and number >= plan.max_lessons:
+                return
+            _write_lesson(teacher, sources, number, plan, folder, device=device, seed=seed)
+            number += 1
+            bar.update()
+
+
+def _write_lesson(
+    teacher: FlowNetwork,
+    sources: tuple[LatentSource, LatentSource],
+    number: int,
+    plan: LessonPlan,
+    folder: Path,
+    *,
+    device: str,
+    seed: int,
+) -> None:
+    """Give the lessons with this `number` and write them to `folder`."""
+    halved = number % _EVERY_WHOLE != _EVERY_WHOLE - 1
+    rng = np.random.default_rng((seed, number, 5))
+    drawn = sources[halved].batch(rng, plan.halved_batch if halved else plan.batch, 0.0)
+    noise_seed = int(rng.integers(2**31))
+    generator = torch.Generator().manual_seed(noise_seed)
+    noise = torch.randn(drawn.clean.shape, generator=generator)
+    t = draw_lesson_t(len(noise), generator)
+    wide = t[:, None, None, None]
+    x_t = ((1 - wide) * drawn.clean + wide * noise).contiguous(memory_format=torch.channels_last)
+    words, counts = (
+        torch.from_numpy(x).to(device) for x in teacher.text.look_up(drawn.plain_prompts)
+    )
+    with fast_numbers(device):
+        end = arrive(
+            teacher, x_t.to(device), t.to(device), noise.to(device), words, counts,
+            steps=plan.steps, guidance=lesson_guidance(plan.guidance, t).to(device),
+        )  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    path = _path(folder, number)
+    temporary = path.with_name(f".{path.name}")
+    np.savez(
+        temporary,
+        start=drawn.clean.half().numpy(),
+        end=end.half().cpu().numpy(),
+        t=t.numpy(),
+        noise_seed=np.array(noise_seed),
+        free=np.array(drawn.prompts),
+        plain=np.array(drawn.plain_prompts),
+        shape=np.array(drawn.shape),
+        halved=np.array(halved),
+    )
+    temporary.replace(path)
+
+
+def next_number(folder: Path) -> int:
+    """The first number of which there are no lessons yet."""
+    number = 0
+    while _path(folder, number).exists():
+        number += 1
+    return number
+
+
+def lesson_guidance(guidance: float, t: Tensor) -> Tensor:
+    """Guidance `(b,)` of lessons from noise level `t`: none below 1/2, all of it at 1.
+
+    What is there already has been guided before.
+    """
+    return 1 + (guidance - 1) * (2 * t - 1).clamp(0, 1)
+
+
+def draw_lesson_t(count: int, generator: torch.Generator) -> Tensor:
+    """Noise levels `(count,)`: 60 % exactly 1, else in [0.4, 1]."""
+    pure = torch.rand(count, generator=generator) < _PURE_SHARE
+    level = _LOWEST_T + (1 - _LOWEST_T) * torch.rand(count, generator=generator)
+    return torch.where(pure, torch.ones(count), level)
+
+
+class LessonBook:
+    """All lessons of a folder, in memory as float16; raises `TrainingError` where none is."""
+
+    def __init__(self, folder: Path) -> None:
+        self._pages: dict[tuple[bool, str], list[dict[str, NDArray[np.generic]]]] = {}
+        for number in range(next_number(folder)):
+            with np.load(_path(folder, number)) as file:
+                page = {name: file[name] for name in file.files}
+            generator = torch.Generator().manual_seed(int(page["noise_seed"]))
+            noise = torch.randn(page["start"].shape, generator=generator)
+            page["noise"] = noise.half().numpy()
+            key = bool(page["halved"]), str(page["shape"])
+            self._pages.setdefault(key, []).append(page)
+        if not self._pages:
+            raise TrainingError(f"no lessons in {folder}: run the stage 'lessons' first")
+        self.count = sum(len(page["t"]) for pages in self._pages.values() for page in pages)
+
+    def draw(self, rng: np.random.Generator, count: int, *, halved: bool) -> Lessons:
+        """Draw `count` lessons of one shape; of the other size where there are none of this."""
+        keys = [key for key in self._pages if key[0] == halved] or list(self._pages)
+        shares = np.array([len(self._pages[key]) for key in keys], np.float64)
+        key = keys[int(rng.choice(len(keys), p=shares / shares.sum()))]
+        rows = []
+        for _ in range(count):
+            page = self._pages[key][int(rng.integers(len(self._pages[key])))]
+            rows.append((page, int(rng.integers(len(page["t"])))))
+        start, end, noise = (
+            torch.from_numpy(np.stack([page[name][row] for page, row in rows])).float()
+            for name in ("start", "end", "noise")
+        )
+        t = torch.tensor([float(page["t"][row]) for page, row in rows])
+        free, plain = ([str(page[name][row]) for page, row in rows] for name in ("free", "plain"))
+        return Lessons(start, end, noise, t, free, plain, key[1])
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"{number:06d}.npz"
