@@ -95,7 +95,7 @@ def test_the_networks_keep_their_budget_of_operations() -> None:
     assert count_flops(Encoder(config), picture) <= 1e9
     assert count_flops(Decoder(config), latents) <= 3e9
     unet = FlowUNet(UNetConfig())
-    tokens, pooled = torch.zeros(1, MAX_WORDS, 256), torch.zeros(1, 256)
+    tokens, pooled = torch.zeros(1, TextConfig().slots, 256), torch.zeros(1, 256)
     assert 1e9 < count_flops(unet, latents, torch.ones(1), tokens, pooled) <= 3e9
 
 
@@ -110,7 +110,7 @@ def test_the_untrained_weights_stay_below_the_size_that_ships() -> None:
     count = sum(p.numel() for m in modules for p in m.parameters())
     count += sum(p.numel() for p in FlowUNet(UNetConfig()).parameters())
     count += sum(p.numel() for p in TextEncoder(TextConfig()).parameters())
-    assert 2 * count < 24e6
+    assert 2 * count < 25e6  # with the word table of 6.7 MB: below 32 MB
 
 
 @pytest.mark.parametrize(("height", "width"), [(512, 512), (384, 640), (16, 48)])
@@ -137,7 +137,7 @@ def test_one_row_of_a_batch_does_not_depend_on_the_others() -> None:
     for parameter in unet.parameters():  # branches start at zero and would hide everything
         nn.init.normal_(parameter, std=0.1)
     x, t = torch.randn(2, 16, 8, 12), torch.tensor([0.3, 1.0])
-    tokens, pooled = torch.randn(2, MAX_WORDS, 32), torch.randn(2, 32)
+    tokens, pooled = torch.randn(2, 8, 32), torch.randn(2, 32)
     both = unet(x, t, tokens, pooled)
     alone = unet(x[:1], t[:1], tokens[:1], pooled[:1])
     torch.testing.assert_close(both[:1], alone, rtol=1e-3, atol=1e-4)
@@ -193,14 +193,14 @@ def test_words_beyond_the_limit_are_ignored() -> None:
     assert len(_table().vectors_of("sea " * 40)) == MAX_WORDS
 
 
-def test_word_order_and_the_empty_prompt_reach_the_tokens(saved: Path) -> None:
+def test_word_order_and_the_empty_prompt_reach_the_slots(saved: Path) -> None:
     text = _load(saved).text
     one = text.encode(["sea fire", "fire sea", ""])
-    assert one.tokens.shape == (3, MAX_WORDS, 32)
-    assert not torch.allclose(one.pooled[0], one.pooled[1])
-    assert not one.tokens[2].any()
-    assert one.pooled[2].any()
-    assert not one.tokens[0, 2:].any()
+    assert one.tokens.shape == (3, text.config.slots, 32)
+    for heard in (one.tokens, one.pooled):
+        assert not torch.allclose(heard[0], heard[1])
+        assert not torch.allclose(heard[0], heard[2])
+        assert heard[2].any()
 
 
 def test_padding_does_not_change_what_a_prompt_means(saved: Path) -> None:

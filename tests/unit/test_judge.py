@@ -305,10 +305,10 @@ def test_the_stage_leaves_a_judge_that_loads_with_figures(tmp_path: Path) -> Non
     assert STAGES["judge"] is run_judge
     names = list(STYLES)
     for file in _files():
-        _write(tmp_path / "pictures", file)
+        _write(tmp_path / "pictures_halved", file)
         styles = [(k % 3 + 0.5) / len(names) for k in range(12)]
         part = replace(file, scene=file.scene + STYLED, pictures=file.pictures[:12])
-        _write(tmp_path / "pictures", replace(part, values={STYLE.name: styles}))
+        _write(tmp_path / "pictures_halved", replace(part, values={STYLE.name: styles}))
     run_judge(tmp_path, budget_min=1, resume=False, device="cpu", seed=3, threads=1, quick=True)
     judge = load_judge(tmp_path / "judge")
     assert judge.scenes == (DISCS, STRIPES)

@@ -50,7 +50,7 @@ def _unet(batch: int) -> tuple[nn.Module, tuple[Tensor, ...]]:
     return _random(FlowUNet(_SMALL_UNET)), (
         torch.randn(batch, 16, 8, 4),
         torch.linspace(0.4, 0.9, batch),
-        torch.randn(batch, 24, 32),
+        torch.randn(batch, 8, 32),
         torch.randn(batch, 32),
     )
 

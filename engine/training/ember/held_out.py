@@ -37,7 +37,7 @@ def held_out_losses(
     for index in range(batches):
         rng = np.random.default_rng((seed, index))
         batch = source.batch(rng, _BATCH, 0.0)
-        clean, prompts = batch.clean, list(batch.prompts)
+        clean, prompts = batch.clean, list(batch.plain_prompts)
         generator = torch.Generator().manual_seed(seed + index)
         noise = torch.randn(clean.shape, generator=generator).to(device)
         clean = clean.to(device)

@@ -14,7 +14,7 @@ import torch
 
 from engine.scoring.judge import Judge, save_judge
 from engine.scoring.judge_network import JudgeConfig, count_parameters
-from engine.training.ember.dataset import open_pictures
+from engine.training.ember.dataset import HALVED_FOLDER, open_pictures
 from engine.training.ember.judge import (
     JudgePlan,
     JudgeTrainer,
@@ -48,12 +48,12 @@ def run_judge(
     threads: int,
     quick: bool = False,
 ) -> None:
-    """Train the judge of `out_dir`/pictures, measure it, and write `out_dir`/judge.
+    """Train the judge on `out_dir`/pictures_halved, measure it, and write `out_dir`/judge.
 
-    See `engine.training.ember.stages.Stage`.
+    It sees 128x128 pixels, so pictures half as wide are large enough. See `engine.training.ember.stages.Stage`.
     """
     torch.set_num_threads(threads)
-    files = labelled(open_pictures(out_dir / "pictures"))
+    files = labelled(open_pictures(out_dir / HALVED_FOLDER))
     if not resume:
         for old in (out_dir / "judge_pictures").glob("*.npy"):
             old.unlink()
