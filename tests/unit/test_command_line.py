@@ -80,7 +80,7 @@ def test_training_gets_a_real_device_and_a_real_number_of_threads(
 
 def test_an_unknown_training_stage_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "ember", "--stage", "nonsense"]) == 1
-    assert "no stage 'nonsense'; there are scenes" in capsys.readouterr().err
+    assert "no stage 'nonsense'; there are start" in capsys.readouterr().err
 
 
 def test_help_names_every_training_stage() -> None:

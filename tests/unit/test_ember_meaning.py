@@ -24,7 +24,7 @@ def text() -> TextEncoder:
 
 def loss_of(text: TextEncoder, seed: int) -> torch.Tensor:
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    return meaning_loss(text, rng, generator, scenes=16, word_noise=0.05)
+    return meaning_loss(text, rng, generator, scenes=16, word_noise=0.05, teacher=text)
 
 
 def figure_of(text: TextEncoder, seed: int) -> float:

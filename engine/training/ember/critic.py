@@ -62,7 +62,7 @@ class CriticTrainer(Adversary):
         self.critic.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         super().__init__(self.critic, learning_rate)
         self._teacher = teacher
-        self._device_type = device.split(":")[0]
+        self._device = device
 
     def criticise(
         self,
@@ -79,14 +79,14 @@ class CriticTrainer(Adversary):
         noise = torch.randn(made.shape, generator=generator).to(made.device)
         t = level.to(made.device)
         fake = made.detach().requires_grad_()
-        with fast_numbers(self._device_type):
+        with fast_numbers(self._device):
             with torch.no_grad():
                 tokens, pooled = self._teacher.text(*words)
                 painted = self._teacher.unet.features(_mixed(clean, noise, t), t, tokens, pooled)
             seen = self._teacher.unet.features(_mixed(fake, noise, t), t, tokens, pooled)
             opinions = self.critic(seen, pooled)
         (push,) = torch.autograd.grad(-mean_opinion(opinions), fake)
-        with fast_numbers(self._device_type):
+        with fast_numbers(self._device):
             on_fake = self.critic([h.detach() for h in seen], pooled)
             on_real = self.critic(painted, pooled)
         return push, self.learn(on_real, on_fake)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +37,6 @@ HELD_OUT = 12
 """Every twelfth picture is never trained on."""
 
 _CHUNK = 6
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ class DecoderTrainer:
         self._adversary = Adversary(self.critic, plan.critic_rate)
         self._source = source
         self.device = device
-        self._device_type = device.split(":")[0]
+        self._device = device
         self._seed = seed
 
     def save(self, path: Path) -> None:
@@ -123,7 +123,7 @@ class DecoderTrainer:
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + state.step)
         pictures = self._source.batch(state.step, plan.batch).to(self.device)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
-        with fast_numbers(self._device_type):
+        with fast_numbers(self._device):
             with torch.no_grad():
                 latents = self.autoencoder.encode(pictures)
             sigma = plan.latent_noise * torch.rand(plan.batch, 1, 1, 1, generator=generator)
@@ -162,7 +162,7 @@ class DecoderTrainer:
         generator.set_state(same)
         with torch.no_grad():
             target = warp(pictures[rows], generator, "bicubic").clamp(-1, 1)
-        with fast_numbers(self._device_type):
+        with fast_numbers(self._device):
             again = self.autoencoder.decoder(self.autoencoder.encode(moved)).float()
         loop, _ = picture_loss(again, target)
         return loss + plan.round_trip_weight * loop
@@ -170,7 +170,7 @@ class DecoderTrainer:
     def _criticise(self, made: Tensor, pictures: Tensor, latents: Tensor) -> tuple[Tensor, float]:
         """Gradient that makes `made` look painted; trains the critic on both (hinge loss)."""
         fake = made.clone().requires_grad_()
-        with fast_numbers(self._device_type):
+        with fast_numbers(self._device):
             (push,) = torch.autograd.grad(-mean_opinion(self.critic(fake, latents)), fake)
             on_fake = self.critic(made, latents)
             on_real = self.critic(pictures, latents)

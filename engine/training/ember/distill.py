@@ -74,7 +74,7 @@ class DistillPlan:
     floor: float = 0.05
     caption_dropout: float = 0.04
     degraded_share: float = 0.125
-    lesson_share: float = 0.625
+    lesson_share: float = 0.5625
     lesson_share_alone: float = 0.85
     """Before the critic comes in: till then other pictures teach only what is nearly clean."""
     halved_until: float = 0.4
@@ -152,7 +152,6 @@ class DistillTrainer:
         self._sources = sources
         self._book = book
         self._device = device
-        self._device_type = device.split(":")[0]
         self._seed = seed
 
     def averaged(self) -> FlowNetwork:
@@ -183,24 +182,18 @@ class DistillTrainer:
         plan, state = self.plan, self.state
         rng = np.random.default_rng((self._seed, state.step, 2))
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + state.step)
-        rate = rate_share(plan, state.step, share)
-        for optimiser, full in (
-            (state.optimiser, plan.learning_rate),
-            (self.critic.state.optimiser, plan.critic_rate),
-        ):
-            for group in optimiser.param_groups:
-                group["lr"] = full * rate
+        self._set_rates(rate_share(plan, state.step, share))
         halved = share < plan.halved_until or rng.random() < plan.halved_share
         criticised = plan.critic_weight > 0 and share >= plan.critic_from
         batch = self._draw(rng, generator, halved=halved, criticised=criticised)
-        replayed = self._put_replay(batch)
+        replayed = self._put_replay(batch) if criticised else slice(0, 0)
         wide = batch.t[:, None, None, None]
         x_t = (1 - wide) * batch.start + wide * batch.noise
         x_t = x_t.contiguous(memory_format=torch.channels_last)
-        with fast_numbers(self._device_type):
+        with fast_numbers(self._device):
             velocity = self.network(x_t, batch.t, *batch.heard)
         made = x_t - wide * velocity.float()
-        if not halved:
+        if criticised and not halved:
             self._keep_replay(made, batch, replayed)
         pull, lesson_loss = self._pull(made, batch)
         figures = {"lesson_loss": lesson_loss}
@@ -221,6 +214,15 @@ class DistillTrainer:
         state.spend(time.perf_counter() - began)
         return {**figures, "gradient_norm": float(norm)}
 
+    def _set_rates(self, share: float) -> None:
+        plan = self.plan
+        for state, full in (
+            (self.state, plan.learning_rate),
+            (self.critic.state, plan.critic_rate),
+        ):
+            for group in state.optimiser.param_groups:
+                group["lr"] = full * share
+
     def _draw(
         self,
         rng: np.random.Generator,
@@ -229,14 +231,15 @@ class DistillTrainer:
         halved: bool,
         criticised: bool,
     ) -> _Batch:
-        """Lessons first, then pictures to start from; a caption left out is left out for all."""
+        """Lessons first, then pictures to start from; some of them without a caption."""
         plan = self.plan
         count = plan.halved_batch if halved else plan.batch
         lesson_share = plan.lesson_share if criticised else plan.lesson_share_alone
         lessons = self._book.draw(rng, round(lesson_share * count), halved=halved)
         others = count - len(lessons.t)
         degraded = 0.0 if halved else min(0.5, plan.degraded_share * count / others)
-        drawn = self._sources[halved].batch(rng, others, degraded, shape=lessons.shape)
+        source = self._sources[lessons.halved]
+        drawn = source.batch(rng, others, degraded, shape=lessons.shape)
         kept = rng.random(others) >= plan.caption_dropout
         heard, meant = (
             [*own, *(text if keep else "" for text, keep in zip(texts, kept, strict=True))]
@@ -262,8 +265,10 @@ class DistillTrainer:
     def _put_replay(self, batch: _Batch) -> slice:
         """Let the first rows after the lessons start from what was made before, in place."""
         replay, lessons = self._replay, batch.lessons
+        others = len(batch.t) - lessons
         if replay is None or replay.made.shape[1:] != batch.start.shape[1:]:
             return slice(0, 0)
+        replay = _Replay(*(getattr(replay, f.name)[:others] for f in dataclasses.fields(replay)))
         rows = slice(lessons, lessons + len(replay.made))
         batch.start[rows], batch.clean[rows] = replay.made, replay.clean
         batch.heard[0][rows], batch.heard[1][rows] = replay.heard_words, replay.heard_counts
@@ -304,7 +309,7 @@ class DistillTrainer:
         wide = s[:, None, None, None]
         x_s = (1 - wide) * made[rows] + wide * batch.noise[rows]
         words, counts = batch.heard
-        with fast_numbers(self._device_type):
+        with fast_numbers(self._device):
             velocity = self.network(
                 x_s.contiguous(memory_format=torch.channels_last), s, words[rows], counts[rows]
             )

@@ -46,6 +46,7 @@ class EverydayWords:
         others = [word for word in others if word not in known]
         self.company: list[str] = []
         self.relatives: dict[str, list[str]] = {}
+        self._chances = np.zeros(0)
         if not naming or not others:  # a table of the captions' own words alone
             return
         nearest, cosines = _nearest(table, others, naming)

@@ -12,7 +12,6 @@ encoder alone (`reading.py`), a thousand times as fast as it could be from pictu
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,8 +33,6 @@ from engine.training.ember.words import look_up
 _LOWEST_T = 0.05
 _DEGRADED_LOWEST_T = 0.25
 """Below this, undoing the damage would need a velocity far larger than any other."""
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,8 @@ def run_judge(
 ) -> None:
     """Train the judge on `out_dir`/pictures_halved, measure it, and write `out_dir`/judge.
 
-    It sees 128x128 pixels, so pictures half as wide are large enough. See `engine.training.ember.stages.Stage`.
+    It sees 128x128 pixels, so pictures half as wide are large enough. See
+    `engine.training.ember.stages.Stage`.
     """
     torch.set_num_threads(threads)
     files = labelled(open_pictures(out_dir / HALVED_FOLDER))

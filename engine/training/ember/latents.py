@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +26,6 @@ PLAIN, MIRRORED, DEGRADED = 0, 1, 2
 
 _SHAPE_SHARES = {"square": 0.88, "wide": 0.07, "tall": 0.05}
 _CHUNK = 8
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,8 @@ def encode_pictures(
         parts = []
         for first in range(0, len(file.pictures), _CHUNK):
             pictures = to_tensor(np.asarray(file.pictures[first : first + _CHUNK])).to(device)
-            parts.append(_encode(pictures, network, generator, degraded).cpu().numpy())
+            encoded = _encode(pictures, network, generator, degraded=degraded)
+            parts.append(encoded.cpu().numpy())
         temporary = path.with_name(f".{path.name}")
         np.save(temporary, np.concatenate(parts, axis=1))
         temporary.replace(path)
@@ -77,7 +75,7 @@ def open_latents(files: Sequence[PictureFile], folder: Path) -> list[LatentFile]
     for file in files:
         path = folder / f"{file.scene}-{file.shape}.npy"
         if not path.exists():
-            raise TrainingError(f"{path} is missing: run the stage 'autoencoder' first")
+            raise TrainingError(f"{path} is missing: run the stage 'flow' first")
         rows = file.training_rows()
         out.append(LatentFile(file.scene, file.shape, np.load(path), file.values, rows))
     return out
@@ -137,13 +135,13 @@ class LatentSource:
         clean, start = [], []
         prompts: list[str] = []
         plain_prompts: list[str] = []
-        degraded = count - round(degraded_share * count)
+        first_degraded = count - round(degraded_share * count)
         for index in range(count):
             file = self._draw_file(shape, rng)
             row = int(rng.choice(file.rows))
-            copy = PLAIN if index >= degraded else int(rng.integers(2))
+            copy = PLAIN if index >= first_degraded else int(rng.integers(2))
             clean.append(file.latents[copy, row])
-            start.append(file.latents[DEGRADED, row] if index >= degraded else clean[-1])
+            start.append(file.latents[DEGRADED, row] if index >= first_degraded else clean[-1])
             values = {name: column[row] for name, column in file.values.items()}
             scene = self._scenes[file.scene]
             seed = int(rng.integers(2**63))
@@ -151,7 +149,7 @@ class LatentSource:
             prompts.append(free)
             plain_prompts.append(plain)
         return LatentBatch(
-            _stack(clean), _stack(start), prompts, plain_prompts, count - degraded, shape
+            _stack(clean), _stack(start), prompts, plain_prompts, count - first_degraded, shape
         )
 
     def _draw_file(self, shape: str, rng: np.random.Generator) -> LatentFile:
@@ -173,7 +171,7 @@ def _stack(latents: Sequence[NDArray[np.float16]]) -> Tensor:
 
 @torch.inference_mode()
 def _encode(
-    pictures: Tensor, network: TrainedAutoencoder, generator: torch.Generator, degraded: bool
+    pictures: Tensor, network: TrainedAutoencoder, generator: torch.Generator, *, degraded: bool
 ) -> Tensor:
     """Plain, mirrored and, if asked, degraded latents `(2 or 3, b, 16, h, w)`."""
     with fast_numbers(pictures.device):

@@ -8,14 +8,16 @@ the level it begins at, what is said of it, and where it leads.
         start, end          float16 (n, 16, h, w): the painted latents, and where the lesson leads
         t                   float32 (n,): 1 is pure noise, else `start` is still seen through it
         noise_seed          of the noise (n, 16, h, w), float32
-        free, plain         captions, as people type and in the painters' words
+        free, plain         captions, as people type and in the painters' words; some are empty
         shape, halved       which kind of pictures
+        seconds, teacher    how long it took, and a fingerprint of who gave it
 
-What number k holds depends on the seed and k only.
+What number k holds depends on the teacher, the plan, the seed and k only.
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,9 +46,10 @@ class LessonPlan:
 
     budget_min: float
     max_lessons: int | None = None
-    """Batches instead of minutes, where given."""
+    """At most so many batches, where given."""
     steps: int = 6
     guidance: float = 1.8
+    caption_dropout: float = 0.04
     batch: int = 24
     halved_batch: int = 64
 
@@ -63,12 +66,7 @@ class Lessons:
     free: Sequence[str]
     plain: Sequence[str]
     shape: str
-
-    @property
-    def noisy(self) -> Tensor:
-        """Where the way begins: (1 - t) x_0 + t n."""
-        wide = self.t[:, None, None, None]
-        return (1 - wide) * self.start + wide * self.noise
+    halved: bool
 
 
 def give_lessons(
@@ -83,69 +81,97 @@ def give_lessons(
 ) -> None:
     """Write lessons until the plan is spent; those that are there count where it is to `resume`.
 
-    `sources` are those of whole pictures and of pictures half as wide. The minutes are those of
-    this call.
+    `sources` are those of whole pictures and of pictures half as wide. Raises `TrainingError`
+    where the lessons that are there are another teacher's.
     """
     if not resume:
         for old in folder.glob("*.npz"):
             old.unlink()
-    number = next_number(folder)
-    deadline_s = time.monotonic() + 60 * plan.budget_min
+    number = _next_number(folder)
+    mark = _fingerprint(teacher)
+    spent_s = _spent_s(folder, number, mark)
     with tqdm(initial=number, desc="lessons", unit="batch", disable=None) as bar:
-        while time.monotonic() < deadline_s:
-            if plan.max_lessons is not None and number >= plan.max_lessons:
-                return
-            _write_lesson(teacher, sources, number, plan, folder, device=device, seed=seed)
+        while spent_s < 60 * plan.budget_min and number != plan.max_lessons:
+            began = time.perf_counter()
+            page = _lesson(teacher, sources, number, plan, device=device, seed=seed)
+            seconds = time.perf_counter() - began
+            spent_s += seconds
+            _save(_path(folder, number), {**page, "seconds": seconds, "teacher": mark})
             number += 1
             bar.update()
 
 
-def _write_lesson(
+def _lesson(
     teacher: FlowNetwork,
     sources: tuple[LatentSource, LatentSource],
     number: int,
     plan: LessonPlan,
-    folder: Path,
     *,
     device: str,
     seed: int,
-) -> None:
-    """Give the lessons with this `number` and write them to `folder`."""
+) -> dict[str, object]:
+    """The lessons with this `number`, by the names that the file has for them."""
     halved = number % _EVERY_WHOLE != _EVERY_WHOLE - 1
     rng = np.random.default_rng((seed, number, 5))
     drawn = sources[halved].batch(rng, plan.halved_batch if halved else plan.batch, 0.0)
     noise_seed = int(rng.integers(2**31))
     generator = torch.Generator().manual_seed(noise_seed)
     noise = torch.randn(drawn.clean.shape, generator=generator)
-    t = draw_lesson_t(len(noise), generator)
+    t = _draw_t(len(noise), generator)
     wide = t[:, None, None, None]
     x_t = ((1 - wide) * drawn.clean + wide * noise).contiguous(memory_format=torch.channels_last)
-    words, counts = (
-        torch.from_numpy(x).to(device) for x in teacher.text.look_up(drawn.plain_prompts)
+    kept = rng.random(len(noise)) >= plan.caption_dropout
+    free, plain = (
+        [text if keep else "" for text, keep in zip(texts, kept, strict=True)]
+        for texts in (drawn.prompts, drawn.plain_prompts)
     )
+    words, counts = (torch.from_numpy(x).to(device) for x in teacher.text.look_up(plain))
     with fast_numbers(device):
         end = arrive(
             teacher, x_t.to(device), t.to(device), noise.to(device), words, counts,
             steps=plan.steps, guidance=lesson_guidance(plan.guidance, t).to(device),
         )  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
-    path = _path(folder, number)
+    return {
+        "start": drawn.clean.half().numpy(),
+        "end": end.half().cpu().numpy(),
+        "t": t.numpy(),
+        "noise_seed": noise_seed,
+        "free": free,
+        "plain": plain,
+        "shape": drawn.shape,
+        "halved": halved,
+    }
+
+
+def _save(path: Path, page: dict[str, object]) -> None:
+    """Write to a neighbour file and rename it, so that a kill leaves whole files only."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}")
-    np.savez(
-        temporary,
-        start=drawn.clean.half().numpy(),
-        end=end.half().cpu().numpy(),
-        t=t.numpy(),
-        noise_seed=np.array(noise_seed),
-        free=np.array(drawn.prompts),
-        plain=np.array(drawn.plain_prompts),
-        shape=np.array(drawn.shape),
-        halved=np.array(halved),
-    )
+    np.savez(temporary, **{name: np.asarray(value) for name, value in page.items()})
     temporary.replace(path)
 
 
-def next_number(folder: Path) -> int:
+def _fingerprint(teacher: FlowNetwork) -> str:
+    """Tells one teacher's weights from another's."""
+    weights = teacher.unet.out.weight.detach().cpu().float().numpy().tobytes()
+    return hashlib.sha256(weights).hexdigest()[:16]
+
+
+def _spent_s(folder: Path, count: int, teacher: str) -> float:
+    """Seconds that the first `count` pages took; raises `TrainingError` for another teacher's."""
+    seconds = 0.0
+    for number in range(count):
+        with np.load(_path(folder, number)) as page:
+            seconds += float(page["seconds"])
+            if str(page["teacher"]) != teacher:
+                raise TrainingError(
+                    f"the lessons in {folder} are of another flow network: "
+                    "run the stage 'lessons' without --resume"
+                )
+    return seconds
+
+
+def _next_number(folder: Path) -> int:
     """The first number of which there are no lessons yet."""
     number = 0
     while _path(folder, number).exists():
@@ -161,7 +187,7 @@ def lesson_guidance(guidance: float, t: Tensor) -> Tensor:
     return 1 + (guidance - 1) * (2 * t - 1).clamp(0, 1)
 
 
-def draw_lesson_t(count: int, generator: torch.Generator) -> Tensor:
+def _draw_t(count: int, generator: torch.Generator) -> Tensor:
     """Noise levels `(count,)`: 60 % exactly 1, else in [0.4, 1]."""
     pure = torch.rand(count, generator=generator) < _PURE_SHARE
     level = _LOWEST_T + (1 - _LOWEST_T) * torch.rand(count, generator=generator)
@@ -173,7 +199,7 @@ class LessonBook:
 
     def __init__(self, folder: Path) -> None:
         self._pages: dict[tuple[bool, str], list[dict[str, NDArray[np.generic]]]] = {}
-        for number in range(next_number(folder)):
+        for number in range(_next_number(folder)):
             with np.load(_path(folder, number)) as file:
                 page = {name: file[name] for name in file.files}
             generator = torch.Generator().manual_seed(int(page["noise_seed"]))
@@ -183,7 +209,6 @@ class LessonBook:
             self._pages.setdefault(key, []).append(page)
         if not self._pages:
             raise TrainingError(f"no lessons in {folder}: run the stage 'lessons' first")
-        self.count = sum(len(page["t"]) for pages in self._pages.values() for page in pages)
 
     def draw(self, rng: np.random.Generator, count: int, *, halved: bool) -> Lessons:
         """Draw `count` lessons of one shape; of the other size where there are none of this."""
@@ -200,7 +225,7 @@ class LessonBook:
         )
         t = torch.tensor([float(page["t"][row]) for page, row in rows])
         free, plain = ([str(page[name][row]) for page, row in rows] for name in ("free", "plain"))
-        return Lessons(start, end, noise, t, free, plain, key[1])
+        return Lessons(start, end, noise, t, free, plain, key[1], key[0])
 
 
 def _path(folder: Path, number: int) -> Path:

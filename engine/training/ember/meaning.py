@@ -41,17 +41,17 @@ def meaning_loss(
     *,
     scenes: int,
     word_noise: float,
-    teacher: TextEncoder | None = None,
+    teacher: TextEncoder,
 ) -> Tensor:
     """Cross-entropy of aliases of so many scenes, and of all styles; a scalar with gradient.
 
-    The places are those of `teacher`, or of `text` itself.
+    The places are those of `teacher`.
     """
     of_scenes = _scene_names(rng, scenes)
     of_styles = _style_names(rng)
     named, called = ([*a, *b] for a, b in zip(of_scenes, of_styles, strict=True))
     with torch.no_grad():
-        places = _meanings(teacher or text, named, 0.0, generator)
+        places = _meanings(teacher, named, 0.0, generator)
     moved = _meanings(text, called, word_noise, generator)
     parts = (slice(0, scenes), slice(scenes, None))
     losses = [

@@ -2,7 +2,8 @@
 
 Having the instructions is not enough: on a CPU with AVX512-BF16 but without AMX a step of the flow
 network took 1.7 times as long in bfloat16 as in float32 on one machine, and less on another (Intel
-Xeon 6.207 and AMD EPYC Zen 5, torch 2.13, Nov 2026). So it is measured once.
+Xeon 6.207 and AMD EPYC Zen 5, torch 2.13, Nov 2026). So it is measured once in a process; where
+the two are about equally fast, a resumed run may go on in the other, as on another machine.
 """
 
 from __future__ import annotations

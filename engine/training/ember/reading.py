@@ -13,7 +13,6 @@ hundred thousand pictures take hours, and what is read right is painted right.
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -98,10 +97,9 @@ class ReadingTrainer:
     ) -> None:
         if teacher.table is None:
             raise ValueError("the teacher has no word table")
-        torch.manual_seed(seed)
         self.plan = plan
         self._teacher = teacher.to(device).eval().requires_grad_(False)
-        self.network = copy.deepcopy(self._teacher).requires_grad_(True).train()
+        self.network = _copy(self._teacher).requires_grad_(True).train()
         optimiser = torch.optim.AdamW(
             self.network.parameters(), plan.learning_rate, betas=(0.9, 0.98), weight_decay=1e-3
         )
@@ -122,7 +120,7 @@ class ReadingTrainer:
 
     def averaged(self) -> TextEncoder:
         """A copy of the reader with the averaged weights."""
-        reader = copy.deepcopy(self.network)
+        reader = _copy(self.network)
         reader.load_state_dict(self.state.averaged_state())
         return reader.eval().requires_grad_(False)
 
@@ -194,14 +192,23 @@ def read_share(
     names = list(phrases)
     owners = np.array([k for k, name in enumerate(names) for _ in phrases[name]])
     places = _flat(teacher, [phrase for name in names for phrase in phrases[name]])
-    spread = places.std(dim=0).clamp_min(_LEAST_SPREAD)
     asked = [(k, text) for k, name in enumerate(names) for text in prompts.get(name, ())]
     read = _flat(reader, [text for _, text in asked])
-    nearest = torch.cdist(read / spread, places / spread).argmin(dim=1).cpu().numpy()
+    # Slots and pooled vector count the same, as in training.
+    config = teacher.config
+    scale = places.std(dim=0).clamp_min(_LEAST_SPREAD)
+    scale[: config.slots * config.width] *= config.slots**0.5
+    nearest = torch.cdist(read / scale, places / scale).argmin(dim=1).cpu().numpy()
     return float((owners[nearest] == np.array([k for k, _ in asked])).mean())
+
+
+def _copy(text: TextEncoder) -> TextEncoder:
+    """The same weights on the same word table."""
+    copy = TextEncoder(text.config, text.table).to(text.start.device)
+    copy.load_state_dict(text.state_dict())
+    return copy
 
 
 def _flat(text: TextEncoder, prompts: Sequence[str]) -> Tensor:
     embedding = text.encode(prompts)
-    slots = embedding.tokens.flatten(1) / embedding.tokens.shape[1] ** 0.5
-    return torch.cat([slots, embedding.pooled], dim=1)
+    return torch.cat([embedding.tokens.flatten(1), embedding.pooled], dim=1)

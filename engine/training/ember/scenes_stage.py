@@ -36,6 +36,7 @@ from engine.training.ember.repertoire import (
 _QUICK_PICTURES = {"square": 12}
 _QUICK_SCALE = 0.25
 _QUICK_SCENES: dict[Kind, int] = {"plain": 3, "styled": 1, "composed": 1}
+_KINDS: tuple[Kind, ...] = ("plain", "styled", "composed")
 _SHEETS: dict[Kind, tuple[str, int]] = {
     "plain": ("scenes.png", 4),
     "styled": ("styles.png", 4),
@@ -64,10 +65,10 @@ def run_scenes(
     if not resume:
         for old in (path for place in (folder, halved) for path in place.glob("*.*")):
             old.unlink()
-    tasks = [
-        *_tasks(halved, PICTURES_HALVED, 0.5, seed, device, quick=quick),
-        *_tasks(folder, PICTURES, 1.0, seed, device, quick=quick),
-    ]
+    tasks = _tasks(halved, PICTURES_HALVED, 0.5, seed, device, quick=quick)
+    tasks += _tasks(folder, PICTURES, 1.0, seed, device, quick=quick)
+    # Plain scenes first, then styled, composed: a budget that runs out leaves whole kinds.
+    tasks.sort(key=lambda task: _KINDS.index(kind_of(task[0])))
     deadline_s = time.monotonic() + 60 * budget_min
     with tqdm(total=len(tasks), desc="scenes", unit="file", disable=None) as bar:
         if device == "cpu" and threads > 1:
@@ -89,8 +90,8 @@ def _tasks(
     *,
     quick: bool,
 ) -> list[_PaintTask]:
-    """Plain scenes first, then styled, composed: a budget that runs out leaves whole kinds."""
-    names: dict[Kind, list[str]] = {"plain": [], "styled": [], "composed": []}
+    """What there is to paint into `folder`, in pictures of `scale` times the usual sides."""
+    names: dict[Kind, list[str]] = {kind: [] for kind in _KINDS}
     for name in repertoire():
         names[kind_of(name)].append(name)
     tasks: list[_PaintTask] = []

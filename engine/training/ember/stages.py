@@ -13,7 +13,6 @@ its arguments and the files of earlier stages in the same folder:
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -60,8 +59,6 @@ from engine.training.ember.sheets_stage import run_sheets
 from engine.training.ember.start_stage import run_start
 from engine.training.ember.text_table import PACKAGE, build_table, unpack_encoder
 from engine.training.ember.training_loop import run_training
-
-logger = logging.getLogger(__name__)
 
 _FLOW_SAMPLING = Sampling(fresh_steps=6, guidance=1.8)
 _DISTILLED_SAMPLING = Sampling(fresh_steps=2, guidance=1.0)
@@ -298,11 +295,17 @@ STAGES: dict[str, Stage] = {
 
 
 def export_ember(out_dir: Path, checkpoint: Path, folder: Path, sampling: Sampling) -> None:
-    """Write the averaged weights of a checkpoint in `out_dir` to `folder`, for `load_ember`."""
+    """Write the averaged weights of a checkpoint in `out_dir` to `folder`, for `load_ember`.
+
+    The text encoder is the reader where there is one.
+    """
     config, _ = load_autoencoder(out_dir / "autoencoder.safetensors")
     autoencoder = sharpened(out_dir)
     both = nn.ModuleDict({"encoder": autoencoder.encoder, "decoder": autoencoder.decoder})
     weights = averaged_weights(checkpoint)
+    reader = out_dir / "reading.safetensors"
+    if reader.exists():  # pictures of what people type: the teacher's own text hears less of it
+        weights |= {f"text.{k}": value for k, value in averaged_weights(reader).items()}
     parts: dict[str, dict[str, Tensor]] = {"text": {}, "unet": {}}
     for key, value in weights.items():
         part, name = key.split(".", 1)

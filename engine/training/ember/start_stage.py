@@ -51,5 +51,6 @@ def run_start(
 
 
 def _save(path: Path, weights: dict[str, torch.Tensor]) -> None:
-    tensors = {f"{kind}.{k}": v for kind in ("network", "average") for k, v in weights.items()}
+    tensors = {f"network.{k}": v for k, v in weights.items()}
+    tensors |= {f"average.{k}": v for k, v in weights.items() if v.is_floating_point()}
     save_checkpoint(path, tensors, {"stage": "start", "step": 0, "seconds": 0.0})

@@ -1,4 +1,4 @@
-"""The loop that the flow and the distill stage share: steps, figures, checkpoints, sheets."""
+"""The loop that the training stages share: steps, figures, checkpoints, sheets."""
 
 from __future__ import annotations
 

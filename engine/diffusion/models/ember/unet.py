@@ -166,7 +166,7 @@ class FlowUNet(nn.Module):
     def forward(self, x_t: Tensor, t: Tensor, tokens: Tensor, pooled: Tensor) -> Tensor:
         """Return v, the shape of `x_t`: `(b, 16, h, w)`, h and w multiples of `LATENT_MULTIPLE`.
 
-        `t` has shape `(b,)` in (0, 1]; `tokens` `(b, 24, text_width)` and `pooled`
+        `t` has shape `(b,)` in (0, 1]; `tokens` `(b, slots, text_width)` and `pooled`
         `(b, text_width)` are what `TextEncoder` returns.
         """
         wide, power = _powers(x_t, t)

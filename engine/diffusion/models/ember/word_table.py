@@ -140,6 +140,7 @@ class WordTable:
         self._heard = frozenset(known_words) | STOP_WORDS
         self._known_similarity = known_similarity
         self._known_words: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+        # Words said before; written by the one thread that encodes prompts.
         self._said: dict[str, NDArray[np.float32]] = {}
 
     def vectors_of(self, prompt: str) -> NDArray[np.float32]:
