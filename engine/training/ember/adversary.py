@@ -56,7 +56,8 @@ def mean_opinion(maps: Sequence[Tensor]) -> Tensor:
 def pushed(pull: Tensor, push: Tensor, weight: float) -> Tensor:
     """The gradient `pull` of the error, and `weight` times as much of the critic's."""
     scale = weight * pull.norm() / push.norm().clamp_min(1e-12)
-    return pull + scale * push
+    both: Tensor = pull + scale * push
+    return both
 
 
 def _beside(path: Path) -> Path:

@@ -147,7 +147,8 @@ def _save(path: Path, page: dict[str, object]) -> None:
     """Write to a neighbour file and rename it, so that a kill leaves whole files only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}")
-    np.savez(temporary, **{name: np.asarray(value) for name, value in page.items()})
+    arrays = {name: np.asarray(value) for name, value in page.items()}
+    np.savez(temporary, allow_pickle=False, **arrays)
     temporary.replace(path)
 
 
