@@ -12,10 +12,12 @@ def machine() -> dict[str, object]:
     import psutil
     import torch
 
+    from engine.diffusion.device import cpu_has_bfloat16
+
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0,
-        "bfloat16": bool(torch.cpu._is_avx512_bf16_supported()),  # noqa: SLF001 - no public name
+        "bfloat16": cpu_has_bfloat16(),
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "system": platform.platform(),
         "python": platform.python_version(),

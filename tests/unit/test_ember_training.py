@@ -118,7 +118,7 @@ def _distiller(folder: Path, plan: DistillPlan, halved_size: int = 4) -> Distill
     with torch.no_grad():
         reader.start += 0.1  # it reads otherwise than the teacher does
     book = LessonBook(folder / "lessons")
-    return DistillTrainer(teacher, reader, sources, book, plan, device="cpu", seed=5)
+    return DistillTrainer(teacher, reader.state_dict(), sources, book, plan, device="cpu", seed=5)
 
 
 @pytest.fixture(scope="module")

@@ -203,9 +203,8 @@ def _step(
     pictures = source.batch(state.step, plan.batch).to(device)
     pictures = pictures.contiguous(memory_format=torch.channels_last)
     generator = torch.Generator().manual_seed(seed * 1_000_003 + state.step)
-    for group in state.optimiser.param_groups:
-        warm = min(1.0, (state.step + 1) / plan.warm_up)
-        group["lr"] = plan.learning_rate * warm * min(1.0, (1 - share) / 0.5 + 0.02)
+    warm = min(1.0, (state.step + 1) / plan.warm_up)
+    state.set_rate(plan.learning_rate * warm * min(1.0, (1 - share) / 0.5 + 0.02))
     with fast_numbers(device):
         latents = network.encode(pictures)
         sigma = plan.latent_noise * torch.rand(plan.batch, 1, 1, 1, generator=generator)

@@ -358,22 +358,28 @@ def _words(texts: Iterable[str]) -> set[str]:
     return {word for text in texts for word in re.findall(r"[a-z0-9'-]+", text.lower())}
 
 
-def _all_texts() -> Iterable[str]:
-    yield from (*_OPENINGS, *_ADORNMENTS, *_ARTICLES)
-    yield from (tone.format("") for tone in _TONES)
-    yield from (*WORDS_OF_ABSENCE, *_NOBODY)
+def naming_texts() -> Iterable[str]:
+    """Everything by which captions name scenes, styles and what is seen of them."""
     for style in STYLES.values():
         yield from style.phrases
     for made in COMPOSITIONS.values():
         yield from (*made.first, *made.second)
-        yield from (relation.format(first="", second="") for relation in made.relations)
     for scene in (*SCENES.values(), *COMPOSITIONS.values()):
         yield from scene.phrases
         for attribute in scene.attributes:
             for words in attribute.words:
                 yield from words
-    for aliases in (*ALIASES.values(), *STYLE_ALIASES.values(), REMARKS):
+    for aliases in (*ALIASES.values(), *STYLE_ALIASES.values()):
         yield from aliases
+
+
+def _all_texts() -> Iterable[str]:
+    yield from naming_texts()
+    yield from (*_OPENINGS, *_ADORNMENTS, *_ARTICLES)
+    yield from (tone.format("") for tone in _TONES)
+    yield from (*WORDS_OF_ABSENCE, *_NOBODY, *REMARKS)
+    for made in COMPOSITIONS.values():
+        yield from (relation.format(first="", second="") for relation in made.relations)
 
 
 CAPTION_WORDS: frozenset[str] = frozenset(_words(_all_texts()))

@@ -53,6 +53,11 @@ class TrainState:
         self.seconds = 0.0
         self.average = {key: value.detach().clone() for key, value in _floats(network).items()}
 
+    def set_rate(self, rate: float) -> None:
+        """Let the next steps learn at this rate."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+
     def spend(self, seconds: float) -> None:
         """Count the time of one step; what is longer than any step was a pause, not work."""
         self.seconds += min(seconds, LONGEST_STEP_S)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.training.ember.adversary import Adversary, mean_opinion
-from engine.training.ember.flow import FlowNetwork
+from engine.training.ember.flow import FlowNetwork, noisy
 from engine.training.ember.number_format import fast_numbers
 
 _HEAD_WIDTH = 96
@@ -82,17 +82,11 @@ class CriticTrainer(Adversary):
         with fast_numbers(self._device):
             with torch.no_grad():
                 tokens, pooled = self._teacher.text(*words)
-                painted = self._teacher.unet.features(_mixed(clean, noise, t), t, tokens, pooled)
-            seen = self._teacher.unet.features(_mixed(fake, noise, t), t, tokens, pooled)
+                painted = self._teacher.unet.features(noisy(clean, noise, t), t, tokens, pooled)
+            seen = self._teacher.unet.features(noisy(fake, noise, t), t, tokens, pooled)
             opinions = self.critic(seen, pooled)
         (push,) = torch.autograd.grad(-mean_opinion(opinions), fake)
         with fast_numbers(self._device):
             on_fake = self.critic([h.detach() for h in seen], pooled)
             on_real = self.critic(painted, pooled)
         return push, self.learn(on_real, on_fake)
-
-
-def _mixed(latents: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-    wide = t[:, None, None, None]
-    mixed = (1 - wide) * latents + wide * noise
-    return mixed.contiguous(memory_format=torch.channels_last)

@@ -117,9 +117,8 @@ class DecoderTrainer:
         """Train on one batch; `share` of the plan in [0, 1] sets the rate."""
         began = time.perf_counter()
         plan, state = self.plan, self.state
-        for group in state.optimiser.param_groups:
-            warm = min(1.0, (state.step + 1) / plan.warm_up)
-            group["lr"] = plan.learning_rate * warm * min(1.0, (1 - share) / 0.4 + 0.02)
+        warm = min(1.0, (state.step + 1) / plan.warm_up)
+        state.set_rate(plan.learning_rate * warm * min(1.0, (1 - share) / 0.4 + 0.02))
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + state.step)
         pictures = self._source.batch(state.step, plan.batch).to(self.device)
         pictures = pictures.contiguous(memory_format=torch.channels_last)

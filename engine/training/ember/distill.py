@@ -24,6 +24,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,11 +32,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.diffusion.models.ember.text import TextEncoder
 from engine.training.ember.adversary import pushed
 from engine.training.ember.checkpoint import TrainState, stored_part
 from engine.training.ember.critic import CriticTrainer
-from engine.training.ember.flow import FlowNetwork
+from engine.training.ember.flow import FlowNetwork, frozen, noisy
 from engine.training.ember.latents import LatentSource
 from engine.training.ember.lessons import LessonBook
 from engine.training.ember.number_format import fast_numbers
@@ -125,7 +125,7 @@ class DistillTrainer:
     def __init__(
         self,
         teacher: FlowNetwork,
-        reader: TextEncoder,
+        reader: Mapping[str, Tensor],
         sources: tuple[LatentSource, LatentSource],
         book: LessonBook,
         plan: DistillPlan,
@@ -133,13 +133,16 @@ class DistillTrainer:
         device: str,
         seed: int,
     ) -> None:
-        """`sources` are those of whole pictures and of pictures half as wide."""
+        """`reader` holds the reader's weights.
+
+        `sources` are those of whole pictures and of pictures half as wide.
+        """
         torch.manual_seed(seed)
         self.plan = plan
         self._teacher = teacher.to(device).eval().requires_grad_(False)
         self.network = FlowNetwork(teacher.text.table).to(device)
         self.network.load_state_dict(teacher.state_dict())
-        self.network.text.load_state_dict(reader.state_dict())
+        self.network.text.load_state_dict(reader)
         self.network.text.requires_grad_(False)
         self.network.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimiser = torch.optim.AdamW(
@@ -156,10 +159,7 @@ class DistillTrainer:
 
     def averaged(self) -> FlowNetwork:
         """A copy of the student with the averaged weights, for sampling."""
-        copy = FlowNetwork(self.network.text.table).to(self._device)
-        copy.load_state_dict(self.state.averaged_state())
-        copy.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return copy.eval().requires_grad_(False)
+        return frozen(self.network.text.table, self.state.averaged_state(), self._device)
 
     def save(self, path: Path) -> None:
         """Write everything that `restore` needs: the student to `path`, the critic beside it."""
@@ -182,17 +182,17 @@ class DistillTrainer:
         plan, state = self.plan, self.state
         rng = np.random.default_rng((self._seed, state.step, 2))
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + state.step)
-        self._set_rates(rate_share(plan, state.step, share))
+        rate = rate_share(plan, state.step, share)
+        state.set_rate(plan.learning_rate * rate)
+        self.critic.state.set_rate(plan.critic_rate * rate)
         halved = share < plan.halved_until or rng.random() < plan.halved_share
         criticised = plan.critic_weight > 0 and share >= plan.critic_from
         batch = self._draw(rng, generator, halved=halved, criticised=criticised)
         replayed = self._put_replay(batch) if criticised else slice(0, 0)
-        wide = batch.t[:, None, None, None]
-        x_t = (1 - wide) * batch.start + wide * batch.noise
-        x_t = x_t.contiguous(memory_format=torch.channels_last)
+        x_t = noisy(batch.start, batch.noise, batch.t)
         with fast_numbers(self._device):
             velocity = self.network(x_t, batch.t, *batch.heard)
-        made = x_t - wide * velocity.float()
+        made = x_t - batch.t[:, None, None, None] * velocity.float()
         if criticised and not halved:
             self._keep_replay(made, batch, replayed)
         pull, lesson_loss = self._pull(made, batch)
@@ -214,15 +214,6 @@ class DistillTrainer:
         state.spend(time.perf_counter() - began)
         return {**figures, "gradient_norm": float(norm)}
 
-    def _set_rates(self, share: float) -> None:
-        plan = self.plan
-        for state, full in (
-            (self.state, plan.learning_rate),
-            (self.critic.state, plan.critic_rate),
-        ):
-            for group in state.optimiser.param_groups:
-                group["lr"] = full * share
-
     def _draw(
         self,
         rng: np.random.Generator,
@@ -240,14 +231,9 @@ class DistillTrainer:
         degraded = 0.0 if halved else min(0.5, plan.degraded_share * count / others)
         source = self._sources[lessons.halved]
         drawn = source.batch(rng, others, degraded, shape=lessons.shape)
-        kept = rng.random(others) >= plan.caption_dropout
-        heard, meant = (
-            [*own, *(text if keep else "" for text, keep in zip(texts, kept, strict=True))]
-            for own, texts in (
-                (lessons.free, drawn.prompts),
-                (lessons.plain, drawn.plain_prompts),
-            )
-        )
+        drawn = drawn.partly_unsaid(rng, plan.caption_dropout)
+        heard = [*lessons.free, *drawn.prompts]
+        meant = [*lessons.plain, *drawn.plain_prompts]
         noise = torch.randn(drawn.clean.shape, generator=generator)
         highest = 1.0 if criticised else _NEARLY_CLEAN_T
         t = _LOWEST_T + (highest - _LOWEST_T) * torch.rand(others, generator=generator)
@@ -306,13 +292,10 @@ class DistillTrainer:
             return math.nan
         low, high = _SECOND_T
         s = low + (high - low) * torch.rand(len(rows), generator=generator).to(made.device)
-        wide = s[:, None, None, None]
-        x_s = (1 - wide) * made[rows] + wide * batch.noise[rows]
+        x_s = noisy(made[rows], batch.noise[rows], s)
         words, counts = batch.heard
         with fast_numbers(self._device):
-            velocity = self.network(
-                x_s.contiguous(memory_format=torch.channels_last), s, words[rows], counts[rows]
-            )
-        error = (x_s - wide * velocity.float() - batch.end[rows]).square()
+            velocity = self.network(x_s, s, words[rows], counts[rows])
+        error = (x_s - s[:, None, None, None] * velocity.float() - batch.end[rows]).square()
         torch.autograd.backward(error.sum() / made[0].numel() / len(made))
         return float(error.detach().mean())

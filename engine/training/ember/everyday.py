@@ -14,17 +14,14 @@ None of this is taken from the prompts that ember is judged by.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.diffusion.models.ember.denial import NEGATORS
 from engine.diffusion.models.ember.word_table import STOP_WORDS, WordTable
-from engine.training.ember.aliases import ALIASES, STYLE_ALIASES
-from engine.training.ember.compositions import COMPOSITIONS
-from engine.training.ember.scenes.catalogue import SCENES
-from engine.training.ember.styles.gallery import STYLES
+from engine.training.ember.captions import naming_texts
 
 _STRANGER, _RELATIVE = 0.5, 0.6
 """Cosine of the nearest naming word: up to the first a word is company, from the second on it may
@@ -90,18 +87,4 @@ def _nearest(
 
 def _naming_words() -> set[str]:
     """Words by which captions name scenes, styles and what is seen of them."""
-    return {word for text in _naming_texts() for word in re.findall("[a-z]+", text)} - STOP_WORDS
-
-
-def _naming_texts() -> Iterable[str]:
-    for style in STYLES.values():
-        yield from style.phrases
-    for made in COMPOSITIONS.values():
-        yield from (*made.first, *made.second)
-    for scene in (*SCENES.values(), *COMPOSITIONS.values()):
-        yield from scene.phrases
-        for attribute in scene.attributes:
-            for words in attribute.words:
-                yield from words
-    for aliases in (*ALIASES.values(), *STYLE_ALIASES.values()):
-        yield from aliases
+    return {word for text in naming_texts() for word in re.findall("[a-z]+", text)} - STOP_WORDS

@@ -13,7 +13,7 @@ encoder alone (`reading.py`), a thousand times as fast as it could be from pictu
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +74,20 @@ class FlowNetwork(nn.Module):
         return velocity
 
 
+def frozen(table: WordTable | None, weights: Mapping[str, Tensor], device: str) -> FlowNetwork:
+    """A flow network with these weights that will not be trained on."""
+    network = FlowNetwork(table).to(device)
+    network.load_state_dict(weights)
+    network.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.eval().requires_grad_(False)
+
+
+def noisy(latents: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+    """x_t = (1 - t) x_0 + t n, channels last; `t` has shape `(b,)`."""
+    wide = t[:, None, None, None]
+    return ((1 - wide) * latents + wide * noise).contiguous(memory_format=torch.channels_last)
+
+
 class FlowTrainer:
     """One step at a time; everything random comes from the seed and the step number."""
 
@@ -102,10 +116,7 @@ class FlowTrainer:
 
     def averaged(self) -> FlowNetwork:
         """A copy with the averaged weights, for sampling."""
-        copy = FlowNetwork(self.network.text.table).to(self._device)
-        copy.load_state_dict(self.state.averaged_state())
-        copy.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return copy.eval().requires_grad_(False)
+        return frozen(self.network.text.table, self.state.averaged_state(), self._device)
 
     def save(self, path: Path) -> None:
         """Write everything that `restore` needs."""
@@ -121,8 +132,7 @@ class FlowTrainer:
         plan, state = self.plan, self.state
         rng = np.random.default_rng((self._seed, state.step, 1))
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + state.step)
-        for group in state.optimiser.param_groups:
-            group["lr"] = learning_rate(plan, state.step, share)
+        state.set_rate(learning_rate(plan, state.step, share))
         halved = share < plan.halved_until or rng.random() < plan.halved_share
         if self._halved is not None and halved:
             drawn = self._halved.batch(rng, plan.halved_batch, 0.0)
@@ -146,21 +156,18 @@ class FlowTrainer:
 
     def _noisy(
         self, batch: LatentBatch, rng: np.random.Generator, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor, Tensor, list[str]]:
+    ) -> tuple[Tensor, Tensor, Tensor, Sequence[str]]:
         """Noisy latents, their times, the velocities to learn and the captions."""
         plan = self.plan
         clean, start = batch.clean, batch.start
-        prompts = [
-            "" if rng.random() < plan.caption_dropout else text for text in batch.plain_prompts
-        ]
+        prompts = batch.partly_unsaid(rng, plan.caption_dropout).plain_prompts
         noise = torch.randn(clean.shape, generator=generator)
         t = sample_t(len(clean), generator)
         t[len(t) - batch.degraded :].clamp_(min=_DEGRADED_LOWEST_T)
         clean, start, noise, t = (x.to(self._device) for x in (clean, start, noise, t))
-        wide = t[:, None, None, None]
-        x_t = ((1 - wide) * start + wide * noise).contiguous(memory_format=torch.channels_last)
+        x_t = noisy(start, noise, t)
         # Where the start is degraded the velocity must still lead to the clean picture.
-        return x_t, t, (x_t - clean) / wide, prompts
+        return x_t, t, (x_t - clean) / t[:, None, None, None], prompts
 
 
 def sample_t(count: int, generator: torch.Generator) -> Tensor:
@@ -205,7 +212,7 @@ def arrive(
         now = t * (1 - index / steps)
         wide = now[:, None, None, None]
         if index:
-            x_t = ((1 - wide) * clean + wide * noise).contiguous(memory_format=torch.channels_last)
+            x_t = noisy(clean, noise, now)
         if not guided:
             velocity = network.unet(x_t, now, tokens, pooled).float()
         else:

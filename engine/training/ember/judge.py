@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from engine.training.ember.judge_pictures import (
     wear,
 )
 from engine.training.ember.number_format import fast_numbers
+from engine.training.ember.rates import learning_rate
 
 _LOOK_AT = 16
 
@@ -40,6 +40,8 @@ class JudgePlan:
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     warm_up: int = 100
+    decay_from: float = 0.0
+    floor: float = 0.005
     average_decay: float = 0.998
 
 
@@ -92,8 +94,7 @@ class JudgeTrainer:
         """Train on one batch; `share` of the plan in [0, 1] sets the learning rate."""
         began = time.perf_counter()
         state = self.state
-        for group in state.optimiser.param_groups:
-            group["lr"] = _learning_rate(self._plan, state.step, share)
+        state.set_rate(learning_rate(self._plan, state.step, share))
         self.network.train()
         batch = self._source.batch(state.step, self._plan.batch)
         pictures, scenes, styles = (part.to(self._device) for part in batch)
@@ -182,9 +183,3 @@ def _worn_accuracy(
 
 def _share_right(scores: Tensor, classes: Tensor) -> Tensor:
     return (scores.argmax(dim=1) == classes).float().mean()
-
-
-def _learning_rate(plan: JudgePlan, step: int, share: float) -> float:
-    """Linear warm-up, then a cosine down to 0.5 %."""
-    warm = min(1.0, (step + 1) / plan.warm_up)
-    return plan.learning_rate * warm * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * share)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,6 +95,15 @@ class LatentBatch:
     degraded: int
     """How many rows, the last ones, start damaged."""
     shape: str
+
+    def partly_unsaid(self, rng: np.random.Generator, share: float) -> LatentBatch:
+        """The same pictures with about this share of the captions left out, in both wordings."""
+        kept = rng.random(len(self.prompts)) >= share
+        prompts, plain = (
+            [text if keep else "" for text, keep in zip(texts, kept, strict=True)]
+            for texts in (self.prompts, self.plain_prompts)
+        )
+        return replace(self, prompts=prompts, plain_prompts=plain)
 
 
 class LatentSource:

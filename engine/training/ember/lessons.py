@@ -30,9 +30,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from engine.errors import TrainingError
-from engine.training.ember.flow import FlowNetwork, arrive
+from engine.training.ember.flow import FlowNetwork, arrive, noisy
 from engine.training.ember.latents import LatentSource
 from engine.training.ember.number_format import fast_numbers
+from engine.training.ember.words import look_up
 
 _EVERY_WHOLE = 3
 """Of so many batches one is of whole pictures, the others of pictures half as wide: about the same
@@ -118,14 +119,9 @@ def _lesson(
     generator = torch.Generator().manual_seed(noise_seed)
     noise = torch.randn(drawn.clean.shape, generator=generator)
     t = _draw_t(len(noise), generator)
-    wide = t[:, None, None, None]
-    x_t = ((1 - wide) * drawn.clean + wide * noise).contiguous(memory_format=torch.channels_last)
-    kept = rng.random(len(noise)) >= plan.caption_dropout
-    free, plain = (
-        [text if keep else "" for text, keep in zip(texts, kept, strict=True)]
-        for texts in (drawn.prompts, drawn.plain_prompts)
-    )
-    words, counts = (torch.from_numpy(x).to(device) for x in teacher.text.look_up(plain))
+    x_t = noisy(drawn.clean, noise, t)
+    drawn = drawn.partly_unsaid(rng, plan.caption_dropout)
+    words, counts = look_up(teacher.text, drawn.plain_prompts, 0.0, generator, device)
     with fast_numbers(device):
         end = arrive(
             teacher, x_t.to(device), t.to(device), noise.to(device), words, counts,
@@ -136,8 +132,8 @@ def _lesson(
         "end": end.half().cpu().numpy(),
         "t": t.numpy(),
         "noise_seed": noise_seed,
-        "free": free,
-        "plain": plain,
+        "free": drawn.prompts,
+        "plain": drawn.plain_prompts,
         "shape": drawn.shape,
         "halved": halved,
     }

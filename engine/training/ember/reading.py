@@ -130,8 +130,7 @@ class ReadingTrainer:
         plan, state = self.plan, self.state
         rng = np.random.default_rng((self._seed, state.step, 3))
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + state.step)
-        for group in state.optimiser.param_groups:
-            group["lr"] = learning_rate(plan, state.step, share)
+        state.set_rate(learning_rate(plan, state.step, share))
         free, plain = self._source.batch(rng, plan.batch)
         own_words = rng.random(plan.batch) < plan.plain_share
         said = [

@@ -22,7 +22,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from engine.diffusion.models.ember.text import TextConfig, TextEncoder
+from engine.diffusion.models.ember.text import TextConfig
 from engine.diffusion.models.ember.unet import UNetConfig
 from engine.diffusion.models.ember.weights import Sampling, read_word_table, save_ember
 from engine.errors import TrainingError
@@ -39,7 +39,7 @@ from engine.training.ember.checkpoint import averaged_weights
 from engine.training.ember.dataset import open_pictures
 from engine.training.ember.decoder_stage import run_decoder, sharpened
 from engine.training.ember.distill import DistillPlan, DistillTrainer
-from engine.training.ember.flow import FlowNetwork, FlowPlan, FlowTrainer
+from engine.training.ember.flow import FlowNetwork, FlowPlan, FlowTrainer, frozen
 from engine.training.ember.held_out import held_out_losses
 from engine.training.ember.judge_stage import run_judge
 from engine.training.ember.latents import (
@@ -236,8 +236,7 @@ def run_distill(
     torch.set_num_threads(threads)
     _, autoencoder = load_autoencoder(out_dir / "autoencoder.safetensors")
     teacher = _trained_flow(out_dir)
-    reader = TextEncoder(teacher.text.config, teacher.text.table)
-    reader.load_state_dict(averaged_weights(out_dir / "reading.safetensors"))
+    reader = averaged_weights(out_dir / "reading.safetensors")
     plan = DistillPlan(budget_min)
     if lessons_alone:
         plan = replace(plan, critic_weight=0.0)
@@ -322,19 +321,25 @@ def export_ember(out_dir: Path, checkpoint: Path, folder: Path, sampling: Sampli
 
 def _trained_flow(out_dir: Path) -> FlowNetwork:
     """The flow network of a run, with averaged weights."""
-    network = FlowNetwork(read_word_table(out_dir / "text"))
-    network.load_state_dict(averaged_weights(out_dir / "flow.safetensors"))
-    network.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network.eval().requires_grad_(False)
+    weights = averaged_weights(out_dir / "flow.safetensors")
+    return frozen(read_word_table(out_dir / "text"), weights, "cpu")
 
 
 def _sources(out_dir: Path) -> tuple[LatentSource, LatentSource]:
     """Batches of whole pictures and of pictures half as wide."""
     whole, halved = (
-        LatentSource(open_latents(taught_pictures(out_dir, halved=small), out_dir / folder))
-        for small, folder in ((False, "latents"), (True, "latents_halved"))
+        LatentSource(
+            open_latents(
+                taught_pictures(out_dir, halved=small), _latent_folder(out_dir, halved=small)
+            )
+        )
+        for small in (False, True)
     )
     return whole, halved
+
+
+def _latent_folder(out_dir: Path, *, halved: bool) -> Path:
+    return out_dir / ("latents_halved" if halved else "latents")
 
 
 def _latents(
@@ -342,7 +347,7 @@ def _latents(
 ) -> list[LatentFile]:
     """Latents of all pictures, made where they are missing."""
     files = taught_pictures(out_dir, halved=halved)
-    folder = out_dir / ("latents_halved" if halved else "latents")
+    folder = _latent_folder(out_dir, halved=halved)
     encode_pictures(files, autoencoder, folder, device=device, seed=seed, degraded=not halved)
     return open_latents(files, folder)
 
