@@ -28,11 +28,99 @@ BAND_EDGES_HZ: tuple[tuple[float, float], ...] = (
     (20.0, 16000.0),
 )  # fmt: skip
 
+LANE_NAMES: tuple[str, ...] = ("kick", "snare", "hat")
+"""The strokes of a drummer that are told apart."""
+
+MEL_BANDS = 24
+CHROMA_BINS = 12
+
 
 def freeze(array: NDArray[Any]) -> NDArray[Any]:
     """Forbid writing to `array` and return it; a frozen dataclass alone does not protect it."""
     array.flags.writeable = False
     return array
+
+
+def _zeros(n: int) -> Float32:
+    return freeze(np.zeros(n, np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Strokes of kick, snare and hat, order `LANE_NAMES`."""
+
+    hit: Float32 = field(default_factory=lambda: _zeros(len(LANE_NAMES)))
+    """`(3,)` in [0, 1]: strength of the newest stroke, decaying within ~200 ms."""
+    count: tuple[int, ...] = (0, 0, 0)
+    """Strokes since the start; never decrease."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texture:
+    """How the sound is made, beside its bands. Held while silent."""
+
+    mel: Float32 = field(default_factory=lambda: _zeros(MEL_BANDS))
+    """`(24,)` in [0, 1]: bands on a mel axis, each against its own recent top."""
+    loudness_lufs: float = -120.0
+    """Momentary loudness (400 ms) after ITU-R BS.1770."""
+    rolloff: float = 0.0
+    """Below it lies 85 % of the energy; in [0, 1] on a log axis."""
+    flux: float = 0.0
+    """How fast the spectrum changes, in [0, 1] against the last seconds."""
+    crest: float = 0.0
+    """Peak over RMS, 0..20 dB as [0, 1]: 0 squashed, 1 spiky."""
+    width: float = 0.0
+    """Stereo width in [0, 1]: 0 mono, 1 no two channels alike."""
+    percussive: float = 0.0
+    """Share of strokes against tones in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Where in the bar the beat is."""
+
+    beats: int = 4
+    """Beats per bar: 3 or 4."""
+    count: int = 0
+    """Bars since the start; never decreases."""
+    phase: float = 0.0
+    """In [0, 1): 0 at the downbeat. Runs smoothly with `beat_phase`."""
+    confidence: float = 0.0
+    """In [0, 1]: how clearly one beat of the bar is the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tonal:
+    """What sounds: pitch classes, key, melody. Held while silent."""
+
+    chroma: Float32 = field(default_factory=lambda: _zeros(CHROMA_BINS))
+    """`(12,)` in [0, 1], C first, the strongest 1; all 0 where there is no tone."""
+    key: int = -1
+    """0..11 C major .. B major, 12..23 C minor .. B minor; -1 while unknown."""
+    key_confidence: float = 0.0
+    """In [0, 1]."""
+    pitch_hz: float = 0.0
+    """Of the leading voice; the last one heard where there is none now."""
+    pitch_confidence: float = 0.0
+    """In [0, 1]: 0 where nothing has a pitch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """The form of the music: sections, build-ups, drops, and what was heard before."""
+
+    novelty: float = 0.0
+    """In [0, 1]: how unlike the last seconds are to those before."""
+    build: float = 0.0
+    """In [0, 1]: how surely the music is building up to something."""
+    drop_count: int = 0
+    """Drops since the start; never decreases."""
+    section_count: int = 0
+    """Sections begun since the start; never decreases."""
+    section: int = -1
+    """Which section this is, numbered in the order of first hearing; -1 while unknown."""
+    heard_before: bool = False
+    """This section has been heard earlier, as number `section`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +160,28 @@ class AudioFeatures:
     """In [0, 1): 0 at the beat. Runs smoothly between beats; free-runs at the last tempo."""
     tempo_by_hand: bool = False
     """Taps or OSC have fixed `tempo_bpm`; `tempo_confidence` is then about a tempo not used."""
+    lanes: Lanes = field(default_factory=Lanes)
+    texture: Texture = field(default_factory=Texture)
+    bar: Bar = field(default_factory=Bar)
+    tonal: Tonal = field(default_factory=Tonal)
+    structure: Structure = field(default_factory=Structure)
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticState:
+    """What the sound is about, in the words of a bank of labels. Written by `semantic`."""
+
+    sample_index: int
+    """One past the last sample it answers."""
+    listener: str
+    """Who listened: `embedded`, `clap` or `descriptors`."""
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    """One per label, sum 1 after smoothing; all 0 while nothing was heard."""
+    label: int = -1
+    """Index of the label held now, after hysteresis; -1 while unknown or silent."""
+    switch_count: int = 0
+    """How often `label` has changed; never decreases."""
 
 
 @dataclass(frozen=True, slots=True)

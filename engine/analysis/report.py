@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from engine.analysis.analyzer import ATTACK_DELAY_S, Analyzer
-from engine.messages import BAND_NAMES, AudioFeatures, Float32
+from engine.messages import (
+    BAND_NAMES,
+    AudioFeatures,
+    Bar,
+    Float32,
+    Lanes,
+    Structure,
+    Texture,
+    Tonal,
+)
 
+GROUPS: Mapping[str, type[Lanes | Texture | Bar | Tonal | Structure]] = {
+    "lanes": Lanes, "texture": Texture, "bar": Bar, "tonal": Tonal, "structure": Structure,
+}  # fmt: skip
+"""Fields of `AudioFeatures` with fields of their own: `tonal.key` is the array `tonal_key`."""
 FEATURE_NAMES: tuple[str, ...] = tuple(
-    row.name for row in fields(AudioFeatures) if row.name != "sample_rate"
+    row.name
+    for row in fields(AudioFeatures)
+    if row.name != "sample_rate" and row.name not in GROUPS
 )
 _CONFIDENT = 0.3
 _TEMPO_STEP = 1.005
@@ -51,6 +66,10 @@ def feature_arrays(features: list[AudioFeatures], sample_rate: int) -> dict[str,
     arrays = {name: np.array([getattr(f, name) for f in features]) for name in FEATURE_NAMES}
     for name in ("band_level", "band_hit", "band_presence"):
         arrays[name] = arrays[name].reshape(len(features), len(BAND_NAMES))
+    for group, kind in GROUPS.items():
+        parts = [getattr(f, group) for f in features]
+        for row in fields(kind):
+            arrays[f"{group}_{row.name}"] = np.array([getattr(part, row.name) for part in parts])
     arrays["time_s"] = arrays["sample_index"] / sample_rate
     return arrays
 
