@@ -258,7 +258,8 @@ def add_analyze(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--describe",
         action="store_true",
-        help="say what the music is like as a prompt, and add it as `description`",
+        help="say what the music is like in the words of a prompt, and add that as `description` "
+        "(default: no)",
     )
 
 

@@ -13,7 +13,7 @@ from engine.messages import CHROMA_BINS, Float32
 _WINDOW_S = 8192 / 48_000
 _LOW_HZ, _HIGH_HZ = 55.0, 2000.0
 _FULL_HZ, _FALL = 110.0, 3.0
-"""Below this a peak counts less, with this power: there are the kicks, and a bass has overtones."""
+"""Below this a peak counts less, with this power: there are kicks, and a bass has overtones."""
 _THINNED_HZ = 44_100
 """From twice this rate on, neighbours are averaged first: nothing above 2 kHz is looked at."""
 _SMOOTH_S = 0.5

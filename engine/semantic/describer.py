@@ -109,9 +109,9 @@ RULES: tuple[Rule, ...] = (
     Rule("tempo_bpm", 0.0, 1.0, "pace", "", "no tempo"),
     Rule("tempo_bpm", 1.0, 76.0, "pace", "slowly drifting", "adagio"),
     Rule("tempo_bpm", 76.0, 108.0, "pace", "floating", "andante"),
-    Rule("tempo_bpm", 108.0, 132.0, "pace", "dancing", "allegretto"),
-    Rule("tempo_bpm", 132.0, 160.0, "pace", "spinning", "allegro"),
-    Rule("tempo_bpm", 160.0, _NEVER, "pace", "rushing", "presto"),
+    Rule("tempo_bpm", 108.0, 132.0, "pace", "whirling", "allegretto"),
+    Rule("tempo_bpm", 132.0, 160.0, "pace", "churning", "allegro"),
+    Rule("tempo_bpm", 160.0, _NEVER, "pace", "wild", "presto"),
     Rule("minor", -1.0, 0.0, "light", "", "key unknown"),
     Rule("minor", 0.0, 1.0, "light", "in bright light", "major"),
     Rule("minor", 1.0, 2.0, "light", "in the dark", "minor"),
@@ -172,12 +172,11 @@ def heard_in_notes(notes: Sequence[tuple[float, int, int]]) -> Heard:
     if not played:
         return Heard()
     chords: list[list[tuple[float, int, int]]] = []
-    for note in played:
-        if not chords or note[0] - chords[-1][0][0] > _CHORD_S:
-            chords.append([])
-        chords[-1].append(note)
     weights = np.zeros(len(TONICS))
-    for _, note, velocity in played:
+    for start_s, note, velocity in played:
+        if not chords or start_s - chords[-1][0][0] > _CHORD_S:
+            chords.append([])
+        chords[-1].append((start_s, note, velocity))
         weights[note % len(TONICS)] += velocity
     scores = key_scores(weights)
     top = float(np.median([max(note for _, note, _ in chord) for chord in chords]))

@@ -74,6 +74,17 @@ def test_loudness_changes_nothing() -> None:
     np.testing.assert_allclose(tonal(0.1 * music).chroma, tonal(music).chroma, atol=0.01)
 
 
+def test_two_sample_rates_hear_the_same_tones() -> None:
+    from soxr import resample
+
+    music = tones(220.0, 277.18, 329.63, seconds=4.0, rate=48_000) + drums(120.0, 4.0, 48_000)
+    ours = tonal(music.astype(np.float32), 48_000)
+    other = tonal(resample(music, 48_000, 44_100).astype(np.float32), 44_100)
+    np.testing.assert_allclose(other.chroma, ours.chroma, atol=0.1)
+    assert other.key == ours.key
+    assert other.key_confidence == pytest.approx(ours.key_confidence, abs=0.05)
+
+
 def test_chroma_key_and_pitch_do_not_depend_on_the_blocks() -> None:
     music = tones(220.0, 261.63, 329.63, seconds=3.0) + drums(110.0, 3.0, RATE)
     whole = Analyzer(RATE).push(music)

@@ -106,6 +106,19 @@ def test_osc_prints_its_table_as_json(capsys: pytest.CaptureFixture[str]) -> Non
     assert set(json.loads(capsys.readouterr().out.splitlines()[-1])) == {"in", "out"}
 
 
+def test_analyze_describes_the_music_when_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song, report = tmp_path / "song.wav", tmp_path / "song.json"
+    soundfile.write(song, sine(440.0, 3.0, 16_000), 16_000)
+    assert main(["analyze", str(song), "--json", str(report)]) == 0
+    assert "description" not in json.loads(report.read_text("utf-8"))
+    assert main(["analyze", str(song), "--json", str(report), "--describe"]) == 0
+    description = json.loads(report.read_text("utf-8"))["description"]
+    assert "flower" in description
+    assert capsys.readouterr().out.splitlines()[-1] == description
+
+
 @pytest.mark.parametrize("command", ["live", "render", "analyze", "score", "train", "osc"])
 def test_every_flag_says_what_it_means_and_what_it_is_left_alone(command: str) -> None:
     parser = _subparser(command)

@@ -144,7 +144,7 @@ def live(describer: Describer, features: AudioFeatures, seconds: float) -> list[
 def test_live_music_is_described_after_three_seconds() -> None:
     texts = live(Describer(), PLAYED, 5.0)
     assert texts[round(2.5 / HOP_S)] == ""
-    assert texts[-1] == "a crimson jellyfish, in one colour, calm, dancing, in the dark"
+    assert texts[-1] == "a crimson jellyfish, in one colour, calm, whirling, in the dark"
     assert set(texts) == {"", texts[-1]}
 
 
