@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from app.arguments import as_host_port, as_size
 from app.cli import _parser, main
@@ -16,6 +17,7 @@ from app.train_command import STAGE_NAMES
 from engine.commands import SourceChoice
 from engine.errors import CommandError, ModelLoadError
 from engine.registry import find_model
+from tests.signals import sine
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
