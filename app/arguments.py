@@ -255,6 +255,12 @@ def add_analyze(parser: argparse.ArgumentParser) -> None:
         metavar="OUT.npz",
         help="where to write the features of every hop as NumPy arrays (default: nowhere)",
     )
+    parser.add_argument(
+        "--describe",
+        action="store_true",
+        help="say what the music is like in the words of a prompt, and add that as `description` "
+        "(default: no)",
+    )
 
 
 def add_score(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from engine.analysis.onset import OnsetDetector
 from engine.analysis.spectrum import Spectrum, band_weights, log_filterbank
 from engine.analysis.tap import TapTempo
 from engine.analysis.timbre import Timbre
+from engine.analysis.tonal import TonalEar
 from engine.messages import BAND_EDGES_HZ, BAND_NAMES, AudioFeatures, Float32
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 8_000, 192_000
@@ -47,7 +48,10 @@ class Analyzer:
         self._quick = Spectrum(sample_rate, _QUICK_S, _QUICK_RISE)
         self._exact = Spectrum(sample_rate, _EXACT_S, _EXACT_RISE)
         self._level_length = round(_LEVEL_S * sample_rate)
-        longest = max(self._quick.length, self._exact.length, self._level_length)
+        self._tonal = TonalEar(sample_rate, dt_s)
+        longest = max(
+            self._quick.length, self._exact.length, self._level_length, self._tonal.length
+        )
         self._framer = Framer(self.hop_length, longest)
         self._quick_bands = band_weights(self._quick.frequencies_hz, BAND_EDGES_HZ)
         self._exact_bands = band_weights(self._exact.frequencies_hz, BAND_EDGES_HZ[:_EXACT_BANDS])
@@ -90,6 +94,7 @@ class Analyzer:
         self._timbre.step(quick, silent=silent)
         self._onsets.step(self._bank @ quick, silent=silent)
         self._beats.step(self._onsets.novelty, silent=silent)
+        tonal = self._tonal.step(self._framer.newest(self._tonal.length), silent=silent)
         levels, hits, presences = self._meter.frozen()
         return AudioFeatures(
             sample_index=sample_index,
@@ -109,6 +114,7 @@ class Analyzer:
             beat_count=self._beats.count,
             beat_phase=self._beats.phase,
             tempo_by_hand=self._beats.by_hand,
+            tonal=tonal,
         )
 
     def _step_bands(self, quick: Float32, exact: Float32, silent: bool) -> None:

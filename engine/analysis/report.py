@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.analysis.analyzer import ATTACK_DELAY_S, Analyzer
+from engine.keys import KEY_NAMES
 from engine.messages import (
     BAND_NAMES,
     AudioFeatures,
@@ -55,7 +56,7 @@ def analyze(
         "downbeats_s": None,
         "onsets_s": onset_times_s(arrays),
         "lanes": {"kick": None, "snare": None, "hat": None},
-        "key": None,
+        "key": global_key(arrays["tonal_key"], arrays["tonal_key_confidence"]),
         "sections": None,
     }
     return report, arrays
@@ -92,6 +93,16 @@ def global_tempo_bpm(tempo_bpm: np.ndarray, confidence: np.ndarray) -> float | N
     order = np.argsort(tempi)
     half = np.searchsorted(np.cumsum(weights[order]), 0.5 * weights.sum())
     return float(tempi[order][half])
+
+
+def global_key(key: np.ndarray, confidence: np.ndarray) -> str | None:
+    """One key for all of it, like "D minor": the one held longest, weighted by confidence.
+
+    None when no key was ever held with any confidence.
+    """
+    known = key >= 0
+    totals = np.bincount(key[known].astype(int), confidence[known], len(KEY_NAMES))
+    return KEY_NAMES[int(totals.argmax())] if totals.any() else None
 
 
 def beat_times_s(arrays: dict[str, np.ndarray]) -> list[float]:

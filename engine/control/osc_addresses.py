@@ -133,6 +133,9 @@ def _outgoing() -> list[tuple[str, str, str]]:
         (f"{PREFIX}tempo/bpm", "float", "beats per minute, 0 while unknown"),
         (f"{PREFIX}tempo/phase", "float 0..1", "0 on the beat, rising until the next"),
         (f"{PREFIX}tempo/confidence", "float 0..1", "how sure the tempo is"),
+        (f"{PREFIX}tonal/key", "string", "like D minor; empty while unknown"),
+        (f"{PREFIX}tonal/pitch_hz", "float", "pitch of the leading voice, the last one heard"),
+        (f"{PREFIX}tonal/pitch_confidence", "float 0..1", "0 where nothing has a pitch"),
         (f"{PREFIX}<group>/<name>", "float", "every parameter, when it changes"),
     ]
     return rows

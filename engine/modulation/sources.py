@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 
-from engine.messages import BAND_NAMES, AudioFeatures
+from engine.keys import TONICS, fifths, is_minor
+from engine.messages import BAND_NAMES, AudioFeatures, Tonal
 from engine.modulation.envelopes import Pulse
 
 ONSET_PULSE_MS = 150.0
 BEAT_PULSE_FALL = 5.0
 """`beat.pulse` is exp(-phase * this): 0.08 half-way to the next beat."""
 BEATS_PER_BAR = 4
+LOWEST_PITCH_HZ = 60.0
+PITCH_OCTAVES = 4.0
 LFO_SLOW_S = 16.0
 LFO_FAST_S = 3.0
 
@@ -31,6 +34,7 @@ class SourceBank:
         self._time_s += dt_s
         values = _bands(features)
         values.update(_beat(features))
+        values.update(_tonal(features.tonal))
         values["onset.strength"] = _unit(features.onset_strength)
         values["onset.pulse"] = self._onset.step(features.onset_count, dt_s)
         values["tempo.confidence"] = _unit(features.tempo_confidence)
@@ -63,6 +67,19 @@ def _beat(features: AudioFeatures) -> dict[str, float]:
         "beat.phase": phase,
         "beat.sine": math.cos(math.tau * phase),
         "bar.sine": 0.5 + 0.5 * math.cos(math.tau * bar),
+    }
+
+
+def _tonal(tonal: Tonal) -> dict[str, float]:
+    known = tonal.key >= 0
+    heard = math.isfinite(tonal.pitch_hz) and tonal.pitch_hz > 0.0
+    octaves = math.log2(tonal.pitch_hz / LOWEST_PITCH_HZ) if heard else 0.0
+    return {
+        "pitch": _unit(octaves / PITCH_OCTAVES),
+        "pitch.confidence": _unit(tonal.pitch_confidence),
+        "key.hue": fifths(tonal.key) / len(TONICS) if known else 0.0,
+        "key.minor": 1.0 if known and is_minor(tonal.key) else 0.0,
+        "key.confidence": _unit(tonal.key_confidence),
     }
 
 

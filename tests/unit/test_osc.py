@@ -34,7 +34,7 @@ from engine.control.osc_addresses import ADDRESSES, address_table, interpret
 from engine.control.osc_inbox import SPACING_S, OscInbox
 from engine.control.osc_packet import MalformedPacketError, read_datagram
 from engine.errors import CommandError, EngineError
-from engine.messages import AudioFeatures, EngineStatus, freeze
+from engine.messages import AudioFeatures, EngineStatus, Tonal, freeze
 from engine.params import PARAMS
 
 NOW = 1_800_000_000.0
@@ -327,7 +327,7 @@ def features(**changes: object) -> AudioFeatures:
         sample_index=0, sample_rate=48_000, level_db=-20.0, peak=0.5, silent=False,
         band_level=bands, band_hit=bands, band_presence=bands, onset_strength=0.0, onset_count=0,
         centroid=0.5, flatness=0.1, tempo_bpm=120.0, tempo_confidence=0.8, beat_count=0,
-        beat_phase=0.25,
+        beat_phase=0.25, tonal=Tonal(key=14, pitch_hz=293.66, pitch_confidence=0.9),
     )  # fmt: skip
     return dataclasses.replace(base, **changes)
 
@@ -362,19 +362,31 @@ def test_the_sender_says_everything_once_and_then_only_changes(peer):
     sender.open()
     status = EngineStatus(features=features(), values={"prompt/mix": 0.5})
     sender.send(status)
-    first = dict(peer.messages(23))
+    begun = sender.sent
+    first = dict(peer.messages(begun))
     assert first["/sonolume/audio/sub/level"] == 0.0
     assert first["/sonolume/audio/all/presence"] == pytest.approx(1.0)
     assert first["/sonolume/tempo/bpm"] == pytest.approx(120.0)
     assert first["/sonolume/prompt/mix"] == pytest.approx(0.5)
+    assert first["/sonolume/tonal/key"] == "D minor"
+    assert first["/sonolume/tonal/pitch_hz"] == pytest.approx(293.7)
+    assert first["/sonolume/tonal/pitch_confidence"] == pytest.approx(0.9)
     clock.advance(0.1)
     sender.send(status)
     sender.send(dataclasses.replace(status, features=features(beat_count=1)))
     assert peer.messages(1) == [("/sonolume/beat", 1)]
     sender.send(EngineStatus(values={"prompt/mix": 0.75}))
     assert peer.messages(1) == [("/sonolume/prompt/mix", 0.75)]
-    assert sender.sent == 25
+    assert sender.sent == begun + 2
     sender.close()
+    sender.close()
+
+
+def test_an_unknown_key_is_an_empty_text(peer):
+    sender = OscSender("127.0.0.1", peer.port, clock=ManualClock())
+    sender.open()
+    sender.send(EngineStatus(features=features(tonal=Tonal())))
+    assert dict(peer.messages(sender.sent))["/sonolume/tonal/key"] == ""
     sender.close()
 
 
@@ -418,6 +430,7 @@ def test_the_page_names_every_address():
         assert f"| `{address}` |" in page
     assert "`/sonolume/audio/air/hit`" in page
     assert "`/sonolume/beat`" in page
+    assert "| `/sonolume/tonal/key` | string |" in page
 
 
 def test_the_table_holds_every_address_with_its_range():

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.messages import AudioFeatures
+from engine.keys import KEY_NAMES
+from engine.messages import AudioFeatures, Tonal
 from engine.modulation.router import Router, modulated
 from engine.modulation.sources import SourceBank
 from engine.params import PARAMS, SOURCES
@@ -45,9 +46,41 @@ def test_bands_arrive_under_their_own_names():
     assert values["mid.level"] == pytest.approx(0.7)
 
 
+def test_pitch_runs_over_four_octaves():
+    bank = SourceBank()
+    for pitch_hz, value in ((0.0, 0.0), (30.0, 0.0), (60.0, 0.0), (240.0, 0.5), (2000.0, 1.0)):
+        heard = replace(LOUD, tonal=Tonal(pitch_hz=pitch_hz, pitch_confidence=0.7))
+        values = bank.step(heard, HOP_S)
+        assert values["pitch"] == pytest.approx(value)
+        assert values["pitch.confidence"] == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(
+    ("key", "hue", "minor"),
+    [
+        ("C major", 0.0, 0.0),
+        ("A minor", 0.0, 1.0),
+        ("G major", 1 / 12, 0.0),
+        ("D minor", 11 / 12, 1.0),
+    ],
+)
+def test_keys_of_the_same_notes_have_one_hue(key, hue, minor):
+    heard = replace(LOUD, tonal=Tonal(key=KEY_NAMES.index(key), key_confidence=0.6))
+    values = SourceBank().step(heard, HOP_S)
+    assert values["key.hue"] == pytest.approx(hue)
+    assert values["key.minor"] == minor
+    assert values["key.confidence"] == pytest.approx(0.6)
+
+
+def test_an_unknown_key_is_neither_coloured_nor_minor():
+    values = SourceBank().step(LOUD, HOP_S)
+    assert (values["key.hue"], values["key.minor"], values["key.confidence"]) == (0.0, 0.0, 0.0)
+
+
 def test_sources_stay_in_their_ranges_whatever_the_features_say():
     wild = replace(
         LOUD, band_hit=np.array([np.nan, np.inf, -np.inf, 9, -9, 1], np.float32),
+        tonal=Tonal(pitch_hz=float("nan"), pitch_confidence=float("inf"), key_confidence=-1.0),
         onset_strength=float("nan"), beat_phase=2.0, centroid=-3.0,
     )  # fmt: skip
     bank = SourceBank()
