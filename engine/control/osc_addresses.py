@@ -133,6 +133,9 @@ def _outgoing() -> list[tuple[str, str, str]]:
         (f"{PREFIX}tempo/bpm", "float", "beats per minute, 0 while unknown"),
         (f"{PREFIX}tempo/phase", "float 0..1", "0 on the beat, rising until the next"),
         (f"{PREFIX}tempo/confidence", "float 0..1", "how sure the tempo is"),
+        (f"{PREFIX}structure/section", "int", "the part of the music, 0 the first; -1 unknown"),
+        (f"{PREFIX}structure/drop", "int", "drops since the start, one message per drop"),
+        (f"{PREFIX}structure/build", "float 0..1", "how surely the music is building up"),
         (f"{PREFIX}<group>/<name>", "float", "every parameter, when it changes"),
     ]
     return rows

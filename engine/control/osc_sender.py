@@ -105,4 +105,7 @@ def _heard(features: AudioFeatures) -> dict[str, float | int]:
     values[f"{PREFIX}tempo/bpm"] = round(float(features.tempo_bpm), 2)
     values[f"{PREFIX}tempo/phase"] = round(float(features.beat_phase), 3)
     values[f"{PREFIX}tempo/confidence"] = round(float(features.tempo_confidence), 3)
+    values[f"{PREFIX}structure/section"] = int(features.structure.section)
+    values[f"{PREFIX}structure/drop"] = int(features.structure.drop_count)
+    values[f"{PREFIX}structure/build"] = round(float(features.structure.build), 3)
     return values

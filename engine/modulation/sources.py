@@ -8,6 +8,7 @@ from engine.messages import BAND_NAMES, AudioFeatures
 from engine.modulation.envelopes import Pulse
 
 ONSET_PULSE_MS = 150.0
+DROP_PULSE_MS = 2000.0
 BEAT_PULSE_FALL = 5.0
 """`beat.pulse` is exp(-phase * this): 0.08 half-way to the next beat."""
 BEATS_PER_BAR = 4
@@ -24,6 +25,7 @@ class SourceBank:
 
     def __init__(self) -> None:
         self._onset = Pulse(ONSET_PULSE_MS)
+        self._drop = Pulse(DROP_PULSE_MS)
         self._time_s = 0.0
 
     def step(self, features: AudioFeatures, dt_s: float) -> dict[str, float]:
@@ -36,6 +38,9 @@ class SourceBank:
         values["tempo.confidence"] = _unit(features.tempo_confidence)
         values["centroid"] = _unit(features.centroid)
         values["flatness"] = _unit(features.flatness)
+        values["section.novelty"] = _unit(features.structure.novelty)
+        values["build"] = _unit(features.structure.build)
+        values["drop.pulse"] = self._drop.step(features.structure.drop_count, dt_s)
         values["silence"] = 1.0 if features.silent else 0.0
         values["lfo.slow"] = math.sin(math.tau * self._time_s / LFO_SLOW_S)
         values["lfo.fast"] = math.sin(math.tau * self._time_s / LFO_FAST_S)

@@ -23,6 +23,7 @@ BREAKDOWN = "-"
 """In a form: no kick and no bass, drums that rise in its second half, then a drop."""
 BREAKDOWN_LABEL, BUILD_UP_LABEL = "breakdown", "build-up"
 MOST_LETTERS = 6
+_ATTRIBUTES = 5
 _TAIL_S = 0.6
 _BEATS = 4
 _PHRASE = 4
@@ -73,7 +74,8 @@ class FormSpec:
     `form` is a letter per section (at most 6 different ones) and `-` for a breakdown; `bars` is
     the length of a section in bars of four, `breakdown_bars` that of a breakdown. Sections of one
     letter play the same material, humanised by `humanise_ms` and with other fills; `vary_db` is
-    how far their loudness may differ.
+    how far their loudness may differ. Letters differ in groove, chords, bass figure, players and
+    energy, but for `shared` of these five, drawn once per song, that all letters have in common.
     """
 
     form: str = "ABAB"
@@ -82,6 +84,7 @@ class FormSpec:
     breakdown_bars: int = 8
     humanise_ms: float = 4.0
     vary_db: float = 1.0
+    shared: int = 0
     kit_variation: float = 0.5
     gain_db: float = 0.0
 
@@ -134,7 +137,7 @@ class _Song:
         rng = np.random.default_rng(seed)
         self._tonic = int(rng.integers(0, 12))
         self._minor = bool(rng.random() < 0.6)
-        self._parts = dict(zip(letters, _parts(rng, self._minor), strict=False))
+        self._parts = dict(zip(letters, _parts(rng, self._minor, spec.shared), strict=False))
         self._tempo = TempoMap(spec.bpm)
         self._kit = make_kit(rng, spec.kit_variation)
         self._sections = self._places()
@@ -311,10 +314,12 @@ class _Song:
         )
 
 
-def _parts(rng: np.random.Generator, minor: bool) -> list[_Part]:
-    """Six parts no two of which share groove, chords, bass figure, players or energy."""
+def _parts(rng: np.random.Generator, minor: bool, shared: int) -> list[_Part]:
+    """Six parts of which no two share groove, chords, bass, players or energy unless all do."""
     grooves = [name for name, groove in GROOVES.items() if groove.beats_per_bar == _BEATS]
-    order = [rng.permutation(MOST_LETTERS) for _ in range(5)]
+    order = [rng.permutation(MOST_LETTERS) for _ in range(_ATTRIBUTES)]
+    for index in rng.permutation(_ATTRIBUTES)[:shared].tolist():
+        order[index][:] = order[index][0]
     chords = _MINOR if minor else _MAJOR
     parts = []
     for index in range(MOST_LETTERS):

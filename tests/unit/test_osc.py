@@ -34,7 +34,7 @@ from engine.control.osc_addresses import ADDRESSES, address_table, interpret
 from engine.control.osc_inbox import SPACING_S, OscInbox
 from engine.control.osc_packet import MalformedPacketError, read_datagram
 from engine.errors import CommandError, EngineError
-from engine.messages import AudioFeatures, EngineStatus, freeze
+from engine.messages import AudioFeatures, EngineStatus, Structure, freeze
 from engine.params import PARAMS
 
 NOW = 1_800_000_000.0
@@ -362,7 +362,7 @@ def test_the_sender_says_everything_once_and_then_only_changes(peer):
     sender.open()
     status = EngineStatus(features=features(), values={"prompt/mix": 0.5})
     sender.send(status)
-    first = dict(peer.messages(23))
+    first = dict(peer.messages(26))
     assert first["/sonolume/audio/sub/level"] == 0.0
     assert first["/sonolume/audio/all/presence"] == pytest.approx(1.0)
     assert first["/sonolume/tempo/bpm"] == pytest.approx(120.0)
@@ -373,8 +373,29 @@ def test_the_sender_says_everything_once_and_then_only_changes(peer):
     assert peer.messages(1) == [("/sonolume/beat", 1)]
     sender.send(EngineStatus(values={"prompt/mix": 0.75}))
     assert peer.messages(1) == [("/sonolume/prompt/mix", 0.75)]
-    assert sender.sent == 25
+    assert sender.sent == 28
     sender.close()
+    sender.close()
+
+
+def test_the_sender_tells_sections_drops_and_the_build(peer):
+    sender = OscSender("127.0.0.1", peer.port, clock=ManualClock())
+    sender.open()
+    sender.send(EngineStatus(features=features()))
+    first = dict(peer.messages(25))
+    assert first["/sonolume/structure/section"] == -1
+    assert first["/sonolume/structure/drop"] == 0
+    assert first["/sonolume/structure/build"] == 0.0
+    heard = Structure(section=2, section_count=5, drop_count=1, build=0.8764)
+    sender.close()
+    sender = OscSender("127.0.0.1", peer.port, clock=ManualClock())
+    sender.open()
+    sender.send(EngineStatus(features=features(structure=heard)))
+    now = dict(peer.messages(25))
+    assert now["/sonolume/structure/section"] == 2
+    assert now["/sonolume/structure/drop"] == 1
+    assert isinstance(now["/sonolume/structure/drop"], int)
+    assert now["/sonolume/structure/build"] == pytest.approx(0.876)
     sender.close()
 
 
@@ -418,6 +439,7 @@ def test_the_page_names_every_address():
         assert f"| `{address}` |" in page
     assert "`/sonolume/audio/air/hit`" in page
     assert "`/sonolume/beat`" in page
+    assert "`/sonolume/structure/section`" in page
 
 
 def test_the_table_holds_every_address_with_its_range():
