@@ -35,7 +35,7 @@ class MomentMaker:
     A moment is a vector `(MOMENT_SIZE,)` without memory, so that moments of minutes ago compare
     with those of now: band levels against the whole (10 dB is 1 over the root of their number),
     how much they rise, onsets (10 a second are 1), level (10 dB are 1; a louder copy moves by a
-    constant) and chroma (length 1). Stands still while silent.
+    constant) and chroma (length 1). None passes while silent; one that silence cuts is lost.
     """
 
     def __init__(self, frequencies_hz: np.ndarray, dt_s: float) -> None:
@@ -58,7 +58,7 @@ class MomentMaker:
     def step(self, power: Float32, onset_count: int, *, silent: bool) -> Float32 | None:
         """Take the power per bin of the exact spectrum; a moment when one is full."""
         if silent:
-            self._past_db = None
+            self._begin(onset_count)
             return None
         self._hops += 1
         if self._hops < self._hops_per_look:
@@ -68,10 +68,16 @@ class MomentMaker:
         if self._looks < self._looks_per_moment:
             return None
         moment = self._sum_up(onset_count)
-        self._power[:], self._rise[:], self._tones[:] = 0.0, 0.0, 0.0
-        self._looks = 0
-        self._onsets = onset_count
+        past_db = self._past_db
+        self._begin(onset_count)
+        self._past_db = past_db
         return moment
+
+    def _begin(self, onset_count: int) -> None:
+        self._power[:], self._rise[:], self._tones[:] = 0.0, 0.0, 0.0
+        self._past_db = None
+        self._hops, self._looks = 0, 0
+        self._onsets = onset_count
 
     def _look(self, power: Float32) -> None:
         bands = (self._bands @ power).astype(np.float64)

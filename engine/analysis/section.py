@@ -15,6 +15,8 @@ FIRST_SECTION_S = 8 * MOMENT_S
 _BEFORE = 32
 _LEAST_BEFORE = 4
 _MOST_MOMENTS = 256
+_FADE, _LEAST_PLAYED = 2, 12
+"""Moments before a pause that may be fading, and how many must have been played before them."""
 _LEAST_AFTER, _MOST_AFTER = 2, 16
 _RATE_WEIGHT, _LEVEL_WEIGHT = 1.0, 0.8
 _LOW_BAR, _HIGH_BAR = 0.45, 0.6
@@ -53,6 +55,8 @@ class SectionTracker:
         self._moments = np.zeros((_MOST_MOMENTS, MOMENT_SIZE), np.float32)
         self._count = 0
         """How many of the moments are filled: those of the present section."""
+        self._played = 0
+        """Moments since the last pause."""
         self._typical = _TYPICAL
         self._usual = _USUAL
         self._unlike = np.full(_REPEATED + WINDOW, np.inf)
@@ -71,6 +75,7 @@ class SectionTracker:
             self._moments[: self._count] = self._moments[_BEFORE:]
         self._moments[self._count] = moment
         self._count += 1
+        self._played += 1
         if self.section < 0:
             if self._count * MOMENT_S >= FIRST_SECTION_S:
                 self._begin(self._memory.new(), heard_before=False)
@@ -78,6 +83,13 @@ class SectionTracker:
             self._compare(self._moments[: self._count])
         else:
             self.novelty = 0.0
+
+    def pause(self) -> None:
+        """Silence begins: what faded into it says nothing of the section."""
+        if self._played >= _LEAST_PLAYED and self._count > _FADE:
+            self._count -= _FADE
+        self._played = 0
+        self._suspected = 0
 
     def _compare(self, moments: Float32) -> None:
         recent = moments[-WINDOW - _BEFORE :]

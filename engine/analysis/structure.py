@@ -17,6 +17,7 @@ class StructureTracker:
         self._moments = MomentMaker(frequencies_hz, dt_s)
         self._sections = SectionTracker()
         self._buildup = BuildUp(frequencies_hz, dt_s)
+        self._silent = True
 
     def step(
         self, power: Float32, centroid: float, level_db: float, onset_count: int, *, silent: bool
@@ -26,6 +27,9 @@ class StructureTracker:
         `level_db` and `power` after the gain. Stands still while silent.
         """
         self._buildup.step(power, centroid, level_db, onset_count, silent=silent)
+        if silent and not self._silent:
+            self._sections.pause()
+        self._silent = silent
         moment = self._moments.step(power, onset_count, silent=silent)
         if moment is not None:
             self._sections.step(moment)
