@@ -115,7 +115,7 @@ def sections(arrays: dict[str, np.ndarray], duration_s: float) -> list[dict[str,
     """
     began = np.flatnonzero(np.diff(arrays["structure_section_count"], prepend=0) > 0)
     starts_s = arrays["time_s"][began] - arrays["structure_section_delay_s"][began]
-    ends_s = np.append(starts_s[1:], duration_s)
+    ends_s = np.append(starts_s, duration_s)[1:]
     numbers = arrays["structure_section"][began].tolist()
     return [
         {"start_s": max(0.0, round(start, 3)), "end_s": round(end, 3), "label": letters(number)}

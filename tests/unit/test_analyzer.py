@@ -1,21 +1,17 @@
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
 import pytest
 
 from engine.analysis.analyzer import Analyzer
-from engine.analysis.report import analyze
+from engine.analysis.report import analyze, feature_arrays
 from engine.messages import AudioFeatures
 from tests.signals import drums, in_blocks, noise, sine, sweep
 
 
 def table(features: list[AudioFeatures]) -> list[np.ndarray]:
-    return [
-        np.array([getattr(f, row.name) for f in features], np.float64)
-        for row in fields(AudioFeatures)
-    ]
+    arrays = feature_arrays(features, features[0].sample_rate)
+    return [np.asarray(column, np.float64) for column in arrays.values()]
 
 
 def heard(samples: np.ndarray, rate: int, size: int | None = None) -> list[AudioFeatures]:
@@ -148,6 +144,7 @@ def test_the_report_of_silence_has_no_tempo_and_no_events() -> None:
     assert report["tempo_bpm"] is None
     assert report["beats_s"] == []
     assert report["onsets_s"] == []
+    assert report["sections"] == []
 
 
 def test_the_report_of_nothing_is_empty_and_no_error() -> None:
