@@ -26,6 +26,8 @@ BOUNDARY_S = 3.0
 RECALL_S = 6.0
 SHORTEST_S = 8.0
 """A shorter section cannot be told within 6 s and held; it only counts as a boundary."""
+UNNAMED = -2
+"""The number of a section that was taken for another when it was first heard."""
 DROP_EARLY_S, DROP_LATE_S = 0.5, 1.0
 
 
@@ -133,10 +135,13 @@ def _judge_section(
     held = (heard.time_s >= part.start_s + RECALL_S) & (heard.time_s <= part.end_s)
     said = heard.section[held]
     known = numbers.get(part.label)
-    steady = bool((said == said[0]).all())
-    claim = int(said[0]) in heard.section[heard.time_s < part.start_s]
+    number = int(said[0])
+    steady = bool((said == number).all())
+    earlier = heard.section[heard.time_s < part.start_s]
+    claim = number in earlier
     if known is not None:
-        right = steady and int(said[0]) == known
+        # What was never left cannot be said to be back.
+        right = steady and number == known and number != int(earlier[-1])
         tally.returns += 1
         tally.recalled += right
         if right:
@@ -146,7 +151,8 @@ def _judge_section(
         tally.fresh += 1
         tally.fresh_right += steady and not claim
     tally.claims += claim and not first
-    numbers.setdefault(part.label, int(np.bincount(said + 1).argmax()) - 1)
+    own = UNNAMED if number in numbers.values() else number
+    numbers.setdefault(part.label, own)
 
 
 def figures(tally: Tally) -> Result:
