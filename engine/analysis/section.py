@@ -30,7 +30,7 @@ _LEAST_SECTION_S = 4.0
 _LOW_ALIKE, _HIGH_ALIKE = 0.2, 0.33
 """Distance up to which two pieces are of one section: between these, `_OVER_USUAL` times what is
 usual where a section repeats itself."""
-_OVER_USUAL = 2.5
+_OVER_USUAL = 2.2
 _USUAL, _USUAL_S = 0.13, 20.0
 
 
