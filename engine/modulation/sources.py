@@ -19,8 +19,8 @@ LFO_FAST_S = 3.0
 class SourceBank:
     """Turns features into the values of `engine.params.SOURCES`. Analysis thread only.
 
-    In silence the beat falls silent too: a free-running beat clock must not move a picture that
-    nobody plays for. Values that are not finite read as 0.
+    In silence the beat and the build-up fall silent too: what the analysis holds must not move a
+    picture that nobody plays for. Values that are not finite read as 0.
     """
 
     def __init__(self) -> None:
@@ -38,8 +38,7 @@ class SourceBank:
         values["tempo.confidence"] = _unit(features.tempo_confidence)
         values["centroid"] = _unit(features.centroid)
         values["flatness"] = _unit(features.flatness)
-        values["section.novelty"] = _unit(features.structure.novelty)
-        values["build"] = _unit(features.structure.build)
+        values.update(_form(features))
         values["drop.pulse"] = self._drop.step(features.structure.drop_count, dt_s)
         values["silence"] = 1.0 if features.silent else 0.0
         values["lfo.slow"] = math.sin(math.tau * self._time_s / LFO_SLOW_S)
@@ -68,6 +67,14 @@ def _beat(features: AudioFeatures) -> dict[str, float]:
         "beat.phase": phase,
         "beat.sine": math.cos(math.tau * phase),
         "bar.sine": 0.5 + 0.5 * math.cos(math.tau * bar),
+    }
+
+
+def _form(features: AudioFeatures) -> dict[str, float]:
+    heard = 0.0 if features.silent else 1.0
+    return {
+        "section.novelty": heard * _unit(features.structure.novelty),
+        "build": heard * _unit(features.structure.build),
     }
 
 

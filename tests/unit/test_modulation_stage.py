@@ -244,6 +244,8 @@ def test_a_drop_jumps_and_falls_and_the_build_before_it_rises():
     built = run(stage, 0.2, replace(SILENCE, silent=False, structure=before))
     assert built.values["motion/warp"] == pytest.approx(0.6)
     assert built.values["motion/rotation"] == pytest.approx(5.0)
+    quiet = run(Modulation(stage.preset), 0.2, replace(SILENCE, structure=before))
+    assert quiet.values["motion/warp"] == quiet.values["motion/rotation"] == 0.0
     rest = built.values["motion/zoom"]
     fell = replace(SILENCE, silent=False, structure=replace(before, build=0.0, drop_count=3))
     assert run(stage, HOP_S, fell).values["motion/zoom"] - rest == pytest.approx(1.0)
