@@ -121,6 +121,8 @@ class Structure:
     """Which section this is, numbered in the order of first hearing; -1 while unknown."""
     heard_before: bool = False
     """This section has been heard earlier, as number `section`."""
+    section_delay_s: float = 0.0
+    """How long this section had lasted when it was told; music in which nothing is silent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,11 @@ PARAMS: Mapping[str, ParamSpec] = _table(
         "Speed of the walk through the prompts: 0 stays, 2 is twice as fast.",
     ),
     ParamSpec(
+        "prompt/follow_sections", 0.0, 0.0, 1.0, "", "prompt",
+        "1 walks on with every new part of the music; a part heard before gets its prompt back.",
+        integer=True,
+    ),
+    ParamSpec(
         "colour/exposure", 0.0, -2.0, 2.0, "stops", "frame",
         "Brightness of the output.", -1.0, 1.0,
     ),
@@ -186,6 +191,9 @@ SOURCES: Mapping[str, SourceSpec] = MappingProxyType(
                 SourceSpec("key.hue", "Place of the key on the circle of fifths, C major at 0."),
                 SourceSpec("key.minor", "1 in a minor key."),
                 SourceSpec("key.confidence", "How clearly it is this key and no other."),
+                SourceSpec("section.novelty", "How unlike the last 3 s are to those before."),
+                SourceSpec("build", "How surely the music is building up to something."),
+                SourceSpec("drop.pulse", "Jumps to 1 at every drop and falls."),
                 SourceSpec("silence", "1 while the gate is closed."),
                 SourceSpec("lfo.slow", "A free sine of 16 s."),
                 SourceSpec("lfo.fast", "A free sine of 3 s."),

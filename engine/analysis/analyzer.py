@@ -10,6 +10,7 @@ from engine.analysis.framer import Framer, hop_length
 from engine.analysis.loudness import Gate, level_db
 from engine.analysis.onset import OnsetDetector
 from engine.analysis.spectrum import Spectrum, band_weights, log_filterbank
+from engine.analysis.structure import StructureTracker
 from engine.analysis.tap import TapTempo
 from engine.analysis.timbre import Timbre
 from engine.analysis.tonal import TonalEar
@@ -63,6 +64,7 @@ class Analyzer:
         self._timbre = Timbre(self._quick.frequencies_hz, dt_s)
         self._onsets = OnsetDetector(self._bank.shape[0], dt_s)
         self._beats = BeatTracker(dt_s, ATTACK_DELAY_S)
+        self._structure = StructureTracker(self._exact.frequencies_hz, dt_s)
         self._taps = TapTempo()
 
     def push(self, block: Float32) -> list[AudioFeatures]:
@@ -95,6 +97,9 @@ class Analyzer:
         self._onsets.step(self._bank @ quick, silent=silent)
         self._beats.step(self._onsets.novelty, silent=silent)
         tonal = self._tonal.step(self._framer.newest(self._tonal.length), silent=silent)
+        structure = self._structure.step(
+            exact, self._timbre.centroid, level + self.gain_db, self._onsets.count, silent=silent
+        )
         levels, hits, presences = self._meter.frozen()
         return AudioFeatures(
             sample_index=sample_index,
@@ -115,6 +120,7 @@ class Analyzer:
             beat_phase=self._beats.phase,
             tempo_by_hand=self._beats.by_hand,
             tonal=tonal,
+            structure=structure,
         )
 
     def _step_bands(self, quick: Float32, exact: Float32, silent: bool) -> None:

@@ -57,7 +57,7 @@ def analyze(
         "onsets_s": onset_times_s(arrays),
         "lanes": {"kick": None, "snare": None, "hat": None},
         "key": global_key(arrays["tonal_key"], arrays["tonal_key_confidence"]),
-        "sections": None,
+        "sections": sections(arrays, samples / sample_rate),
     }
     return report, arrays
 
@@ -117,3 +117,28 @@ def onset_times_s(arrays: dict[str, np.ndarray]) -> list[float]:
     """When each attack fell: the hop that showed it, less the delay of the analysis."""
     began = np.flatnonzero(np.diff(arrays["onset_count"], prepend=0) > 0)
     return [round(max(0.0, float(t) - ATTACK_DELAY_S), 4) for t in arrays["time_s"][began]]
+
+
+def sections(arrays: dict[str, np.ndarray], duration_s: float) -> list[dict[str, Any]]:
+    """The form: `start_s`, `end_s` and `label` of every section, `A` the first one heard.
+
+    Each boundary is put where it fell, not where it was told. Empty for what is too short.
+    """
+    began = np.flatnonzero(np.diff(arrays["structure_section_count"], prepend=0) > 0)
+    starts_s = arrays["time_s"][began] - arrays["structure_section_delay_s"][began]
+    ends_s = np.append(starts_s, duration_s)[1:]
+    numbers = arrays["structure_section"][began].tolist()
+    return [
+        {"start_s": max(0.0, round(start, 3)), "end_s": round(end, 3), "label": letters(number)}
+        for start, end, number in zip(starts_s.tolist(), ends_s.tolist(), numbers, strict=True)
+    ]
+
+
+def letters(number: int) -> str:
+    """Name of a section: 0 is A, 25 is Z, 26 is AA."""
+    name = ""
+    number += 1
+    while number > 0:
+        number, letter = divmod(number - 1, 26)
+        name = chr(ord("A") + letter) + name
+    return name

@@ -12,6 +12,7 @@ from engine.analysis.beat import BeatTracker
 from engine.analysis.report import analyze
 from engine.audio.decode import SoundReader
 from engine.bench.area import BenchRequest, Result
+from engine.bench.structure import bench_structure
 from engine.bench.tonal import bench_tonal
 from engine.messages import Float32
 from engine.runtime.listening import demo_track
@@ -20,7 +21,7 @@ BEAT_WINDOW_S = 0.07
 
 
 def bench(request: BenchRequest) -> list[Result]:
-    """Return `hearing/hop`, `hearing/tracker` (ms), `hearing/sonolume` (demo), key and pitch."""
+    """Return `hearing/hop`, `hearing/tracker` (ms), `hearing/sonolume` (on the demo) and more."""
     with SoundReader(demo_track()) as reader:
         samples, rate = reader.read_all(), reader.sample_rate
     hop_ms, tracker_ms = _hop_times(samples[: 40 * rate], rate)
@@ -34,6 +35,7 @@ def bench(request: BenchRequest) -> list[Result]:
         {"name": "hearing/sonolume", "f": round(f, 3), "acc1": float(error <= 0.04),
          "tempo_error": round(error, 4), "on": "demo"},
         *bench_tonal(),
+        bench_structure(),
     ]  # fmt: skip
 
 

@@ -136,6 +136,9 @@ def _outgoing() -> list[tuple[str, str, str]]:
         (f"{PREFIX}tonal/key", "string", "like D minor; empty while unknown"),
         (f"{PREFIX}tonal/pitch_hz", "float", "pitch of the leading voice, the last one heard"),
         (f"{PREFIX}tonal/pitch_confidence", "float 0..1", "0 where nothing has a pitch"),
+        (f"{PREFIX}structure/section", "int", "the part of the music, 0 the first; -1 unknown"),
+        (f"{PREFIX}structure/drop", "int", "drops since the start, one message per drop"),
+        (f"{PREFIX}structure/build", "float 0..1", "how surely the music is building up"),
         (f"{PREFIX}<group>/<name>", "float", "every parameter, when it changes"),
     ]
     return rows

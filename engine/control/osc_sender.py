@@ -114,4 +114,7 @@ def _heard(features: AudioFeatures) -> dict[str, OscValue]:
     values[f"{PREFIX}tonal/key"] = KEY_NAMES[tonal.key] if tonal.key >= 0 else ""
     values[f"{PREFIX}tonal/pitch_hz"] = round(float(tonal.pitch_hz), 1)
     values[f"{PREFIX}tonal/pitch_confidence"] = round(float(tonal.pitch_confidence), 2)
+    values[f"{PREFIX}structure/section"] = int(features.structure.section)
+    values[f"{PREFIX}structure/drop"] = int(features.structure.drop_count)
+    values[f"{PREFIX}structure/build"] = round(float(features.structure.build), 3)
     return values

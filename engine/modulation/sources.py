@@ -9,6 +9,7 @@ from engine.messages import BAND_NAMES, AudioFeatures, Tonal
 from engine.modulation.envelopes import Pulse
 
 ONSET_PULSE_MS = 150.0
+DROP_PULSE_MS = 2000.0
 BEAT_PULSE_FALL = 5.0
 """`beat.pulse` is exp(-phase * this): 0.08 half-way to the next beat."""
 BEATS_PER_BAR = 4
@@ -21,12 +22,13 @@ LFO_FAST_S = 3.0
 class SourceBank:
     """Turns features into the values of `engine.params.SOURCES`. Analysis thread only.
 
-    In silence the beat falls silent too: a free-running beat clock must not move a picture that
-    nobody plays for. Values that are not finite read as 0.
+    In silence the beat and the build-up fall silent too: what the analysis holds must not move a
+    picture that nobody plays for. Values that are not finite read as 0.
     """
 
     def __init__(self) -> None:
         self._onset = Pulse(ONSET_PULSE_MS)
+        self._drop = Pulse(DROP_PULSE_MS)
         self._time_s = 0.0
 
     def step(self, features: AudioFeatures, dt_s: float) -> dict[str, float]:
@@ -40,6 +42,8 @@ class SourceBank:
         values["tempo.confidence"] = _unit(features.tempo_confidence)
         values["centroid"] = _unit(features.centroid)
         values["flatness"] = _unit(features.flatness)
+        values.update(_form(features))
+        values["drop.pulse"] = self._drop.step(features.structure.drop_count, dt_s)
         values["silence"] = 1.0 if features.silent else 0.0
         values["lfo.slow"] = math.sin(math.tau * self._time_s / LFO_SLOW_S)
         values["lfo.fast"] = math.sin(math.tau * self._time_s / LFO_FAST_S)
@@ -80,6 +84,14 @@ def _tonal(tonal: Tonal) -> dict[str, float]:
         "key.hue": fifths(tonal.key) / len(TONICS) if known else 0.0,
         "key.minor": 1.0 if known and is_minor(tonal.key) else 0.0,
         "key.confidence": _unit(tonal.key_confidence),
+    }
+
+
+def _form(features: AudioFeatures) -> dict[str, float]:
+    heard = 0.0 if features.silent else 1.0
+    return {
+        "section.novelty": heard * _unit(features.structure.novelty),
+        "build": heard * _unit(features.structure.build),
     }
 
 

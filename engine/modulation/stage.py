@@ -104,7 +104,12 @@ class Modulation:
         self._scenes.replace_scenes(preset.prompts)
 
     def begin_at(self, time_s: float) -> None:
-        """Go on from the scene that has its turn `time_s` seconds into the music."""
+        """Go on from the scene that has its turn `time_s` seconds into the music.
+
+        A walk that follows the sections begins anew: what was played before is not known.
+        """
+        if self._base["prompt/follow_sections"]:
+            return
         pace = self._base["prompt/pace"]
         for _ in range(int(time_s)):
             self._scenes.step(1.0, pace=pace, mix=0.0)
@@ -120,7 +125,13 @@ class Modulation:
             values[name] = modulated(PARAMS[name], values[name], offset)
         self._values = values
         self._travel = advance(self._travel, values, dt_s)
-        prompts = self._scenes.step(dt_s, pace=values["prompt/pace"], mix=values["prompt/mix"])
+        follows = values["prompt/follow_sections"] > 0.0
+        prompts = self._scenes.step(
+            dt_s,
+            pace=values["prompt/pace"],
+            mix=values["prompt/mix"],
+            section=features.structure.section if follows else None,
+        )
         time_s = samples_to_seconds(features.sample_index, features.sample_rate)
         return ControlState(
             sample_index=features.sample_index,

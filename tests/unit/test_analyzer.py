@@ -144,6 +144,7 @@ def test_the_report_of_silence_has_no_tempo_and_no_events() -> None:
     assert report["tempo_bpm"] is None
     assert report["beats_s"] == []
     assert report["onsets_s"] == []
+    assert report["sections"] == []
 
 
 def test_the_report_of_nothing_is_empty_and_no_error() -> None:

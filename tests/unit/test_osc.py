@@ -34,7 +34,7 @@ from engine.control.osc_addresses import ADDRESSES, address_table, interpret
 from engine.control.osc_inbox import SPACING_S, OscInbox
 from engine.control.osc_packet import MalformedPacketError, read_datagram
 from engine.errors import CommandError, EngineError
-from engine.messages import AudioFeatures, EngineStatus, Tonal, freeze
+from engine.messages import AudioFeatures, EngineStatus, Structure, Tonal, freeze
 from engine.params import PARAMS
 
 NOW = 1_800_000_000.0
@@ -390,6 +390,27 @@ def test_an_unknown_key_is_an_empty_text(peer):
     sender.close()
 
 
+def test_the_sender_tells_sections_drops_and_the_build(peer):
+    sender = OscSender("127.0.0.1", peer.port, clock=ManualClock())
+    sender.open()
+    sender.send(EngineStatus(features=features()))
+    first = dict(peer.messages(sender.sent))
+    assert first["/sonolume/structure/section"] == -1
+    assert first["/sonolume/structure/drop"] == 0
+    assert first["/sonolume/structure/build"] == 0.0
+    heard = Structure(section=2, section_count=5, drop_count=1, build=0.8764)
+    sender.close()
+    sender = OscSender("127.0.0.1", peer.port, clock=ManualClock())
+    sender.open()
+    sender.send(EngineStatus(features=features(structure=heard)))
+    now = dict(peer.messages(sender.sent))
+    assert now["/sonolume/structure/section"] == 2
+    assert now["/sonolume/structure/drop"] == 1
+    assert isinstance(now["/sonolume/structure/drop"], int)
+    assert now["/sonolume/structure/build"] == pytest.approx(0.876)
+    sender.close()
+
+
 def test_the_sender_keeps_to_sixty_a_second_per_address(peer):
     clock = ManualClock()
     sender = OscSender("127.0.0.1", peer.port, clock=clock)
@@ -431,6 +452,7 @@ def test_the_page_names_every_address():
     assert "`/sonolume/audio/air/hit`" in page
     assert "`/sonolume/beat`" in page
     assert "| `/sonolume/tonal/key` | string |" in page
+    assert "`/sonolume/structure/section`" in page
 
 
 def test_the_table_holds_every_address_with_its_range():
