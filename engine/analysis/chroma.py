@@ -129,7 +129,7 @@ def _sorted(semitones: np.ndarray, magnitudes: np.ndarray) -> np.ndarray:
     # Within a quarter of a semitone a peak belongs to one class alone.
     upper = np.clip(2.0 * beyond - 0.5, 0.0, 1.0)
     index = (below.astype(np.intp) + _A4_CLASS) % CHROMA_BINS
-    totals = np.zeros(CHROMA_BINS)
-    np.add.at(totals, index, magnitudes * (1.0 - upper))
-    np.add.at(totals, (index + 1) % CHROMA_BINS, magnitudes * upper)
-    return totals
+    # Without peaks bincount would count in integers.
+    lower_class = np.bincount(index, magnitudes * (1.0 - upper), CHROMA_BINS).astype(np.float64)
+    upper_class = np.bincount(index, magnitudes * upper, CHROMA_BINS).astype(np.float64)
+    return lower_class + np.roll(upper_class, 1)

@@ -23,7 +23,7 @@ _LOOP_S = 20.0
 _MELODIES = 40
 _MELODY_BARS = 8
 _FIRST_SEED = 50_000
-"""Of the loops and melodies reported. Constants were chosen on seeds 1000..1119."""
+"""Of what is reported; constants were chosen on seeds 1000..1059 and on the demo track."""
 _PITCH_DELAY_S = 0.07
 """Half of what the tracker compares, and of its median over five: it speaks of the past."""
 _ATTACK_S = 0.03
