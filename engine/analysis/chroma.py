@@ -14,6 +14,9 @@ _WINDOW_S = 8192 / 48_000
 _LOW_HZ, _HIGH_HZ = 55.0, 2000.0
 _FULL_HZ, _FALL = 110.0, 3.0
 """Below this a peak counts less, with this power: there are kicks, and a bass has overtones."""
+_ROOT_HZ = (80.0, 170.0)
+_ROOT_GAIN = 2.0
+"""Between these the roots of the chords are: for the key they count twice, a kick still less."""
 _THINNED_HZ = 44_100
 """From twice this rate on, neighbours are averaged first: nothing above 2 kHz is looked at."""
 _SMOOTH_S = 0.5
@@ -38,7 +41,7 @@ class Chroma:
 
     def __init__(self, sample_rate: int, dt_s: float) -> None:
         self.evidence = np.zeros(CHROMA_BINS)
-        """Magnitudes of the newest peaks per pitch class, against that of the whole spectrum."""
+        """For the key: magnitudes of the newest peaks, roots first, against the whole spectrum."""
         self.tuning = 0.0
         """In semitones from A4 = 440 Hz, [-0.5, 0.5]."""
         self._dt_s = dt_s
@@ -68,12 +71,15 @@ class Chroma:
         frequencies_hz, magnitudes = self._peaks(power)
         semitones = 12.0 * np.log2(frequencies_hz / _A4_HZ)
         self._heard_s += self._dt_s
-        magnitudes *= np.minimum(1.0, frequencies_hz / _FULL_HZ) ** _FALL
+        magnitudes /= math.sqrt(float(power.sum()))
         self._tune(semitones, magnitudes)
-        self.evidence = self._sorted(semitones - self.tuning, magnitudes)
-        self.evidence /= math.sqrt(float(power.sum()))
+        semitones -= self.tuning
+        roots = np.minimum(1.0, frequencies_hz / _ROOT_HZ[0]) ** _FALL
+        roots[frequencies_hz < _ROOT_HZ[1]] *= _ROOT_GAIN
+        self.evidence = _sorted(semitones, magnitudes * roots)
+        even = np.minimum(1.0, frequencies_hz / _FULL_HZ) ** _FALL
         share = 1.0 - math.exp(-self._dt_s / min(_SMOOTH_S, self._heard_s))
-        self._smooth += share * (self.evidence - self._smooth)
+        self._smooth += share * (_sorted(semitones, magnitudes * even) - self._smooth)
 
     @property
     def tonal(self) -> bool:
@@ -115,14 +121,15 @@ class Chroma:
         self._circle += share * (newest - self._circle)
         self.tuning = cmath.phase(self._circle) / (2.0 * math.pi)
 
-    def _sorted(self, semitones: np.ndarray, magnitudes: np.ndarray) -> np.ndarray:
-        """Sum magnitudes per pitch class; a peak between two classes is shared out."""
-        below = np.floor(semitones)
-        beyond = semitones - below
-        # Within a quarter of a semitone a peak belongs to one class alone.
-        upper = np.clip(2.0 * beyond - 0.5, 0.0, 1.0)
-        index = (below.astype(np.intp) + _A4_CLASS) % CHROMA_BINS
-        totals = np.zeros(CHROMA_BINS)
-        np.add.at(totals, index, magnitudes * (1.0 - upper))
-        np.add.at(totals, (index + 1) % CHROMA_BINS, magnitudes * upper)
-        return totals
+
+def _sorted(semitones: np.ndarray, magnitudes: np.ndarray) -> np.ndarray:
+    """Sum magnitudes per pitch class; a peak between two classes is shared out."""
+    below = np.floor(semitones)
+    beyond = semitones - below
+    # Within a quarter of a semitone a peak belongs to one class alone.
+    upper = np.clip(2.0 * beyond - 0.5, 0.0, 1.0)
+    index = (below.astype(np.intp) + _A4_CLASS) % CHROMA_BINS
+    # Without peaks bincount would count in integers.
+    lower_class = np.bincount(index, magnitudes * (1.0 - upper), CHROMA_BINS).astype(np.float64)
+    upper_class = np.bincount(index, magnitudes * upper, CHROMA_BINS).astype(np.float64)
+    return lower_class + np.roll(upper_class, 1)
