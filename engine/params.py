@@ -140,6 +140,10 @@ PARAMS: Mapping[str, ParamSpec] = _table(
         "Gain before the gate and the automatic level.",
     ),
     ParamSpec(
+        "audio/mood", 1.0, 0.0, 2.0, "", "audio",
+        "Mood of the automatic level: 0 steady, 1 balanced, 2 lively.", integer=True,
+    ),
+    ParamSpec(
         "audio/reactivity", 1.0, 0.0, 2.0, "", "audio",
         "Scales every route from the sound to the picture: 0 ignores the music.",
     ),
