@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from engine.messages import BAND_NAMES
+from engine.messages import BAND_NAMES, LANE_NAMES
 
 Applies = Literal["picture", "frame", "audio", "prompt"]
 """Who reads a parameter: diffusion, the composer, the analysis, or the scene clock."""
@@ -174,6 +174,10 @@ SOURCES: Mapping[str, SourceSpec] = MappingProxyType(
             )
         },
         **{
+            f"{lane}.hit": SourceSpec(f"{lane}.hit", f"A stroke of the {lane}, right now.")
+            for lane in LANE_NAMES
+        },
+        **{
             spec.name: spec
             for spec in (
                 SourceSpec("onset.strength", "How sharp the newest attack is."),
@@ -185,6 +189,14 @@ SOURCES: Mapping[str, SourceSpec] = MappingProxyType(
                 SourceSpec("tempo.confidence", "How sure the tempo is."),
                 SourceSpec("centroid", "Brightness of the sound."),
                 SourceSpec("flatness", "Noisiness of the sound."),
+                SourceSpec("rolloff", "How far up the sound reaches."),
+                SourceSpec("flux", "How fast the sound changes."),
+                SourceSpec("crest", "Spikiness: 0 squashed, 1 nothing but peaks."),
+                SourceSpec("width", "Stereo width: 0 mono."),
+                SourceSpec("percussive", "Strokes against tones."),
+                SourceSpec(
+                    "loudness", "Loudness as it is, -50 to -8 LUFS: a soft song stays soft."
+                ),
                 SourceSpec("silence", "1 while the gate is closed."),
                 SourceSpec("lfo.slow", "A free sine of 16 s."),
                 SourceSpec("lfo.fast", "A free sine of 3 s."),

@@ -106,7 +106,8 @@ class Analyzer:
         self._timbre.step(quick, silent=silent)
         bands = self._bank @ quick
         self._onsets.step(bands, silent=silent)
-        self._lanes.step(self._split.step(bands, silent=silent), silent=silent)
+        struck = self._split.step(bands, silent=silent)
+        self._lanes.step(struck, self._split.held, silent=silent)
         self._texture.step(quick, silent=silent)
         self._stereo.step(self._framer.stereo, self._framer.peak, silent=silent)
         self._beats.step(self._onsets.novelty, silent=silent)

@@ -11,6 +11,7 @@ from engine.messages import LANE_NAMES, Float32, Lanes, freeze
 LANE_DELAYS_S = (0.028, 0.023, 0.020)
 """How long after a stroke the hop that counts it ends, on average, per lane."""
 _LANES = len(LANE_NAMES)
+_SNARE, _HAT = LANE_NAMES.index("snare"), LANE_NAMES.index("hat")
 _BANDS_HZ = (
     (25.0, 125.0), (125.0, 400.0),
     (1600.0, 3200.0), (3200.0, 6000.0), (6000.0, 9000.0), (9000.0, 12_000.0), (12_000.0, 16_000.0),
@@ -21,14 +22,20 @@ _CHIRP_HOPS = 4
 _CHIRP_LEAST = 0.32
 """A kick falls from several hundred hertz to its pitch within 40 ms; a bass note has no such
 start, and a tom does not arrive so low."""
+_CHIRP_OVER_HELD = 3.0
+"""And that start stands out of what sounds on."""
+_CHIRP_FALLEN = 0.5
+"""By then the start of a kick has fallen below this share; the overtones of a bass have not."""
 _CHIRP_OVER = 0.56
-_WIRES_GAIN, _EDGE_GAIN = 9.0, 0.6
+_BODY_LEAST = 0.1
+"""A snare's head is in the bands of that start, too, but not below them."""
+_WIRES_GAIN, _EDGE_GAIN = 3.0, 0.6
 """How the bands of a snare compare: it is as strong as the weakest of them."""
-_METAL_IN_SNAP = 0.16
+_METAL_IN_SNAP = 0.2
 """What a hat leaves in the bands of the snare."""
 _METAL_SHARE = 0.28
-_SNAP_IN_AIR = 0.62
-"""What a snare leaves where the hats are."""
+_SNAP_IN_AIR, _CLICK_IN_AIR = 0.62, 2.5
+"""What a snare leaves where the hats are, and what the click of a kick does."""
 _LASTS = np.array([1.0, 5.0, 1.4])
 """A click is over after one hop; a stroke has fallen at most this much."""
 _LASTING = np.array([False, True, True])
@@ -40,7 +47,11 @@ _LEAST = 10.0 ** (np.array([-9.0, -17.0, -11.5]) / 10.0)
 _FAINT = 10.0 ** (-32.0 / 10.0)
 """No lane's loudest stroke is taken to be further below that of the loudest lane: before the first
 snare, the click of a kick is not one."""
+_FAINT_HAT = 0.25
+"""The same for the hat against the snare."""
 _RISE = np.array([0.5, 0.5, 0.3])
+_OVER_HELD = 0.2
+"""Of what sounds on in the bands of the lane; noise jitters by less, the wider the band."""
 _OVER_MEAN = 2.0
 _MEAN_S = 1.3
 _LAG_HOPS = np.array([4, 3, 3])
@@ -81,12 +92,17 @@ class LaneDetector:
         self._since_s = np.full(_LANES, math.inf)
         self._heard_s = 0.0
 
-    def step(self, struck: Float32, *, silent: bool) -> None:
-        """Take the power that strikes, per log band, `(bands,)`."""
-        power = self._activations(self._pool @ struck)
+    def step(self, struck: Float32, held: Float32, *, silent: bool) -> None:
+        """Take the power that strikes and that which sounds on, per log band, `(bands,)` each."""
+        sounding = self._pool @ held
+        power = self._activations(self._pool @ struck, sounding)
+        least = _OVER_HELD * np.array(
+            [sounding[_BODY], sounding[_SNAP], self._hat_weights @ sounding], np.float64
+        )
         if not silent:
             self._top = np.maximum(self._top * math.exp(-self._dt_s / _FORGET_S), power)
             self._top = np.maximum(self._top, _FAINT * self._top.max())
+            self._top[_HAT] = max(self._top[_HAT], _FAINT_HAT * self._top[_SNARE])
         knee = self._top * _KNEE
         earlier = np.where(self._looked_at, self._past, 0.0).max(axis=0)
         rise = np.maximum(np.log1p(power / knee) - np.log1p(earlier / knee), 0.0)
@@ -95,7 +111,7 @@ class LaneDetector:
         self._since_s += self._dt_s
         self.hit *= np.float32(math.exp(-self._dt_s / _HIT_DECAY_S))
         if not silent:
-            self._strike(power, rise)
+            self._strike(power, rise, np.maximum(least, _LEAST * self._top))
             self._heard_s += self._dt_s
             share = 1.0 - math.exp(-self._dt_s / min(_MEAN_S, self._heard_s))
             self._mean += share * (rise - self._mean)
@@ -105,30 +121,34 @@ class LaneDetector:
         """The lanes as a message."""
         return Lanes(freeze(self.hit.copy()), tuple(self.counts))
 
-    def _activations(self, bands: np.ndarray) -> np.ndarray:
-        """Power of each lane, `(3,)`, of the power per band."""
+    def _activations(self, bands: np.ndarray, sounding: np.ndarray) -> np.ndarray:
+        """Power of each lane, `(3,)`, of the power per band that strikes and that sounds on."""
         self._chirps[:-1] = self._chirps[1:]
         chirped = max(float(self._chirps.max()), float(bands[_CHIRP]))
         self._chirps[-1] = bands[_CHIRP]
         kick = bands[_BODY] - _CHIRP_OVER * bands[_CHIRP]
-        if chirped <= _CHIRP_LEAST * bands[_BODY]:
+        fallen = bands[_CHIRP] < _CHIRP_FALLEN * chirped
+        starts = chirped > _CHIRP_OVER_HELD * sounding[_CHIRP]
+        if not (starts and fallen and chirped > _CHIRP_LEAST * bands[_BODY]):
             kick = 0.0
         snare = _WIRES_GAIN * bands[_WIRES]
         for band in self._snare_bands:
             snare = min(snare, (_EDGE_GAIN if band == _EDGE else 1.0) * bands[band])
         snare -= _METAL_IN_SNAP * (bands[_METAL] + bands[_AIR])
-        hat = self._hat_weights @ bands - _SNAP_IN_AIR * bands[_SNAP]
+        clicks = starts and bands[_BODY] > _BODY_LEAST * chirped > bands[_SNAP]
+        snap = _CLICK_IN_AIR if clicks else _SNAP_IN_AIR
+        hat = self._hat_weights @ bands - snap * bands[_SNAP]
         raw = np.maximum(np.array([kick, snare, hat], np.float64), 0.0)
         lasting = np.where(_LASTING, np.minimum(_LASTS * raw, self._before), raw)
         self._before = raw
         return lasting
 
-    def _strike(self, power: np.ndarray, rise: np.ndarray) -> None:
+    def _strike(self, power: np.ndarray, rise: np.ndarray, least: np.ndarray) -> None:
         strokes = (
             (rise > _RISE)
             & (rise >= self._last_rise)
             & (rise > _OVER_MEAN * self._mean)
-            & (power > _LEAST * self._top)
+            & (power > least)
             & (self._since_s >= _REFRACTORY_S)
         )
         if not strokes.any():

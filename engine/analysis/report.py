@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from engine.analysis.analyzer import ATTACK_DELAY_S, Analyzer
+from engine.analysis.lanes import LANE_DELAYS_S
 from engine.messages import (
     BAND_NAMES,
+    LANE_NAMES,
     AudioFeatures,
     Bar,
     Float32,
@@ -54,7 +56,7 @@ def analyze(
         "beats_s": beat_times_s(arrays),
         "downbeats_s": None,
         "onsets_s": onset_times_s(arrays),
-        "lanes": {"kick": None, "snare": None, "hat": None},
+        "lanes": lane_times_s(arrays),
         "key": None,
         "sections": None,
     }
@@ -106,3 +108,14 @@ def onset_times_s(arrays: dict[str, np.ndarray]) -> list[float]:
     """When each attack fell: the hop that showed it, less the delay of the analysis."""
     began = np.flatnonzero(np.diff(arrays["onset_count"], prepend=0) > 0)
     return [round(max(0.0, float(t) - ATTACK_DELAY_S), 4) for t in arrays["time_s"][began]]
+
+
+def lane_times_s(arrays: dict[str, np.ndarray]) -> dict[str, list[float]]:
+    """When each stroke of each lane fell: the hop that counted it, less the delay of its lane."""
+    counts = arrays["lanes_count"].reshape(-1, len(LANE_NAMES))
+    times: dict[str, list[float]] = {}
+    for lane, name in enumerate(LANE_NAMES):
+        struck = np.flatnonzero(np.diff(counts[:, lane], prepend=0) > 0)
+        found = arrays["time_s"][struck] - LANE_DELAYS_S[lane]
+        times[name] = [round(max(0.0, float(t)), 4) for t in found]
+    return times

@@ -18,6 +18,8 @@ _ABOVE = 1.4
 _MEDIAN_OF_NOISE = 1.3
 """The median of the power of noise lies this much below its mean."""
 _AVERAGE_S = 0.3
+_JITTER, _ALL_STROKES = 0.15, 0.7
+"""Shares that count as none and all: noise jitters, and the strokes of a drummer ring."""
 
 
 class PercussiveSplit:
@@ -29,8 +31,10 @@ class PercussiveSplit:
 
     def __init__(self, centres_hz: np.ndarray, dt_s: float) -> None:
         self.percussive = 0.0
-        """Share of strokes in the sound of the last 0.3 s, in [0, 1]; held while silent."""
+        """Strokes against tones over the last 0.3 s, in [0, 1]; held while silent."""
         bands = centres_hz.shape[0]
+        self.held = np.zeros(bands, np.float32)
+        """Power per band that has been there for the last 0.2 s."""
         self._dt_s = dt_s
         self._past = np.zeros((max(3, round(_PAST_S / dt_s)), bands), np.float32)
         self._newest = 0
@@ -45,13 +49,13 @@ class PercussiveSplit:
     def step(self, power: Float32, *, silent: bool) -> Float32:
         """Take the power per band, `(bands,)`; return the part of it that strikes."""
         middle = self._past.shape[0] // 2
-        held = np.partition(self._past, middle, axis=0)[middle]
+        self.held = np.partition(self._past, middle, axis=0)[middle]
         self._past[self._newest] = power
         self._newest = (self._newest + 1) % self._past.shape[0]
         struck = power.copy()
         upper = np.partition(power[self._neighbours], _REACH, axis=0)[_REACH]
         np.minimum(struck[self._first :], _MEDIAN_OF_NOISE * upper, out=struck[self._first :])
-        struck -= np.float32(_ABOVE) * held
+        struck -= np.float32(_ABOVE) * self.held
         np.maximum(struck, 0.0, out=struck)
         if not silent:
             self._follow(float(struck.sum()), float(power.sum()))
@@ -59,8 +63,9 @@ class PercussiveSplit:
 
     def _follow(self, struck: float, whole: float) -> None:
         self._heard_s += self._dt_s
-        share = 1.0 - math.exp(-self._dt_s / min(_AVERAGE_S, self._heard_s))
-        self._struck += share * (struck - self._struck)
-        self._whole += share * (whole - self._whole)
+        newest = 1.0 - math.exp(-self._dt_s / min(_AVERAGE_S, self._heard_s))
+        self._struck += newest * (struck - self._struck)
+        self._whole += newest * (whole - self._whole)
         if self._whole > 0.0:
-            self.percussive = min(self._struck / self._whole, 1.0)
+            share = (self._struck / self._whole - _JITTER) / (_ALL_STROKES - _JITTER)
+            self.percussive = min(max(share, 0.0), 1.0)

@@ -17,7 +17,7 @@ _EMPTY_DB = -48.0
 """A band whose top is this far below the highest top is empty, and its noise not blown up."""
 _ATTACK_S, _RELEASE_S = 0.012, 0.15
 _ROLLOFF_SHARE = 0.85
-_ROLLOFF_LOW_HZ, _ROLLOFF_HIGH_HZ = 100.0, 12_000.0
+_ROLLOFF_LOW_HZ, _ROLLOFF_HIGH_HZ = 100.0, 16_000.0
 _SMOOTH_S = 0.05
 _LAG = 2
 _FLUX_S = 0.15

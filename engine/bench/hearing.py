@@ -12,6 +12,7 @@ from engine.analysis.beat import BeatTracker
 from engine.analysis.report import analyze
 from engine.audio.decode import SoundReader
 from engine.bench.area import BenchRequest, Result
+from engine.bench.lanes import bench_lanes
 from engine.messages import Float32
 from engine.runtime.listening import demo_track
 
@@ -19,7 +20,7 @@ BEAT_WINDOW_S = 0.07
 
 
 def bench(request: BenchRequest) -> list[Result]:
-    """Return `hearing/hop` and `hearing/tracker` (ms) and `hearing/sonolume` (on the demo)."""
+    """Return `hearing/hop`, `hearing/tracker` (ms), `hearing/sonolume` (on the demo), lanes."""
     with SoundReader(demo_track()) as reader:
         samples, rate = reader.read_all(), reader.sample_rate
     hop_ms, tracker_ms = _hop_times(samples[: 40 * rate], rate)
@@ -32,6 +33,7 @@ def bench(request: BenchRequest) -> list[Result]:
         {"name": "hearing/tracker", **_percentiles(tracker_ms)},
         {"name": "hearing/sonolume", "f": round(f, 3), "acc1": float(error <= 0.04),
          "tempo_error": round(error, 4), "on": "demo"},
+        *bench_lanes(),
     ]  # fmt: skip
 
 
