@@ -18,7 +18,7 @@ Music falls towards the treble, so the floor does too; the lowest bands also cat
 skirts.
 """
 _QUIET_DB, _LOUD_DB = -62.0, -46.0
-"""Between these the whole levels fade in, so that room noise does not shine."""
+"""Between these tops of the whole the levels fade in, so that room noise does not shine."""
 _PRESENCE_S = 2.0
 _HIT_LAG = 2
 _HIT_FORGET_S = 4.0
@@ -101,7 +101,8 @@ class BandMeter:
             span_db = self._high_db - self._low_db
             span_db = np.clip(span_db, mood.least_range_db, mood.most_range_db)
             target = np.clip(mood.loudest + (level_db - self._high_db) / span_db, 0.0, 1.0)
-            target *= min(max((level_db[-1] - _QUIET_DB) / (_LOUD_DB - _QUIET_DB), 0.0), 1.0)
+            loud = (self._high_db[-1] - _QUIET_DB) / (_LOUD_DB - _QUIET_DB)
+            target *= min(max(loud, 0.0), 1.0)
         tau_s = np.where(target > self.level, self.mood.attack_s, self.mood.release_s)
         self.level += ((target - self.level) * (1.0 - np.exp(-self._dt_s / tau_s))).astype("f4")
         share = 1.0 - math.exp(-self._dt_s / _PRESENCE_S)

@@ -19,7 +19,7 @@ _BANDS_HZ = (
 _BODY, _CHIRP, _WIRES, _SNAP, _EDGE, _METAL, _AIR = range(len(_BANDS_HZ))
 
 _CHIRP_HOPS = 4
-_CHIRP_LEAST = 0.32
+_CHIRP_LEAST = 0.15
 """A kick falls from several hundred hertz to its pitch within 40 ms; a bass note has no such
 start, and a tom does not arrive so low."""
 _CHIRP_OVER_HELD = 3.0

@@ -66,6 +66,8 @@ class TextureMeter:
         return freeze(self.mel.copy())
 
     def _follow_flux(self, level: np.ndarray) -> None:
+        if self._heard_s <= _LAG * self._dt_s:
+            self._past[:] = level  # that a sound begins is no change of it
         change = float(np.abs(level - self._past[0]).mean())
         self._past[:-1] = self._past[1:]
         self._past[-1] = level

@@ -34,7 +34,7 @@ from engine.control.osc_addresses import ADDRESSES, address_table, interpret
 from engine.control.osc_inbox import SPACING_S, OscInbox
 from engine.control.osc_packet import MalformedPacketError, read_datagram
 from engine.errors import CommandError, EngineError
-from engine.messages import AudioFeatures, EngineStatus, freeze
+from engine.messages import AudioFeatures, EngineStatus, Lanes, Texture, freeze
 from engine.params import PARAMS
 
 NOW = 1_800_000_000.0
@@ -327,7 +327,8 @@ def features(**changes: object) -> AudioFeatures:
         sample_index=0, sample_rate=48_000, level_db=-20.0, peak=0.5, silent=False,
         band_level=bands, band_hit=bands, band_presence=bands, onset_strength=0.0, onset_count=0,
         centroid=0.5, flatness=0.1, tempo_bpm=120.0, tempo_confidence=0.8, beat_count=0,
-        beat_phase=0.25,
+        beat_phase=0.25, lanes=Lanes(count=(4, 2, 9)),
+        texture=Texture(loudness_lufs=-18.5, width=0.3),
     )  # fmt: skip
     return dataclasses.replace(base, **changes)
 
@@ -362,10 +363,13 @@ def test_the_sender_says_everything_once_and_then_only_changes(peer):
     sender.open()
     status = EngineStatus(features=features(), values={"prompt/mix": 0.5})
     sender.send(status)
-    first = dict(peer.messages(23))
+    first = dict(peer.messages(32))
     assert first["/sonolume/audio/sub/level"] == 0.0
     assert first["/sonolume/audio/all/presence"] == pytest.approx(1.0)
     assert first["/sonolume/tempo/bpm"] == pytest.approx(120.0)
+    assert first["/sonolume/lane/snare"] == 2
+    assert first["/sonolume/texture/width"] == pytest.approx(0.3)
+    assert first["/sonolume/texture/loudness"] == pytest.approx(-18.5)
     assert first["/sonolume/prompt/mix"] == pytest.approx(0.5)
     clock.advance(0.1)
     sender.send(status)
@@ -373,7 +377,7 @@ def test_the_sender_says_everything_once_and_then_only_changes(peer):
     assert peer.messages(1) == [("/sonolume/beat", 1)]
     sender.send(EngineStatus(values={"prompt/mix": 0.75}))
     assert peer.messages(1) == [("/sonolume/prompt/mix", 0.75)]
-    assert sender.sent == 25
+    assert sender.sent == 34
     sender.close()
     sender.close()
 

@@ -95,7 +95,8 @@ def test_a_sweep_climbs_the_mel_bands_one_after_the_other() -> None:
     features = heard(sweep(80.0, 14_000.0, 6.0, RATE))
     loudest = [int(np.argmax(f.texture.mel)) for f in features[10::20]]
     assert loudest == sorted(loudest)
-    assert loudest[0] <= 1 and loudest[-1] >= 22
+    assert loudest[0] <= 1
+    assert loudest[-1] >= 22
 
 
 def test_each_mel_band_is_held_against_its_own_top() -> None:
