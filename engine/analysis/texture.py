@@ -47,7 +47,7 @@ class TextureMeter:
 
     def step(self, power: Float32, *, silent: bool) -> None:
         """Take a power spectrum."""
-        level_db = 10.0 * np.log10(self._bank @ power + np.float32(1e-12))
+        level_db = 10.0 * np.log10(self._bank @ power + np.float32(1e-20))
         target = np.zeros(MEL_BANDS)
         if not silent:
             self._heard_s += self._dt_s
