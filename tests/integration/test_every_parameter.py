@@ -25,7 +25,10 @@ PRESET = Preset(
         PromptScene(text="a spiral galaxy", hold_s=0.2, transition_s=0.2),
     ),
     params={"motion/zoom": 0.3},
-    routes=(Route(source="all.hit", target="colour/exposure", amount=0.8),),
+    routes=(
+        Route(source="all.hit", target="colour/exposure", amount=0.8),
+        Route(source="all.level", target="colour/contrast", amount=0.5),
+    ),
 )
 
 

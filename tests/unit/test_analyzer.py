@@ -75,10 +75,10 @@ def test_two_sample_rates_hear_the_same() -> None:
     assert other.level_db == pytest.approx(ours.level_db, abs=1.0)
     np.testing.assert_allclose(other.band_presence, ours.band_presence, atol=0.05)
     assert np.abs(np.array(other.lanes.count) - ours.lanes.count).max() <= 2
-    late = slice(3 * 94, 5 * 94)
+    late = slice(3 * 94, 5 * 94)  # the resampler takes what lies above 22 kHz
     here, there = (table(features[late]) for features in (all_ours, all_others))
     for name in ("mel", "rolloff", "flux", "crest", "width", "percussive", "loudness_lufs"):
-        tolerance = 0.2 if name == "loudness_lufs" else 0.05
+        tolerance = 0.3 if name == "loudness_lufs" else 0.05
         np.testing.assert_allclose(
             there[f"texture_{name}"].mean(axis=0), here[f"texture_{name}"].mean(axis=0),
             atol=tolerance, err_msg=name,
