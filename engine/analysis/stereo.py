@@ -49,8 +49,7 @@ class StereoMeter:
     def step(self, samples: Float32, peak: float, *, silent: bool) -> None:
         """Take one hop `(hop, 2)` and its largest absolute sample."""
         heard = self._weighting.filter(samples)
-        left, right = np.ascontiguousarray(heard.T)
-        middle, side = left + right, left - right
+        middle, side = heard[:, 0] + heard[:, 1], heard[:, 0] - heard[:, 1]
         count = 2.0 * samples.shape[0]
         middle_power = float(np.dot(middle, middle)) / count
         side_power = float(np.dot(side, side)) / count

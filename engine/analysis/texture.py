@@ -37,6 +37,8 @@ class TextureMeter:
         self.rolloff = 0.0
         self.flux = 0.0
         self._dt_s = dt_s
+        self._attack = 1.0 - math.exp(-dt_s / _ATTACK_S)
+        self._release = 1.0 - math.exp(-dt_s / _RELEASE_S)
         self._bank = mel_filterbank(frequencies_hz, _LOW_HZ, _HIGH_HZ, MEL_BANDS)
         self._bin_hz = float(frequencies_hz[1])
         self._top_db = np.full(MEL_BANDS, FLOOR_DB)
@@ -55,11 +57,12 @@ class TextureMeter:
             self._top_db = np.maximum(level_db, fallen)
             floor = float(self._top_db.max()) + _EMPTY_DB
             below_db = level_db - np.maximum(self._top_db, floor)
-            target = np.clip(1.0 + below_db / _RANGE_DB, 0.0, 1.0)
+            target = np.maximum(1.0 + below_db / _RANGE_DB, 0.0)
             self._follow_flux(target)
             self._follow_rolloff(power)
-        tau_s = np.where(target > self.mel, _ATTACK_S, _RELEASE_S)
-        self.mel += ((target - self.mel) * (1.0 - np.exp(-self._dt_s / tau_s))).astype("f4")
+        difference = target - self.mel
+        difference *= np.where(difference > 0.0, self._attack, self._release)
+        self.mel += difference.astype(np.float32)
 
     def frozen_mel(self) -> Float32:
         """The mel bands as a frozen copy, `(24,)`."""
