@@ -115,7 +115,7 @@ def test_the_rolloff_is_where_most_of_the_sound_lies_below() -> None:
 
 def test_a_steady_tone_does_not_change_and_drums_do() -> None:
     flux = np.array([f.texture.flux for f in heard(drums(120.0, 6.0, RATE))])
-    assert texture(sine(440.0, 3.0, RATE)).flux < 0.05
+    assert texture(sine(440.0, 3.0, RATE)).flux < 0.15
     assert flux[200:].max() > 0.5
 
 
