@@ -59,7 +59,9 @@ class OnsetDetector:
             self._tops = np.maximum(self._tops * np.float32(forget), magnitude)
         reference = np.float32(max(self._reference, 1e-6))
         self._follow_novelty(magnitude / reference)
-        flux = self._flux(magnitude / np.maximum(self._tops, np.float32(_EMPTY) * reference))
+        tops: Float32 = np.maximum(self._tops, np.float32(_EMPTY) * reference)
+        whitened: Float32 = np.divide(magnitude, tops)
+        flux = self._flux(whitened)
         onset = not silent and self._is_onset(flux)
         self._follow(flux, silent)
         self._since_s = 0.0 if onset else self._since_s + self._dt_s
