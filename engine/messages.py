@@ -57,16 +57,16 @@ class Lanes:
 
 @dataclass(frozen=True, slots=True)
 class Texture:
-    """How the sound is made, beside its bands. Held while silent."""
+    """How the sound is made, beside its bands. Held while silent, but for `mel` and loudness."""
 
     mel: Float32 = field(default_factory=lambda: _zeros(MEL_BANDS))
     """`(24,)` in [0, 1]: bands on a mel axis, each against its own recent top."""
     loudness_lufs: float = -120.0
-    """Momentary loudness (400 ms) after ITU-R BS.1770."""
+    """Momentary loudness (400 ms) after ITU-R BS.1770, before any gain; falls in silence."""
     rolloff: float = 0.0
-    """Below it lies 85 % of the energy; in [0, 1] on a log axis."""
+    """Below it lies 85 % of the spectrum; in [0, 1] on a log axis 100..16000 Hz."""
     flux: float = 0.0
-    """How fast the spectrum changes, in [0, 1] against the last seconds."""
+    """How fast the spectrum changes, in [0, 1] against its fastest of the last ~8 s."""
     crest: float = 0.0
     """Peak over RMS, 0..20 dB as [0, 1]: 0 squashed, 1 spiky."""
     width: float = 0.0

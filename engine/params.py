@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from engine.messages import BAND_NAMES
+from engine.messages import BAND_NAMES, LANE_NAMES
 
 Applies = Literal["picture", "frame", "audio", "prompt"]
 """Who reads a parameter: diffusion, the composer, the analysis, or the scene clock."""
@@ -145,6 +145,10 @@ PARAMS: Mapping[str, ParamSpec] = _table(
         "Gain before the gate and the automatic level.",
     ),
     ParamSpec(
+        "audio/mood", 1.0, 0.0, 2.0, "", "audio",
+        "Mood of the automatic level: 0 steady, 1 balanced, 2 lively.", integer=True,
+    ),
+    ParamSpec(
         "audio/reactivity", 1.0, 0.0, 2.0, "", "audio",
         "Scales every route from the sound to the picture: 0 ignores the music.",
     ),
@@ -175,6 +179,10 @@ SOURCES: Mapping[str, SourceSpec] = MappingProxyType(
             )
         },
         **{
+            f"{lane}.hit": SourceSpec(f"{lane}.hit", f"A stroke of the {lane}, right now.")
+            for lane in LANE_NAMES
+        },
+        **{
             spec.name: spec
             for spec in (
                 SourceSpec("onset.strength", "How sharp the newest attack is."),
@@ -194,6 +202,14 @@ SOURCES: Mapping[str, SourceSpec] = MappingProxyType(
                 SourceSpec("section.novelty", "How unlike the last 3 s are to those before."),
                 SourceSpec("build", "How surely the music is building up to something."),
                 SourceSpec("drop.pulse", "Jumps to 1 at every drop and falls."),
+                SourceSpec("rolloff", "How far up the sound reaches."),
+                SourceSpec("flux", "How fast the sound changes."),
+                SourceSpec("crest", "Spikiness: 0 squashed, 1 nothing but peaks."),
+                SourceSpec("width", "Stereo width: 0 mono."),
+                SourceSpec("percussive", "Strokes against tones."),
+                SourceSpec(
+                    "loudness", "Loudness as it is, -50 to -8 LUFS: a soft song stays soft."
+                ),
                 SourceSpec("silence", "1 while the gate is closed."),
                 SourceSpec("lfo.slow", "A free sine of 16 s."),
                 SourceSpec("lfo.fast", "A free sine of 3 s."),

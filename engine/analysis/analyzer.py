@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from engine.analysis.bands import BandMeter
+from engine.analysis.bands import MOODS, BandMeter
 from engine.analysis.beat import BeatTracker
 from engine.analysis.framer import Framer, hop_length
+from engine.analysis.lanes import LaneDetector
 from engine.analysis.loudness import Gate, level_db
 from engine.analysis.onset import OnsetDetector
 from engine.analysis.spectrum import Spectrum, band_weights, log_filterbank
+from engine.analysis.split import PercussiveSplit
+from engine.analysis.stereo import StereoMeter
 from engine.analysis.structure import StructureTracker
 from engine.analysis.tap import TapTempo
+from engine.analysis.texture import TextureMeter
 from engine.analysis.timbre import Timbre
 from engine.analysis.tonal import TonalEar
-from engine.messages import BAND_EDGES_HZ, BAND_NAMES, AudioFeatures, Float32
+from engine.messages import BAND_EDGES_HZ, BAND_NAMES, AudioFeatures, Float32, Texture
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 8_000, 192_000
 ATTACK_DELAY_S = 0.012
@@ -33,7 +39,7 @@ class Analyzer:
     """The causal analysis at any sample rate from 8 to 192 kHz.
 
     The features depend on the samples alone, never on how they were cut into blocks. Owned by one
-    thread. `gain_db` may be set between two calls of `push` (the parameter `audio/gain`).
+    thread. `follow` may be called between two calls of `push`.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -63,9 +69,19 @@ class Analyzer:
         self._meter = BandMeter(dt_s)
         self._timbre = Timbre(self._quick.frequencies_hz, dt_s)
         self._onsets = OnsetDetector(self._bank.shape[0], dt_s)
+        centres_hz = self._bank @ self._quick.frequencies_hz
+        self._split = PercussiveSplit(centres_hz, dt_s)
+        self._lanes = LaneDetector(centres_hz, float(self._quick.frequencies_hz[1]), dt_s)
+        self._texture = TextureMeter(self._quick.frequencies_hz, dt_s)
+        self._stereo = StereoMeter(sample_rate, self.hop_length)
         self._beats = BeatTracker(dt_s, ATTACK_DELAY_S)
         self._structure = StructureTracker(self._exact.frequencies_hz, dt_s)
         self._taps = TapTempo()
+
+    def follow(self, values: Mapping[str, float]) -> None:
+        """Take the parameters that concern the analysis: `audio/gain` and `audio/mood`."""
+        self.gain_db = values["audio/gain"]
+        self._meter.mood = MOODS[round(min(max(values["audio/mood"], 0.0), len(MOODS) - 1.0))]
 
     def push(self, block: Float32) -> list[AudioFeatures]:
         """Take samples `(n, channels)`, channels <= 2; return the features of each full hop."""
@@ -94,7 +110,12 @@ class Analyzer:
         exact = self._exact.power(self._framer.newest(self._exact.length)) * gain
         self._step_bands(quick, exact, silent)
         self._timbre.step(quick, silent=silent)
-        self._onsets.step(self._bank @ quick, silent=silent)
+        bands = self._bank @ quick
+        self._onsets.step(bands, silent=silent)
+        struck = self._split.step(bands, silent=silent)
+        self._lanes.step(struck, self._split.held, silent=silent)
+        self._texture.step(quick, silent=silent)
+        self._stereo.step(self._framer.stereo, self._framer.peak, silent=silent)
         self._beats.step(self._onsets.novelty, silent=silent)
         tonal = self._tonal.step(self._framer.newest(self._tonal.length), silent=silent)
         structure = self._structure.step(
@@ -121,6 +142,19 @@ class Analyzer:
             tempo_by_hand=self._beats.by_hand,
             tonal=tonal,
             structure=structure,
+            lanes=self._lanes.frozen(),
+            texture=self._frozen_texture(),
+        )
+
+    def _frozen_texture(self) -> Texture:
+        return Texture(
+            mel=self._texture.frozen_mel(),
+            loudness_lufs=self._stereo.loudness_lufs,
+            rolloff=self._texture.rolloff,
+            flux=self._texture.flux,
+            crest=self._stereo.crest,
+            width=self._stereo.width,
+            percussive=self._split.percussive,
         )
 
     def _step_bands(self, quick: Float32, exact: Float32, silent: bool) -> None:

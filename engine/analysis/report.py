@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from engine.analysis.analyzer import ATTACK_DELAY_S, Analyzer
+from engine.analysis.lanes import LANE_DELAYS_S
 from engine.keys import KEY_NAMES
 from engine.messages import (
     BAND_NAMES,
+    LANE_NAMES,
     AudioFeatures,
     Bar,
     Float32,
@@ -55,9 +57,9 @@ def analyze(
         "beats_s": beat_times_s(arrays),
         "downbeats_s": None,
         "onsets_s": onset_times_s(arrays),
-        "lanes": {"kick": None, "snare": None, "hat": None},
         "key": global_key(arrays["tonal_key"], arrays["tonal_key_confidence"]),
         "sections": sections(arrays, samples / sample_rate),
+        "lanes": lane_times_s(arrays),
     }
     return report, arrays
 
@@ -142,3 +144,14 @@ def letters(number: int) -> str:
         number, letter = divmod(number - 1, 26)
         name = chr(ord("A") + letter) + name
     return name
+
+
+def lane_times_s(arrays: dict[str, np.ndarray]) -> dict[str, list[float]]:
+    """When each stroke of each lane fell: the hop that counted it, less the delay of its lane."""
+    counts = arrays["lanes_count"].reshape(-1, len(LANE_NAMES))
+    times: dict[str, list[float]] = {}
+    for lane, name in enumerate(LANE_NAMES):
+        struck = np.flatnonzero(np.diff(counts[:, lane], prepend=0) > 0)
+        found = arrays["time_s"][struck] - LANE_DELAYS_S[lane]
+        times[name] = [round(max(0.0, float(t)), 4) for t in found]
+    return times

@@ -12,6 +12,7 @@ from engine.analysis.beat import BeatTracker
 from engine.analysis.report import analyze
 from engine.audio.decode import SoundReader
 from engine.bench.area import BenchRequest, Result
+from engine.bench.lanes import bench_lanes
 from engine.bench.structure import bench_structure
 from engine.bench.tonal import bench_tonal
 from engine.messages import Float32
@@ -36,6 +37,7 @@ def bench(request: BenchRequest) -> list[Result]:
          "tempo_error": round(error, 4), "on": "demo"},
         *bench_tonal(),
         bench_structure(),
+        *bench_lanes(),
     ]  # fmt: skip
 
 

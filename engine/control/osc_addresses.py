@@ -24,7 +24,7 @@ from engine.commands import (
     StopRecording,
     TapTempo,
 )
-from engine.messages import BAND_EDGES_HZ, BAND_NAMES
+from engine.messages import BAND_EDGES_HZ, BAND_NAMES, LANE_NAMES
 from engine.params import PARAMS, ParamSpec
 
 PREFIX = "/sonolume/"
@@ -32,6 +32,16 @@ SLOWEST_BPM = 30.0
 FASTEST_BPM = 300.0
 LONGEST_PROMPT = 2000
 BAND_VALUES: tuple[str, ...] = ("level", "hit", "presence")
+TEXTURE_VALUES: Mapping[str, str] = MappingProxyType(
+    {
+        "rolloff": "how far up the sound reaches",
+        "flux": "how fast the sound changes",
+        "crest": "peak over RMS, 0..20 dB",
+        "width": "stereo width, 0 is mono",
+        "percussive": "strokes against tones",
+    }
+)
+"""Those sent of `Texture`, each 0..1, and what it says."""
 
 Reading = tuple[Command | None, str]
 """What a message asks for (None: nothing), and one line worth logging, or an empty one."""
@@ -121,6 +131,16 @@ def band_address(band: str, value: str) -> str:
     return f"{PREFIX}audio/{band}/{value}"
 
 
+def lane_address(lane: str) -> str:
+    """Address of the strokes of one lane."""
+    return f"{PREFIX}lane/{lane}"
+
+
+def texture_address(value: str) -> str:
+    """Address of one value of the texture."""
+    return f"{PREFIX}texture/{value}"
+
+
 def _outgoing() -> list[tuple[str, str, str]]:
     rows = []
     meanings = ("how loud against the last 45 s", "a rise right now", "how much in the last 2 s")
@@ -129,6 +149,12 @@ def _outgoing() -> list[tuple[str, str, str]]:
             says = f"{low_hz:g}-{high_hz:g} Hz: {meaning}"
             rows.append((band_address(band, value), "float 0..1", says))
     rows += [
+        (lane_address(lane), "int", f"strokes of the {lane} since the start, one message each")
+        for lane in LANE_NAMES
+    ]
+    rows += [(texture_address(name), "float 0..1", says) for name, says in TEXTURE_VALUES.items()]
+    rows += [
+        (texture_address("loudness"), "float", "momentary loudness, LUFS, down to -120"),
         (f"{PREFIX}beat", "int", "beats since the start, one message per beat"),
         (f"{PREFIX}tempo/bpm", "float", "beats per minute, 0 while unknown"),
         (f"{PREFIX}tempo/phase", "float 0..1", "0 on the beat, rising until the next"),

@@ -10,10 +10,17 @@ from typing import Any
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from engine.clock import Clock, MonotonicClock
-from engine.control.osc_addresses import BAND_VALUES, PREFIX, band_address
+from engine.control.osc_addresses import (
+    BAND_VALUES,
+    PREFIX,
+    TEXTURE_VALUES,
+    band_address,
+    lane_address,
+    texture_address,
+)
 from engine.errors import CommandError
 from engine.keys import KEY_NAMES
-from engine.messages import BAND_NAMES, AudioFeatures, EngineStatus
+from engine.messages import BAND_NAMES, LANE_NAMES, AudioFeatures, EngineStatus
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +113,11 @@ def _heard(features: AudioFeatures) -> dict[str, OscValue]:
     for name, column in zip(BAND_VALUES, of_band, strict=True):
         for band, value in zip(BAND_NAMES, column.tolist(), strict=True):
             values[band_address(band, name)] = round(value, 3)
+    for lane, count in zip(LANE_NAMES, features.lanes.count, strict=True):
+        values[lane_address(lane)] = int(count)
+    for name in TEXTURE_VALUES:
+        values[texture_address(name)] = round(float(getattr(features.texture, name)), 3)
+    values[texture_address("loudness")] = round(float(features.texture.loudness_lufs), 1)
     values[f"{PREFIX}beat"] = int(features.beat_count)
     values[f"{PREFIX}tempo/bpm"] = round(float(features.tempo_bpm), 2)
     values[f"{PREFIX}tempo/phase"] = round(float(features.beat_phase), 3)

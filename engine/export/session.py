@@ -289,6 +289,7 @@ class _Export:
 
     def _analyse(self, block: Float32) -> None:
         dt_s = self._analyzer.hop_length / self._rate
+        self._analyzer.follow(self._modulation.modulated)
         for features in self._analyzer.push(block):
             time_s = self._modulation.start_s + features.sample_index / self._rate
             control = self._modulation.step(features, dt_s, host_time_s=time_s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from engine.keys import TONICS, fifths, is_minor
-from engine.messages import BAND_NAMES, AudioFeatures, Tonal
+from engine.messages import BAND_NAMES, LANE_NAMES, AudioFeatures, Tonal
 from engine.modulation.envelopes import Pulse
 
 ONSET_PULSE_MS = 150.0
@@ -17,6 +17,8 @@ LOWEST_PITCH_HZ = 60.0
 PITCH_OCTAVES = 4.0
 LFO_SLOW_S = 16.0
 LFO_FAST_S = 3.0
+SOFT_LUFS, LOUD_LUFS = -50.0, -8.0
+"""Momentary loudness that is 0 and 1 of `loudness`."""
 
 
 class SourceBank:
@@ -37,6 +39,7 @@ class SourceBank:
         values = _bands(features)
         values.update(_beat(features))
         values.update(_tonal(features.tonal))
+        values.update(_texture(features))
         values["onset.strength"] = _unit(features.onset_strength)
         values["onset.pulse"] = self._onset.step(features.onset_count, dt_s)
         values["tempo.confidence"] = _unit(features.tempo_confidence)
@@ -58,6 +61,16 @@ def _bands(features: AudioFeatures) -> dict[str, float]:
     ):  # fmt: skip
         for band, value in zip(BAND_NAMES, column.tolist(), strict=True):
             values[f"{band}.{kind}"] = _unit(value)
+    return values
+
+
+def _texture(features: AudioFeatures) -> dict[str, float]:
+    texture, hits = features.texture, features.lanes.hit.tolist()
+    values = {f"{lane}.hit": _unit(hit) for lane, hit in zip(LANE_NAMES, hits, strict=True)}
+    for name in ("rolloff", "flux", "crest", "width", "percussive"):
+        values[name] = _unit(getattr(texture, name))
+    loudness = (texture.loudness_lufs - SOFT_LUFS) / (LOUD_LUFS - SOFT_LUFS)
+    values["loudness"] = 0.0 if features.silent else _unit(loudness)
     return values
 
 

@@ -20,7 +20,7 @@ GLIDE_MS = 30.0
 """Base values glide, so that a stepping fader does not zip."""
 GLIDE_REST = 1e-4
 """Share of a parameter's range at which a glide lands."""
-KEPT = ("audio/gain", "audio/reactivity", "master/fade", "diffusion/seed")
+KEPT = ("audio/gain", "audio/mood", "audio/reactivity", "master/fade", "diffusion/seed")
 """The performer's, not the look's: another preset leaves them unless it names them."""
 
 

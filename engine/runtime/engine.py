@@ -286,7 +286,7 @@ class Engine:
                         self._modulation.apply(command)
             except CommandError as error:
                 self._say(str(error))
-        pump.analyzer.gain_db = self._modulation.modulated["audio/gain"]
+        pump.analyzer.follow(self._modulation.modulated)
 
     # composer thread ----------------------------------------------------------------------------
 

@@ -174,13 +174,19 @@ def test_restart_is_a_counter():
 
 def test_another_preset_changes_the_look_but_not_what_belongs_to_the_performer():
     stage = Modulation(load_preset("default"))
-    for name, value in (("master/fade", 0.5), ("audio/gain", 6.0), ("motion/pan_x", 0.5)):
+    for name, value in (
+        ("master/fade", 0.5),
+        ("audio/gain", 6.0),
+        ("audio/mood", 2.0),
+        ("motion/pan_x", 0.5),
+    ):
         stage.apply(SetParam(name, value))
     travel = run(stage, 1.0).travel
     stage.set_preset(load_preset("ink"))
     state = run(stage, 2.0)
     assert state.values["master/fade"] == 0.5
     assert state.values["audio/gain"] == 6.0
+    assert state.values["audio/mood"] == 2.0
     assert state.values["motion/pan_x"] == 0.0
     assert state.values["colour/contrast"] == 1.14
     assert state.prompts[0].text.startswith("ink")

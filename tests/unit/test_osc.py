@@ -34,7 +34,15 @@ from engine.control.osc_addresses import ADDRESSES, address_table, interpret
 from engine.control.osc_inbox import SPACING_S, OscInbox
 from engine.control.osc_packet import MalformedPacketError, read_datagram
 from engine.errors import CommandError, EngineError
-from engine.messages import AudioFeatures, EngineStatus, Structure, Tonal, freeze
+from engine.messages import (
+    AudioFeatures,
+    EngineStatus,
+    Lanes,
+    Structure,
+    Texture,
+    Tonal,
+    freeze,
+)
 from engine.params import PARAMS
 
 NOW = 1_800_000_000.0
@@ -328,6 +336,8 @@ def features(**changes: object) -> AudioFeatures:
         band_level=bands, band_hit=bands, band_presence=bands, onset_strength=0.0, onset_count=0,
         centroid=0.5, flatness=0.1, tempo_bpm=120.0, tempo_confidence=0.8, beat_count=0,
         beat_phase=0.25, tonal=Tonal(key=14, pitch_hz=293.66, pitch_confidence=0.9),
+        lanes=Lanes(count=(4, 2, 9)),
+        texture=Texture(loudness_lufs=-18.5, width=0.3),
     )  # fmt: skip
     return dataclasses.replace(base, **changes)
 
@@ -367,6 +377,9 @@ def test_the_sender_says_everything_once_and_then_only_changes(peer):
     assert first["/sonolume/audio/sub/level"] == 0.0
     assert first["/sonolume/audio/all/presence"] == pytest.approx(1.0)
     assert first["/sonolume/tempo/bpm"] == pytest.approx(120.0)
+    assert first["/sonolume/lane/snare"] == 2
+    assert first["/sonolume/texture/width"] == pytest.approx(0.3)
+    assert first["/sonolume/texture/loudness"] == pytest.approx(-18.5)
     assert first["/sonolume/prompt/mix"] == pytest.approx(0.5)
     assert first["/sonolume/tonal/key"] == "D minor"
     assert first["/sonolume/tonal/pitch_hz"] == pytest.approx(293.7)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.keys import KEY_NAMES
-from engine.messages import AudioFeatures, Tonal
+from engine.messages import AudioFeatures, Lanes, Texture, Tonal
 from engine.modulation.router import Router, modulated
 from engine.modulation.sources import SourceBank
 from engine.params import PARAMS, SOURCES
@@ -77,11 +77,29 @@ def test_an_unknown_key_is_neither_coloured_nor_minor():
     assert (values["key.hue"], values["key.minor"], values["key.confidence"]) == (0.0, 0.0, 0.0)
 
 
+def test_strokes_and_texture_arrive_under_their_own_names():
+    heard = replace(
+        LOUD,
+        lanes=Lanes(hit=np.array([0.9, 0.2, 0.4], np.float32)),
+        texture=Texture(loudness_lufs=-29.0, rolloff=0.3, flux=0.4, crest=0.5, width=0.6),
+    )
+    values = SourceBank().step(heard, HOP_S)
+    assert values["kick.hit"] == pytest.approx(0.9)
+    assert values["snare.hit"] == pytest.approx(0.2)
+    assert values["hat.hit"] == pytest.approx(0.4)
+    assert values["loudness"] == pytest.approx(0.5)
+    assert (values["rolloff"], values["flux"]) == (0.3, 0.4)
+    assert (values["crest"], values["width"], values["percussive"]) == (0.5, 0.6, 0.0)
+    assert SourceBank().step(replace(heard, silent=True), HOP_S)["loudness"] == 0.0
+
+
 def test_sources_stay_in_their_ranges_whatever_the_features_say():
     wild = replace(
         LOUD, band_hit=np.array([np.nan, np.inf, -np.inf, 9, -9, 1], np.float32),
         tonal=Tonal(pitch_hz=float("nan"), pitch_confidence=float("inf"), key_confidence=-1.0),
         onset_strength=float("nan"), beat_phase=2.0, centroid=-3.0,
+        lanes=Lanes(hit=np.array([np.nan, 7.0, -1.0], np.float32)),
+        texture=Texture(loudness_lufs=np.inf, width=float("nan"), crest=4.0, flux=-1.0),
     )  # fmt: skip
     bank = SourceBank()
     for _ in range(1000):
