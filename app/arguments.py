@@ -351,6 +351,12 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="for --quality: write contact sheets there (default: none)",
     )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="hearing: compare beat trackers on the loops and sounds in DIR (default: on the demo)",
+    )
     add_runner(parser, "all")
     parser.add_argument(
         "--model", metavar="NAME", help="for --loop, --morph, --quality (default: ember)"

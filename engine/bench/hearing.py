@@ -12,6 +12,7 @@ from engine.analysis.beat import BeatTracker
 from engine.analysis.report import analyze
 from engine.audio.decode import SoundReader
 from engine.bench.area import BenchRequest, Result
+from engine.bench.beat_table import beat_table
 from engine.messages import Float32
 from engine.runtime.listening import demo_track
 
@@ -19,17 +20,25 @@ BEAT_WINDOW_S = 0.07
 
 
 def bench(request: BenchRequest) -> list[Result]:
-    """Return `hearing/hop` and `hearing/tracker` (ms) and `hearing/sonolume` (on the demo)."""
+    """Return `hearing/hop` and `hearing/tracker` (ms) and `hearing/sonolume` (on the demo).
+
+    With `--data` the table of beat trackers instead of the demo; see `beat_table`.
+    """
     with SoundReader(demo_track()) as reader:
         samples, rate = reader.read_all(), reader.sample_rate
     hop_ms, tracker_ms = _hop_times(samples[: 40 * rate], rate)
+    speed: list[Result] = [
+        {"name": "hearing/hop", **_percentiles(hop_ms)},
+        {"name": "hearing/tracker", **_percentiles(tracker_ms)},
+    ]
+    if request.data is not None:
+        return [*speed, *beat_table(request.data)]
     truth = json.loads(demo_track().with_suffix(".json").read_text("utf-8"))
     report, _ = analyze((samples[i : i + 4096] for i in range(0, len(samples), 4096)), rate)
     f = beat_f(report["beats_s"], truth["beats_s"])
     error = abs(report["tempo_bpm"] / truth["tempo_bpm"] - 1.0)
     return [
-        {"name": "hearing/hop", **_percentiles(hop_ms)},
-        {"name": "hearing/tracker", **_percentiles(tracker_ms)},
+        *speed,
         {"name": "hearing/sonolume", "f": round(f, 3), "acc1": float(error <= 0.04),
          "tempo_error": round(error, 4), "on": "demo"},
     ]  # fmt: skip
