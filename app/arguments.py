@@ -355,7 +355,7 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="DIR",
-        help="hearing: compare beat trackers on the loops and sounds in DIR (default: on the demo)",
+        help="hearing: compare beat trackers on loops and sounds in DIR (default: on the demo)",
     )
     add_runner(parser, "all")
     parser.add_argument(

@@ -24,7 +24,7 @@ TUNING_SEEDS = range(1000, 1400)
 """Clips that the tracker may be tuned on."""
 REPORT_SEEDS = range(5000, 5200)
 """Clips that figures are reported on, and nothing is ever tuned on."""
-REPORT_SWITCH_SEEDS = range(7000, 7030)
+REPORT_SWITCH_SEEDS = range(7000, 7020)
 """First of the two clips of a tempo switch; tuning uses 3000 on."""
 SWITCH_S = 20.0
 FALSE_SOUNDS = ("silence", "rain", "sea_waves")

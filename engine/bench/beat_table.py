@@ -7,11 +7,13 @@ lock, beats where there are none, and downbeats. What a row means: engine/analys
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -63,9 +65,17 @@ def score_clips(names: Sequence[ClipName]) -> list[Scores]:
     """Score the clips in two processes, in their order."""
     from tqdm import tqdm
 
-    with ProcessPoolExecutor(_PROCESSES, get_context("spawn")) as pool:
+    with (
+        TemporaryDirectory() as scratch,
+        ProcessPoolExecutor(_PROCESSES, get_context("spawn"), _own_cache, (scratch,)) as pool,
+    ):
         done = pool.map(score_clip, names, chunksize=4)
         return list(tqdm(done, total=len(names), unit="clip", disable=None))
+
+
+def _own_cache(scratch: str) -> None:
+    """Give librosa's compiler a folder per process: what another one left crashes it."""
+    os.environ["NUMBA_CACHE_DIR"] = str(Path(scratch) / str(os.getpid()))
 
 
 def score_clip(name: ClipName) -> Scores:

@@ -30,10 +30,11 @@ def aubio(samples: Float32, rate_hz: int) -> BeatsAndDownbeats:
 
     hop = 512
     tracker: Any = library.tempo("default", 1024, hop, rate_hz)
-    beats = []
-    for start in range(0, len(samples) - hop, hop):
-        if tracker(samples[start : start + hop])[0]:
-            beats.append(float(tracker.get_last_s()))
+    beats = [
+        float(tracker.get_last_s())
+        for start in range(0, len(samples) - hop, hop)
+        if tracker(samples[start : start + hop])[0]
+    ]
     return beats, None
 
 

@@ -7,9 +7,10 @@ import time
 
 import numpy as np
 
-from engine.analysis.analyzer import Analyzer
-from engine.analysis.beat import BeatTracker
+from engine.analysis.analyzer import QUICK_RISE, QUICK_S, Analyzer
+from engine.analysis.beat_listener import BeatListener
 from engine.analysis.report import analyze
+from engine.analysis.spectrum import Spectrum
 from engine.audio.decode import SoundReader
 from engine.bench.area import BenchRequest, Result
 from engine.bench.beat_table import beat_table
@@ -57,21 +58,22 @@ def beat_f(found_s: list[float], truth_s: list[float]) -> float:
 
 
 def _hop_times(samples: Float32, rate: int) -> tuple[list[float], list[float]]:
-    """Milliseconds of every analysis hop, and of the beat tracker alone on the same onsets."""
+    """Milliseconds of every analysis hop, and of the beat tracker alone on the same sound."""
     analyzer = Analyzer(rate)
     hop_ms: list[float] = []
-    onsets: list[float] = []
     hop = analyzer.hop_length
     for start in range(0, len(samples) - hop, hop):
         started = time.perf_counter()
-        features = analyzer.push(samples[start : start + hop])
+        analyzer.push(samples[start : start + hop])
         hop_ms.append(1000.0 * (time.perf_counter() - started))
-        onsets += [hop_features.onset_strength for hop_features in features]
-    tracker = BeatTracker(hop / rate)
+    spectrum = Spectrum(rate, QUICK_S, QUICK_RISE)
+    listener = BeatListener(spectrum.frequencies_hz, hop / rate)
+    mono = samples.mean(axis=1)
     tracker_ms: list[float] = []
-    for onset in onsets:
+    for start in range(0, len(samples) - spectrum.length, hop):
+        power = spectrum.power(mono[start : start + spectrum.length])
         started = time.perf_counter()
-        tracker.step(onset, silent=False)
+        listener.step(power, silent=False)
         tracker_ms.append(1000.0 * (time.perf_counter() - started))
     return hop_ms, tracker_ms
 
