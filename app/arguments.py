@@ -270,19 +270,18 @@ def add_score(parser: argparse.ArgumentParser) -> None:
 
 def add_train(parser: argparse.ArgumentParser) -> None:
     """`sonolume train`."""
-    parser.add_argument("what", choices=("ember",), help="which networks to train")
+    parser.add_argument("what", choices=("ember", "beat"), help="which networks to train")
     parser.add_argument(
         "--stage",
         required=True,
         metavar="STAGE",
-        help=f"one of {', '.join(STAGE_NAMES)}, in this order",
+        help=f"one of {', '.join(STAGE_NAMES)}, in this order; beat has pulse only",
     )
     parser.add_argument(
         "--data",
         type=Path,
-        default=Path("runs/ember"),
         metavar="DIR",
-        help="folder of everything the stages read and write (default: runs/ember)",
+        help="folder of everything the stages read and write (default: runs/ember, runs/beat)",
     )
     parser.add_argument("--out", type=Path, dest="data", help=argparse.SUPPRESS)  # its old name
     parser.add_argument(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 
 from engine.analysis.phase import PhaseMemory
-from engine.analysis.pointer import BeatPointer
+from engine.analysis.pointer import CHANCE, BeatPointer
 
 SLOWEST_BY_HAND_BPM, FASTEST_BY_HAND_BPM = 30.0, 300.0
 _CLEAR, _UNCLEAR = 0.5, 0.1
 """Clarity of the pointer that counts as certain, and as none."""
-_PROVEN, _UNPROVEN = 1.0, 0.2
+_PROVEN, _UNPROVEN = 0.6, -0.7
 """Nats per beat by which expecting beats must pay, to be certain and to be anything at all."""
-_LOCK_CONFIDENCE = 0.3
+_LOCK_CONFIDENCE = 0.4
 _LOCK_AFTER_S = 0.5
 """Noise looks periodic for a moment, too."""
 _SAME_TEMPO = 0.06
@@ -26,6 +26,8 @@ _PHASE_GAIN_PER_BEAT = 0.9
 _MAX_SLEW = 0.35
 """The clock runs at most this much faster or slower to catch up."""
 _PERIOD_S = 0.4
+_STROKE_FLOOR, _STROKE_GAIN = 0.2, 5.0
+"""What counts as a stroke beside a tap: noise does not move what the finger said."""
 
 
 class BeatTracker:
@@ -50,6 +52,7 @@ class BeatTracker:
         self._unclear_s = math.inf
         self._silent_s = math.inf
         self._sure_s = 0.0
+        self._paused = False
         self._trust = 0.0  # confidence over the last seconds in which there was any
 
     @property
@@ -83,7 +86,7 @@ class BeatTracker:
         if self._period > 0.0:
             phase = ago_s / (self._period * self._dt_s) % 1.0
             self._nudge = 0.0
-            self._memory.insist((self._memory.phase - phase - self._late()) % 1.0)
+            self._memory.insist((self._memory.phase - phase + self._late()) % 1.0)
             self.phase = phase
 
     def nudge(self, beats: float) -> None:
@@ -102,14 +105,18 @@ class BeatTracker:
         """Take the probability of a beat in this hop; True when a beat begins."""
         self._silent_s = self._silent_s + self._dt_s if silent else 0.0
         paused = self._silent_s > _SILENT_HOLD_S
+        if self._paused and not paused:
+            self._pointer.open_phase()
+        self._paused = paused
         if not paused:  # a rest between two strokes is part of the rhythm
-            self._pointer.step(beat)
+            self._pointer.step(CHANCE if silent else beat)
         self._follow_confidence(paused)
         if not paused:
             self._follow_tempo()
         if self._period <= 0.0:
             return False
-        self._memory.step(beat, self._period, paused=paused)
+        stroke = _STROKE_GAIN * max(beat - _STROKE_FLOOR, 0.0)
+        self._memory.step(stroke, self._period, paused=paused)
         return self._run_clock(paused)
 
     def _shift_octave(self, by: int) -> None:
@@ -153,7 +160,10 @@ class BeatTracker:
 
     def _follow_confidence(self, paused: bool) -> None:
         clear = 0.0 if paused else self._clear()
-        self._sure_s = self._sure_s + self._dt_s if clear > _LOCK_CONFIDENCE else 0.0
+        # Who has followed the music well may follow it to another tempo before that has proved
+        # itself; a first tempo must.
+        sure = self._sharp() if self.locked else clear
+        self._sure_s = self._sure_s + self._dt_s if sure > _LOCK_CONFIDENCE else 0.0
         if clear > _KEEP_CONFIDENCE:
             self._unclear_s = 0.0
             self._trust += (1.0 - math.exp(-self._dt_s / _TRUST_S)) * (clear - self._trust)

@@ -11,12 +11,16 @@ _BEAT_SHARE = 1.0 / 16.0
 """How much of a beat counts as its beginning."""
 _TEMPO_STIFFNESS = 60.0
 """Tempo changes by the share x of a beat to the next are as likely as exp(-stiffness * x)."""
+CHANCE = _BEAT_SHARE
+"""The probability of a beat that says nothing."""
 _RESTART = 3e-4
 """Share of the belief that begins anew in each hop: a new song is heard quickly."""
 _PRIOR_BPM, _PRIOR_OCTAVES = 118.0, 0.75
 _SHARPNESS = 0.8
 _LOWEST, _HIGHEST = 0.015, 0.9
 _EVIDENCE_S = 2.5
+_DOUBT_S = 2.5
+"""So much music without any evidence is imagined before the first: a start proves little."""
 _NEAR = 0.045
 """Periods this close are one tempo."""
 _STAY = 1.5
@@ -42,7 +46,7 @@ class BeatPointer:
         self.evidence = 0.0
         """Nats per second over the last seconds by which beats come where they were expected.
 
-        0 where expecting them is no better than chance: noise, rubato; music has 2 to 5.
+        About 0 where expecting them is no better than chance: noise, rubato.
         """
         first = math.ceil(60.0 / (FASTEST_BPM * dt_s))
         self._periods = np.arange(first, math.floor(60.0 / (SLOWEST_BPM * dt_s)) + 1)
@@ -64,7 +68,7 @@ class BeatPointer:
         self._change = change / change.sum(axis=1, keepdims=True)
         self._hop = 0
         self._dt_s = dt_s
-        self._heard_s = 0.0
+        self._heard_s = _DOUBT_S
         self._best = -1
 
     def step(self, beat: float) -> None:
@@ -81,9 +85,19 @@ class BeatPointer:
         self._belief += _RESTART * self._restart
         self._read()
 
+    def open_phase(self) -> None:
+        """Keep what is believed of the tempo, forget the phase: music may begin anywhere."""
+        weights = np.add.reduceat(self._belief, self._begins[:-1])
+        self._belief = np.repeat(weights / self._periods, self._periods)
+
     def _weigh(self, ratio: float, expected: float) -> None:
-        """Compare what was expected of this hop with what chance would have expected."""
-        gain = math.log((1.0 + expected * (ratio - 1.0)) / (1.0 + _BEAT_SHARE * (ratio - 1.0)))
+        """Compare what was expected of this hop with what chance would have expected.
+
+        To expect nothing between two strokes is no merit; to expect a beat that fails is a fault.
+        """
+        gain = math.log(1.0 + expected * (ratio - 1.0))
+        if ratio > 1.0:
+            gain -= math.log(1.0 + _BEAT_SHARE * (ratio - 1.0))
         self._heard_s += self._dt_s
         share = 1.0 - math.exp(-self._dt_s / min(_EVIDENCE_S, self._heard_s))
         self.evidence += share * (gain / self._dt_s - self.evidence)
