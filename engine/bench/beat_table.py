@@ -51,14 +51,15 @@ Scores = dict[str, Score]
 """By the name of the tracker."""
 
 
-def beat_table(data: Path, names: Sequence[ClipName] | None = None) -> list[Result]:
-    """Score every tracker on every clip; return the rows of the table.
-
-    Raise `EngineError` without mir_eval or without the loops.
-    """
+def table_clips(data: Path) -> list[ClipName]:
+    """Return the clips of the table; raise `EngineError` without mir_eval or without the loops."""
     need_mir_eval()
-    wanted = list(names) if names is not None else clip_names(data)
-    return rows(wanted, score_clips(wanted))
+    return clip_names(data)
+
+
+def beat_table(names: Sequence[ClipName]) -> list[Result]:
+    """Score every tracker on every clip; return the rows of the table."""
+    return rows(names, score_clips(names))
 
 
 def score_clips(names: Sequence[ClipName]) -> list[Scores]:

@@ -13,7 +13,7 @@ from engine.analysis.report import analyze
 from engine.analysis.spectrum import Spectrum
 from engine.audio.decode import SoundReader
 from engine.bench.area import BenchRequest, Result
-from engine.bench.beat_table import beat_table
+from engine.bench.beat_table import beat_table, table_clips
 from engine.messages import Float32
 from engine.runtime.listening import demo_track
 
@@ -25,6 +25,7 @@ def bench(request: BenchRequest) -> list[Result]:
 
     With `--data` the table of beat trackers instead of the demo; see `beat_table`.
     """
+    clips = table_clips(request.data) if request.data is not None else None
     with SoundReader(demo_track()) as reader:
         samples, rate = reader.read_all(), reader.sample_rate
     hop_ms, tracker_ms = _hop_times(samples[: 40 * rate], rate)
@@ -32,8 +33,8 @@ def bench(request: BenchRequest) -> list[Result]:
         {"name": "hearing/hop", **_percentiles(hop_ms)},
         {"name": "hearing/tracker", **_percentiles(tracker_ms)},
     ]
-    if request.data is not None:
-        return [*speed, *beat_table(request.data)]
+    if clips is not None:
+        return [*speed, *beat_table(clips)]
     truth = json.loads(demo_track().with_suffix(".json").read_text("utf-8"))
     report, _ = analyze((samples[i : i + 4096] for i in range(0, len(samples), 4096)), rate)
     f = beat_f(report["beats_s"], truth["beats_s"])
