@@ -276,19 +276,18 @@ def add_score(parser: argparse.ArgumentParser) -> None:
 
 def add_train(parser: argparse.ArgumentParser) -> None:
     """`sonolume train`."""
-    parser.add_argument("what", choices=("ember",), help="which networks to train")
+    parser.add_argument("what", choices=("ember", "beat"), help="which networks to train")
     parser.add_argument(
         "--stage",
         required=True,
         metavar="STAGE",
-        help=f"one of {', '.join(STAGE_NAMES)}, in this order",
+        help=f"one of {', '.join(STAGE_NAMES)}, in this order; beat has pulse only",
     )
     parser.add_argument(
         "--data",
         type=Path,
-        default=Path("runs/ember"),
         metavar="DIR",
-        help="folder of everything the stages read and write (default: runs/ember)",
+        help="folder of everything the stages read and write (default: runs/ember, runs/beat)",
     )
     parser.add_argument("--out", type=Path, dest="data", help=argparse.SUPPRESS)  # its old name
     parser.add_argument(
@@ -356,6 +355,12 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="for --quality: write contact sheets there (default: none)",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="hearing: compare beat trackers on loops and sounds in DIR (default: on the demo)",
     )
     add_runner(parser, "all")
     parser.add_argument(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from engine.clock import MonotonicClock
 from engine.errors import TrainingError
@@ -18,17 +21,18 @@ STAGE_NAMES = (
 def run(options: argparse.Namespace) -> int:
     """Run one stage within its budget."""
     from engine.diffusion.device import choose_device, set_threads
-    from engine.training.ember.stages import STAGES
 
-    stage = STAGES.get(options.stage)
+    stages = _stages(options.what)
+    stage = stages.get(options.stage)
     if stage is None:
-        raise TrainingError(f"no stage {options.stage!r}; there are {', '.join(STAGES)}")
+        raise TrainingError(f"no stage {options.stage!r}; there are {', '.join(stages)}")
+    data = options.data or Path("runs") / options.what
     device = choose_device(options.device_compute).type
     threads = set_threads(options.threads)
     clock = MonotonicClock()
     started_s = clock.now()
     stage(
-        options.data,
+        data,
         budget_min=options.budget,
         resume=options.resume,
         device=device,
@@ -37,7 +41,17 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.json:
         spent_s = round(clock.now() - started_s, 1)
-        done = {"stage": options.stage, "data": str(options.data), "seconds": spent_s,
+        done = {"stage": options.stage, "data": str(data), "seconds": spent_s,
                 "device": device, "threads": threads, "seed": options.seed}  # fmt: skip
         print(json.dumps(done))
     return 0
+
+
+def _stages(what: str) -> Mapping[str, Any]:
+    if what == "beat":
+        from engine.training.beat.pulse_stage import run_pulse
+
+        return {"pulse": run_pulse}
+    from engine.training.ember.stages import STAGES
+
+    return STAGES

@@ -60,6 +60,23 @@ class SetTempo:
 
 
 @dataclass(frozen=True, slots=True)
+class NudgeTempo:
+    """Let the beat come earlier by this share of a beat from now on; below 0 later."""
+
+    beats: float
+
+
+@dataclass(frozen=True, slots=True)
+class HalveTempo:
+    """Count half as many beats."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoubleTempo:
+    """Count twice as many beats."""
+
+
+@dataclass(frozen=True, slots=True)
 class StartRecording:
     """Record picture and sound; None picks a name in the user's video folder."""
 
@@ -152,6 +169,7 @@ class SelectModel:
 
 Command = (
     SetParam | SetPrompt | GoToPrompt | NextPrompt | LoadPreset | TapTempo | SetTempo
+    | NudgeTempo | HalveTempo | DoubleTempo
     | StartRecording | StopRecording | Freeze | Blackout | Still | RestartPicture | SelectSource
     | Play | Seek | SetLoop | SetVolume | SelectModel
 )  # fmt: skip

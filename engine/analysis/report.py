@@ -55,7 +55,7 @@ def analyze(
         "duration_s": samples / sample_rate,
         "tempo_bpm": global_tempo_bpm(arrays["tempo_bpm"], arrays["tempo_confidence"]),
         "beats_s": beat_times_s(arrays),
-        "downbeats_s": None,
+        "downbeats_s": downbeat_times_s(arrays),
         "onsets_s": onset_times_s(arrays),
         "key": global_key(arrays["tonal_key"], arrays["tonal_key_confidence"]),
         "sections": sections(arrays, samples / sample_rate),
@@ -110,6 +110,14 @@ def global_key(key: np.ndarray, confidence: np.ndarray) -> str | None:
 def beat_times_s(arrays: dict[str, np.ndarray]) -> list[float]:
     """When each beat fell, between the hops: where the phase was 0."""
     began = np.flatnonzero(np.diff(arrays["beat_count"], prepend=0) > 0)
+    period_s = 60.0 / arrays["tempo_bpm"][began]
+    times = arrays["time_s"][began] - arrays["beat_phase"][began] * period_s
+    return [round(max(0.0, float(t)), 4) for t in times]
+
+
+def downbeat_times_s(arrays: dict[str, np.ndarray]) -> list[float]:
+    """When each bar began: the beats that were counted as first."""
+    began = np.flatnonzero(np.diff(arrays["bar_count"], prepend=0) > 0)
     period_s = 60.0 / arrays["tempo_bpm"][began]
     times = arrays["time_s"][began] - arrays["beat_phase"][began] * period_s
     return [round(max(0.0, float(t)), 4) for t in times]

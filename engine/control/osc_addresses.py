@@ -12,9 +12,12 @@ from typing import Any
 from engine.commands import (
     Blackout,
     Command,
+    DoubleTempo,
     Freeze,
+    HalveTempo,
     LoadPreset,
     NextPrompt,
+    NudgeTempo,
     RestartPicture,
     SetParam,
     SetPrompt,
@@ -30,6 +33,7 @@ from engine.params import PARAMS, ParamSpec
 PREFIX = "/sonolume/"
 SLOWEST_BPM = 30.0
 FASTEST_BPM = 300.0
+FARTHEST_NUDGE = 0.5
 LONGEST_PROMPT = 2000
 BAND_VALUES: tuple[str, ...] = ("level", "hit", "presence")
 TEXTURE_VALUES: Mapping[str, str] = MappingProxyType(
@@ -237,6 +241,22 @@ def _tempo() -> AddressSpec:
     return AddressSpec(address, argument, explanation, read, SLOWEST_BPM, FASTEST_BPM)
 
 
+def _nudge() -> AddressSpec:
+    def read(arguments: tuple[Any, ...]) -> Reading:
+        value = number_of(arguments[0]) if arguments else None
+        if value is None:
+            return None, f"needs a number, got {_shown(arguments)}"
+        beats = min(max(value, -FARTHEST_NUDGE), FARTHEST_NUDGE)
+        outside = beats != value
+        note = f"{value:g} is outside -{FARTHEST_NUDGE:g}..{FARTHEST_NUDGE:g}, clamped"
+        return NudgeTempo(beats), note if outside else ""
+
+    argument = f"float -{FARTHEST_NUDGE:g}..{FARTHEST_NUDGE:g} beats"
+    explanation = "Lets the beat come earlier by this share of a beat, below 0 later."
+    address = f"{PREFIX}tempo/nudge"
+    return AddressSpec(address, argument, explanation, read, -FARTHEST_NUDGE, FARTHEST_NUDGE)
+
+
 def _recording(on: bool) -> Command:
     return StartRecording() if on else StopRecording()
 
@@ -257,6 +277,9 @@ ADDRESSES: Mapping[str, AddressSpec] = MappingProxyType(
             _text("preset/load", LoadPreset, _LOADS_PRESET),
             _trigger("tempo/tap", TapTempo(), "A tap of the finger, on the beat."),
             _tempo(),
+            _nudge(),
+            _trigger("tempo/half", HalveTempo(), "Counts half as many beats."),
+            _trigger("tempo/double", DoubleTempo(), "Counts twice as many beats."),
             _state("record", _recording, "Starts and stops recording."),
             _state("panic/freeze", Freeze, "Holds the picture."),
             _state("panic/black", Blackout, "Black output, at once."),

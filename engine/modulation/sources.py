@@ -12,9 +12,13 @@ ONSET_PULSE_MS = 150.0
 DROP_PULSE_MS = 2000.0
 BEAT_PULSE_FALL = 5.0
 """`beat.pulse` is exp(-phase * this): 0.08 half-way to the next beat."""
-BEATS_PER_BAR = 4
 LOWEST_PITCH_HZ = 60.0
 PITCH_OCTAVES = 4.0
+BAR_PULSE_FALL = 2.0
+"""Per beat: `bar.pulse` is 0.14 at the second beat."""
+_BEAT_SOURCES = (
+    "beat.pulse", "beat.phase", "beat.sine", "bar.phase", "bar.pulse", "bar.sine",
+)  # fmt: skip
 LFO_SLOW_S = 16.0
 LFO_FAST_S = 3.0
 SOFT_LUFS, LOUD_LUFS = -50.0, -8.0
@@ -76,13 +80,15 @@ def _texture(features: AudioFeatures) -> dict[str, float]:
 
 def _beat(features: AudioFeatures) -> dict[str, float]:
     if features.silent or not features.tempo_bpm > 0.0:
-        return {"beat.pulse": 0.0, "beat.phase": 0.0, "beat.sine": 0.0, "bar.sine": 0.0}
+        return dict.fromkeys(_BEAT_SOURCES, 0.0)
     phase = _unit(features.beat_phase)
-    bar = (features.beat_count % BEATS_PER_BAR + phase) / BEATS_PER_BAR
+    bar = _unit(features.bar.phase)
     return {
         "beat.pulse": math.exp(-phase * BEAT_PULSE_FALL),
         "beat.phase": phase,
         "beat.sine": math.cos(math.tau * phase),
+        "bar.phase": bar,
+        "bar.pulse": math.exp(-bar * features.bar.beats * BAR_PULSE_FALL),
         "bar.sine": 0.5 + 0.5 * math.cos(math.tau * bar),
     }
 

@@ -55,7 +55,7 @@ class _AdoptPreset:
 
 _FAST = (
     cmd.SetParam, cmd.SetPrompt, cmd.GoToPrompt, cmd.NextPrompt, cmd.RestartPicture,
-    cmd.TapTempo, cmd.SetTempo,
+    cmd.TapTempo, cmd.SetTempo, cmd.NudgeTempo, cmd.HalveTempo, cmd.DoubleTempo,
 )  # fmt: skip
 
 
@@ -282,6 +282,12 @@ class Engine:
                         pump.analyzer.tap(pump.heard)
                     case cmd.SetTempo(bpm):
                         pump.analyzer.set_tempo(bpm)
+                    case cmd.NudgeTempo(beats):
+                        pump.analyzer.nudge(beats)
+                    case cmd.HalveTempo():
+                        pump.analyzer.halve_tempo()
+                    case cmd.DoubleTempo():
+                        pump.analyzer.double_tempo()
                     case _:
                         self._modulation.apply(command)
             except CommandError as error:

@@ -8,7 +8,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
-from app.engine_bridge import EngineBridge
+from app.engine_bridge import NUDGE_BEATS, EngineBridge
 from app.main_window import MainWindow
 from app.widgets.param_row import ParamRow
 from engine import commands as cmd
@@ -333,12 +333,15 @@ def test_tap_auto_record_next_and_presets_post(
     window.header.presets.addItems(["default", "neon"])
     qtbot.mousePress(window.strip.tap, LEFT)
     window.strip.auto.click()
+    for button in ("half", "double", "later", "earlier"):
+        getattr(window.strip.hand, button).click()
     window.header.record.click()
     window.column.prompt.next.click()
     window.header.presets.activated.emit(window.header.presets.findText("neon"))
     assert engine.commands == [
-        cmd.TapTempo(), cmd.SetTempo(0.0), cmd.StartRecording(), cmd.NextPrompt(),
-        cmd.LoadPreset("neon"),
+        cmd.TapTempo(), cmd.SetTempo(0.0), cmd.HalveTempo(), cmd.DoubleTempo(),
+        cmd.NudgeTempo(-NUDGE_BEATS), cmd.NudgeTempo(NUDGE_BEATS), cmd.StartRecording(),
+        cmd.NextPrompt(), cmd.LoadPreset("neon"),
     ]  # fmt: skip
 
 

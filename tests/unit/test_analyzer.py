@@ -242,9 +242,9 @@ def test_the_report_has_every_key_and_one_row_per_hop() -> None:
     }  # fmt: skip
     assert report["duration_s"] == 8.0
     assert report["tempo_bpm"] == pytest.approx(120.0, rel=0.01)
-    assert report["downbeats_s"] is None
     assert set(report["lanes"]) == {"kick", "snare", "hat"}
     assert len(report["lanes"]["kick"]) == pytest.approx(16, abs=2)
+    assert set(report["downbeats_s"]) <= set(report["beats_s"])
     assert all(row.shape[0] == 8 * rate // 256 for row in arrays.values())
     assert arrays["band_level"].shape == (750, 6)
 

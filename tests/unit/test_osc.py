@@ -17,9 +17,12 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from engine.clock import ManualClock
 from engine.commands import (
     Blackout,
+    DoubleTempo,
     Freeze,
+    HalveTempo,
     LoadPreset,
     NextPrompt,
+    NudgeTempo,
     RestartPicture,
     SetParam,
     SetPrompt,
@@ -104,6 +107,7 @@ def test_out_of_range_is_clamped_and_said():
     ("address", "command"),
     [
         ("prompt/next", NextPrompt()), ("tempo/tap", TapTempo()),
+        ("tempo/half", HalveTempo()), ("tempo/double", DoubleTempo()),
         ("panic/restart", RestartPicture()),
     ],
 )  # fmt: skip
@@ -112,6 +116,15 @@ def test_a_trigger_fires_on_the_press_and_not_on_the_release(address, command):
         assert interpret(f"/sonolume/{address}", press) == (command, "")
     for release in ((0,), (0.0,), (False,), ("0",)):
         assert interpret(f"/sonolume/{address}", release) == (None, "")
+
+
+def test_a_nudge_is_a_share_of_a_beat_of_at_most_a_half():
+    assert interpret("/sonolume/tempo/nudge", (0.02,)) == (NudgeTempo(0.02), "")
+    assert interpret("/sonolume/tempo/nudge", (-0.25,)) == (NudgeTempo(-0.25), "")
+    command, note = interpret("/sonolume/tempo/nudge", (3,))
+    assert command == NudgeTempo(0.5)
+    assert "3 is outside -0.5..0.5, clamped" in note
+    assert interpret("/sonolume/tempo/nudge", ())[0] is None
 
 
 @pytest.mark.parametrize(

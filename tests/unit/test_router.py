@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.keys import KEY_NAMES
-from engine.messages import AudioFeatures, Lanes, Texture, Tonal
+from engine.messages import AudioFeatures, Bar, Lanes, Texture, Tonal
 from engine.modulation.router import Router, modulated
 from engine.modulation.sources import SourceBank
 from engine.params import PARAMS, SOURCES
@@ -116,14 +116,19 @@ def test_the_beat_sources_peak_on_the_beat_and_rest_in_silence_and_without_tempo
     assert off_beat["beat.sine"] == pytest.approx(-1.0)
     for resting in (replace(LOUD, silent=True), replace(LOUD, tempo_bpm=0.0)):
         values = SourceBank().step(resting, HOP_S)
-        assert all(values[f"beat.{kind}"] == 0.0 for kind in ("pulse", "phase", "sine"))
+        for unit in ("beat", "bar"):
+            assert all(values[f"{unit}.{kind}"] == 0.0 for kind in ("pulse", "phase", "sine"))
 
 
-def test_the_bar_sine_takes_four_beats():
-    peaks = [
-        SourceBank().step(replace(LOUD, beat_count=beat), HOP_S)["bar.sine"] for beat in range(9)
-    ]
-    assert [index for index, value in enumerate(peaks) if value > 0.99] == [0, 4, 8]
+def test_the_sources_of_the_bar_follow_its_phase():
+    first, middle = (
+        SourceBank().step(replace(LOUD, bar=Bar(beats=3, phase=phase)), HOP_S)
+        for phase in (0.0, 0.5)
+    )
+    assert (first["bar.phase"], first["bar.sine"], first["bar.pulse"]) == (0.0, 1.0, 1.0)
+    assert middle["bar.phase"] == 0.5
+    assert middle["bar.sine"] == pytest.approx(0.0)
+    assert 0.0 < middle["bar.pulse"] < 0.1
 
 
 def test_the_slow_wave_has_its_stated_period():
