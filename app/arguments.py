@@ -103,15 +103,16 @@ def add_live(parser: argparse.ArgumentParser) -> None:
     add_picture(parser)
     parser.add_argument(
         "--source",
-        metavar="mic|demo|file:PATH|tone",
-        help="what to listen to (default: the last one chosen; at first the microphone, or the "
-        "demo track where there is none)",
+        metavar="mic|loopback|demo|file:PATH|tone",
+        help="what to listen to; loopback is what this computer plays itself (default: the last "
+        "one chosen; at first the microphone, or the demo track where there is none)",
     )
     parser.add_argument(
         "--device",
         default="",
         metavar="NAME",
-        help="sound input as `sonolume devices` names it (default: the system's)",
+        help="sound input, with --source loopback the loudspeaker, as `sonolume devices` names it "
+        "(default: the system's)",
     )
     parser.add_argument(
         "--seed",

@@ -23,7 +23,7 @@ class _Checked(BaseModel):
 class SourceSettings(_Checked):
     """The sound source; devices by name, never by number."""
 
-    kind: Literal["mic", "file", "demo", "tone"] = "mic"
+    kind: Literal["mic", "loopback", "file", "demo", "tone"] = "mic"
     device: str = ""
     path: Path | None = None
 

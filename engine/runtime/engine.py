@@ -44,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 EXTRAPOLATE_S = 0.25
 """A control state older than this no longer carries the motion on."""
+WATCH_S = 0.5
+"""A device that comes back is heard within 2 s."""
 STOP_LIMIT_S = 60.0
 """A model that is being opened, or paints slowly, may need this long to notice the end."""
 
@@ -392,7 +394,7 @@ class Engine:
     # watchdog thread ----------------------------------------------------------------------------
 
     def _watch(self, stopping: threading.Event) -> None:
-        while not stopping.wait(1.0):
+        while not stopping.wait(WATCH_S):
             try:
                 self._slot.service(self._clock.now())
             except AudioDeviceError as error:

@@ -53,7 +53,7 @@ def test_the_source_argument_wins_over_what_is_remembered() -> None:
     assert choose_source("demo", remembered, "") == SourceChoice("demo")
     assert choose_source("mic", remembered, "ALSA: pulse") == SourceChoice("mic", "ALSA: pulse")
     assert choose_source("file:a b.wav", remembered, "").path == Path("a b.wav")
-    with pytest.raises(CommandError, match="mic, demo, tone"):
+    with pytest.raises(CommandError, match="mic, loopback, demo, tone"):
         choose_source("radio", remembered, "")
 
 
