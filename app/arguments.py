@@ -269,6 +269,28 @@ def add_score(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def add_calibrate(parser: argparse.ArgumentParser) -> None:
+    """`sonolume calibrate`."""
+    parser.add_argument(
+        "--source",
+        choices=("mic", "loopback"),
+        default="mic",
+        help="what hears the clicks: a microphone, or this computer itself (default: mic)",
+    )
+    parser.add_argument(
+        "--device",
+        default="",
+        metavar="NAME",
+        help="its name, as `sonolume devices` gives it (default: the system's)",
+    )
+    parser.add_argument(
+        "--forget",
+        action="store_true",
+        help="measure nothing, forget what was measured of every device (default: no)",
+    )
+    add_json(parser)
+
+
 def add_train(parser: argparse.ArgumentParser) -> None:
     """`sonolume train`."""
     parser.add_argument("what", choices=("ember",), help="which networks to train")

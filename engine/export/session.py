@@ -329,6 +329,9 @@ class _Export:
 
     def _preset(self) -> Preset:
         preset = load_preset(self._settings.preset)
+        if "audio/latency" in preset.params:  # a movie's picture and sound have none
+            params = {n: v for n, v in preset.params.items() if n != "audio/latency"}
+            preset = preset.model_copy(update={"params": params})
         texts = self._settings.prompts
         if not texts:
             return preset

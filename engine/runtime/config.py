@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,5 +31,7 @@ class EngineConfig:
     record: Path | None = None
     audible: bool = True
     """Whether files are heard through the speakers."""
+    offsets_ms: Mapping[str, float] = field(default_factory=dict)
+    """Name of a device -> how much later it really hears than it says (`sonolume calibrate`)."""
     still: Path | None = None
     """A picture to begin with (the last one of the previous run) instead of the shipped still."""

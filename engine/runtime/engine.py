@@ -33,6 +33,7 @@ from engine.protocols import AudioSource, ImageModel, Transport
 from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, ModelRequest, find_model, load_factory
 from engine.runtime import limits
 from engine.runtime.config import EngineConfig
+from engine.runtime.lead import Lead
 from engine.runtime.listening import open_missing_source, open_source, operate
 from engine.runtime.pace import Pace
 from engine.runtime.pump import PUMP_WAIT_S, Pump
@@ -108,6 +109,7 @@ class Engine:
         self._message = ""
         self._phase = Phase.STARTING
         self._pace = Pace()
+        self._lead = Lead(self._pace, config.fps, config.offsets_ms)
         self._workers: list[Worker] = []
 
     def start(self) -> None:
@@ -270,6 +272,7 @@ class Engine:
                     features,
                     pump.analyzer.hop_length / source.sample_rate,
                     host_time_s=pump.arrived_s,
+                    lead_s=self._lead.seconds(pump, features.sample_index),
                 )
                 self._features.put(features)
                 self._controls.put(control)

@@ -43,6 +43,20 @@ class Pump:
         """Musical time after the newest sample heard."""
         return self.start_s + self.heard / self._source.sample_rate
 
+    @property
+    def device(self) -> str:
+        """Name of what is listened to."""
+        return self._source.status().name
+
+    def behind_s(self, sample_index: int) -> float:
+        """How much later than this sample of the analyzer is what is heard at `arrived_s`.
+
+        Below 0 for a file, whose samples are here before the loudspeakers play them.
+        """
+        rate = self._source.sample_rate
+        ring_s = (self._read - self.heard + sample_index) / rate
+        return self._source.heard_s(self.arrived_s) - ring_s
+
     def next_block(self) -> Float32:
         """Return all new samples, shape `(n, channels)`; waits at most `PUMP_WAIT_S` for a hop.
 
