@@ -60,9 +60,21 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="output frames per second, 1 to 240 (default: 30)",
     )
+    add_lookahead(parser)
     add_device(parser)
     add_runner(parser)
     add_json(parser)
+
+
+def add_lookahead(parser: argparse.ArgumentParser) -> None:
+    """`--lookahead`."""
+    parser.add_argument(
+        "--lookahead",
+        choices=("causal", "whole"),
+        default="causal",
+        help="files: follow the beat as it is heard, or look through the whole file beforehand "
+        "(default: causal)",
+    )
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

@@ -26,6 +26,7 @@ THREADS: tuple[ThreadSpec, ...] = (
     ThreadSpec("audio-in", "device block", "nothing: copy, store, return", "SampleRing"),
     ThreadSpec("audio-loopback", "20 ms", "sound server", "SampleRing"),
     ThreadSpec("audio-file", "10 ms", "decoder", "SampleRing"),
+    ThreadSpec("lookahead", "once per file", "decoder", "BeatGrid"),
     ThreadSpec("analysis", "hop, about 94 Hz", "ring wait", "features, controls"),
     ThreadSpec("diffusion", "free-running, paced", "device", "Latest[Picture]"),
     ThreadSpec("composer", "output fps", "clock", "Latest[Frame], Fifo[Frame] per sink"),

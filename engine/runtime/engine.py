@@ -33,6 +33,7 @@ from engine.protocols import AudioSource, ImageModel, Transport
 from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, ModelRequest, find_model, load_factory
 from engine.runtime import limits
 from engine.runtime.config import EngineConfig
+from engine.runtime.foresight import Foresight
 from engine.runtime.lead import Lead
 from engine.runtime.listening import open_missing_source, open_source, operate
 from engine.runtime.pace import Pace
@@ -109,6 +110,7 @@ class Engine:
         self._message = ""
         self._phase = Phase.STARTING
         self._pace = Pace()
+        self._foresight = Foresight() if config.lookahead == "whole" else None
         self._lead = Lead(self._pace, config.fps, config.offsets_ms)
         self._workers: list[Worker] = []
 
@@ -240,6 +242,8 @@ class Engine:
         for worker in self._workers:
             worker.stop(STOP_LIMIT_S)
         self._workers = []
+        if self._foresight is not None:
+            self._foresight.close()
         problem = self._recordings.close()
         if problem:
             self._say(problem)
@@ -268,6 +272,8 @@ class Engine:
             fresh = pump.fresh(block)
             self._modulation.start_s = pump.start_s
             for features in pump.analyzer.push(fresh):
+                if self._foresight is not None:
+                    features = self._foresight.step(features, pump)
                 control = self._modulation.step(
                     features,
                     pump.analyzer.hop_length / source.sample_rate,
