@@ -60,9 +60,21 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="output frames per second, 1 to 240 (default: 30)",
     )
+    add_lookahead(parser)
     add_device(parser)
     add_runner(parser)
     add_json(parser)
+
+
+def add_lookahead(parser: argparse.ArgumentParser) -> None:
+    """`--lookahead`."""
+    parser.add_argument(
+        "--lookahead",
+        choices=("causal", "whole"),
+        default="causal",
+        help="files: follow the beat as it is heard, or look through the whole file beforehand "
+        "(default: causal)",
+    )
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -103,15 +115,16 @@ def add_live(parser: argparse.ArgumentParser) -> None:
     add_picture(parser)
     parser.add_argument(
         "--source",
-        metavar="mic|demo|file:PATH|tone",
-        help="what to listen to (default: the last one chosen; at first the microphone, or the "
-        "demo track where there is none)",
+        metavar="mic|loopback|demo|file:PATH|tone",
+        help="what to listen to; loopback is what this computer plays itself (default: the last "
+        "one chosen; at first the microphone, or the demo track where there is none)",
     )
     parser.add_argument(
         "--device",
         default="",
         metavar="NAME",
-        help="sound input as `sonolume devices` names it (default: the system's)",
+        help="sound input, with --source loopback the loudspeaker, as `sonolume devices` names it "
+        "(default: the system's)",
     )
     parser.add_argument(
         "--seed",
@@ -270,6 +283,28 @@ def add_score(parser: argparse.ArgumentParser) -> None:
         "--audio",
         metavar="AUDIO",
         help="the sound to measure against, a file or `demo` (default: the video's own)",
+    )
+    add_json(parser)
+
+
+def add_calibrate(parser: argparse.ArgumentParser) -> None:
+    """`sonolume calibrate`."""
+    parser.add_argument(
+        "--source",
+        choices=("mic", "loopback"),
+        default="mic",
+        help="what hears the clicks: a microphone, or this computer itself (default: mic)",
+    )
+    parser.add_argument(
+        "--device",
+        default="",
+        metavar="NAME",
+        help="its name, as `sonolume devices` gives it (default: the system's)",
+    )
+    parser.add_argument(
+        "--forget",
+        action="store_true",
+        help="measure nothing, forget what was measured of every device (default: no)",
     )
     add_json(parser)
 

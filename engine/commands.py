@@ -118,7 +118,7 @@ class RestartPicture:
 class SourceChoice:
     """Which sound to listen to."""
 
-    kind: Literal["mic", "file", "demo", "tone"]
+    kind: Literal["mic", "loopback", "file", "demo", "tone"]
     device: str = ""
     """`host API: name` as `sonolume devices` prints it; empty for the system's default."""
     path: Path | None = None

@@ -300,6 +300,8 @@ class Phase(Enum):
 
 DEFAULT_INPUT = "default input"
 """Name of the system's own choice of microphone as long as it is not known."""
+DEFAULT_LOOPBACK = "system sound"
+"""Name of what the system plays through as long as it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +309,7 @@ class SourceStatus:
     """The sound source as the window shows it."""
 
     kind: str
-    """`mic`, `file`, `demo`, `tone` or `none`."""
+    """`mic`, `loopback`, `file`, `demo`, `tone` or `none`."""
     name: str
     connected: bool
     """False: no device, which is not the same as a silent one."""

@@ -153,6 +153,10 @@ PARAMS: Mapping[str, ParamSpec] = _table(
         "Scales every route from the sound to the picture: 0 ignores the music.",
     ),
     ParamSpec(
+        "audio/latency", 0.0, -250.0, 250.0, "ms", "audio",
+        "Delay of screen or sound that is left: what moves with the beat comes this much earlier.",
+    ),
+    ParamSpec(
         "master/fade", 1.0, 0.0, 1.0, "", "frame",
         "The last fader: 0 is black.", 0.0, 1.0,
     ),

@@ -33,6 +33,8 @@ from engine.protocols import AudioSource, ImageModel, Transport
 from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, ModelRequest, find_model, load_factory
 from engine.runtime import limits
 from engine.runtime.config import EngineConfig
+from engine.runtime.foresight import Foresight
+from engine.runtime.lead import Lead
 from engine.runtime.listening import open_missing_source, open_source, operate
 from engine.runtime.pace import Pace
 from engine.runtime.pump import PUMP_WAIT_S, Pump
@@ -44,6 +46,8 @@ logger = logging.getLogger(__name__)
 
 EXTRAPOLATE_S = 0.25
 """A control state older than this no longer carries the motion on."""
+WATCH_S = 0.5
+"""A device that comes back is heard within 2 s."""
 STOP_LIMIT_S = 60.0
 """A model that is being opened, or paints slowly, may need this long to notice the end."""
 
@@ -106,6 +110,8 @@ class Engine:
         self._message = ""
         self._phase = Phase.STARTING
         self._pace = Pace()
+        self._foresight = Foresight() if config.lookahead == "whole" else None
+        self._lead = Lead(self._pace, config.fps, config.offsets_ms)
         self._workers: list[Worker] = []
 
     def start(self) -> None:
@@ -236,6 +242,8 @@ class Engine:
         for worker in self._workers:
             worker.stop(STOP_LIMIT_S)
         self._workers = []
+        if self._foresight is not None:
+            self._foresight.close()
         problem = self._recordings.close()
         if problem:
             self._say(problem)
@@ -264,10 +272,13 @@ class Engine:
             fresh = pump.fresh(block)
             self._modulation.start_s = pump.start_s
             for features in pump.analyzer.push(fresh):
+                if self._foresight is not None:
+                    features = self._foresight.step(features, pump)
                 control = self._modulation.step(
                     features,
                     pump.analyzer.hop_length / source.sample_rate,
                     host_time_s=pump.arrived_s,
+                    lead_s=self._lead.seconds(pump, features.sample_index),
                 )
                 self._features.put(features)
                 self._controls.put(control)
@@ -398,7 +409,7 @@ class Engine:
     # watchdog thread ----------------------------------------------------------------------------
 
     def _watch(self, stopping: threading.Event) -> None:
-        while not stopping.wait(1.0):
+        while not stopping.wait(WATCH_S):
             try:
                 self._slot.service(self._clock.now())
             except AudioDeviceError as error:

@@ -219,6 +219,27 @@ def test_source_buttons_post_their_choice(window: MainWindow, engine: FakeEngine
     ]
 
 
+def test_the_systems_own_sound_is_a_source_with_devices_of_its_own(
+    window: MainWindow, engine: FakeEngine, bridge: EngineBridge, look: Look
+) -> None:
+    panel = window.column.source
+    bridge.scan_devices()
+    bridge.devices.join(5.0)
+    bridge.poll_status()
+    panel.buttons["loopback"].click()
+    look(source=SourceStatus("loopback", "PulseAudio: speakers", True))
+    texts = [panel.device.itemText(index) for index in range(panel.device.count())]
+    assert texts == ["System default", "PulseAudio: speakers", "PulseAudio: headphones"]
+    panel.device.activated.emit(2)
+    look(source=SourceStatus("mic", "ALSA: pulse", True))
+    assert panel.device.findData("ALSA: USB Audio") > 0
+    assert panel.device.findData("PulseAudio: headphones") < 0
+    assert engine.commands == [
+        cmd.SelectSource(cmd.SourceChoice("loopback")),
+        cmd.SelectSource(cmd.SourceChoice("loopback", "PulseAudio: headphones")),
+    ]
+
+
 def test_the_lit_source_is_the_one_the_engine_listens_to(window: MainWindow, look: Look) -> None:
     buttons = window.column.source.buttons
     buttons["demo"].click()

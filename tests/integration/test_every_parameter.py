@@ -28,6 +28,7 @@ PRESET = Preset(
     routes=(
         Route(source="all.hit", target="colour/exposure", amount=0.8),
         Route(source="all.level", target="colour/contrast", amount=0.5),
+        Route(source="beat.pulse", target="colour/saturation", amount=-0.6),
     ),
 )
 
@@ -45,6 +46,7 @@ def last_frame(model: ImageModel, name: str, value: float) -> Uint8:
     for start in range(0, RATE_HZ, RATE_HZ // 8):
         samples[start : start + 2000] *= 25.0
     analyzer, modulation = Analyzer(RATE_HZ), Modulation(PRESET)
+    analyzer.set_tempo(150.0)
     modulation.apply(SetParam(name, value))
     composer = Composer(128, 128, np.full((128, 128, 3), 90, np.uint8))
     step = RATE_HZ // FRAMES

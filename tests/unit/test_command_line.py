@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,9 +26,9 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    for name in ("live", "render", "analyze", "score", "models", "presets", "devices", "osc",
-                 "doctor", "train", "bench"):  # fmt: skip
-        assert f"\n    {name} " in text
+    for name in ("live", "render", "analyze", "score", "models", "presets", "devices",
+                 "calibrate", "osc", "doctor", "train", "bench"):  # fmt: skip
+        assert re.search(rf"\n    {name}\s", text)
 
 
 def test_the_defaults_are_the_documented_ones() -> None:
@@ -55,7 +56,7 @@ def test_the_source_argument_wins_over_what_is_remembered() -> None:
     assert choose_source("demo", remembered, "") == SourceChoice("demo")
     assert choose_source("mic", remembered, "ALSA: pulse") == SourceChoice("mic", "ALSA: pulse")
     assert choose_source("file:a b.wav", remembered, "").path == Path("a b.wav")
-    with pytest.raises(CommandError, match="mic, demo, tone"):
+    with pytest.raises(CommandError, match="mic, loopback, demo, tone"):
         choose_source("radio", remembered, "")
 
 
