@@ -5,11 +5,20 @@ Each has a dull twin without hardware (`ToneSource`, `NullModel`, `MemorySink`) 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from engine.messages import ControlState, Frame, Reading, SourceStatus, Uint8
+from engine.messages import ControlState, Float32, Frame, Reading, SourceStatus, Uint8
 from engine.ring import SampleRing
+
+
+class Heard(NamedTuple):
+    """What a listener makes of one window."""
+
+    direction: Float32
+    """Unit `(width,)`, in the space of its `embed_texts`."""
+    sample_index: int
+    """One past the last sample of that window."""
 
 
 class AudioSource(Protocol):
@@ -73,6 +82,60 @@ class Transport(Protocol):
 
     def set_volume(self, volume: float) -> None:
         """Loudness in the speakers in [0, 1]; what is analysed does not change."""
+        ...
+
+
+class Listener(Protocol):
+    """Hears what sound is about: sounds and texts become directions in one space.
+
+    Made, loaded, asked and closed on the `semantic` thread only. It need not answer at once: one
+    that works elsewhere takes a window when it is idle and hands its answer out later.
+    """
+
+    @property
+    def name(self) -> str:
+        """What `SemanticState.listener` says."""
+        ...
+
+    @property
+    def window_s(self) -> float:
+        """How much of the newest sound it is given."""
+        ...
+
+    @property
+    def step_s(self) -> float:
+        """Musical time from one question to the next."""
+        ...
+
+    @property
+    def temperature(self) -> float:
+        """By which cosine a label must be nearer to be e times as likely."""
+        ...
+
+    @property
+    def least_cosine(self) -> float:
+        """A sound that is less alike than this to every label is none of them."""
+        ...
+
+    def load(self) -> None:
+        """Get ready. Raises `ModelLoadError`; may take seconds."""
+        ...
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32:
+        """Unit directions `(n, width)` of texts; zeros for a text that says nothing to it."""
+        ...
+
+    def hear(self, samples: Float32, sample_rate: int, sample_index: int) -> Heard | None:
+        """Listen to the newest window, mono `(n,)`, which ends at `sample_index`.
+
+        Returns its newest answer, maybe to an earlier window, and None when there is none that
+        was not returned before. May take long but never waits for another window.
+        Raises `ModelLoadError` when it cannot go on.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free all memory and end what it has started; idempotent."""
         ...
 
 
