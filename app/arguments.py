@@ -60,8 +60,26 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="output frames per second, 1 to 240 (default: 30)",
     )
+    add_labels(parser)
     add_device(parser)
     add_runner(parser)
+    add_json(parser)
+
+
+def add_labels(parser: argparse.ArgumentParser) -> None:
+    """`--labels`."""
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="bank of labels to listen for, .toml (default: the one that ships, 19 labels)",
+    )
+
+
+def add_listen(parser: argparse.ArgumentParser) -> None:
+    """`sonolume listen`."""
+    parser.add_argument("audio", metavar="AUDIO", help="a sound or video file, or `demo`")
+    add_labels(parser)
     add_json(parser)
 
 
@@ -270,19 +288,32 @@ def add_score(parser: argparse.ArgumentParser) -> None:
 
 def add_train(parser: argparse.ArgumentParser) -> None:
     """`sonolume train`."""
-    parser.add_argument("what", choices=("ember",), help="which networks to train")
+    parser.add_argument("what", choices=("ember", "listener"), help="which networks to train")
     parser.add_argument(
         "--stage",
-        required=True,
         metavar="STAGE",
-        help=f"one of {', '.join(STAGE_NAMES)}, in this order",
+        help=f"ember: one of {', '.join(STAGE_NAMES)}, in this order (default: none)",
     )
     parser.add_argument(
         "--data",
         type=Path,
-        default=Path("runs/ember"),
         metavar="DIR",
-        help="folder of everything the stages read and write (default: runs/ember)",
+        help="ember: folder of everything the stages read and write (default: runs/ember); "
+        "listener: folder of licensed clips with their table (no default: it has to be given)",
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path("runs/listener"),
+        metavar="DIR",
+        help="listener: folder of what training writes (default: runs/listener)",
+    )
+    parser.add_argument(
+        "--fold",
+        type=int,
+        default=4,
+        metavar="N",
+        help="listener: leave out this fold of the clips and test on it, 0: none (default: 4)",
     )
     parser.add_argument("--out", type=Path, dest="data", help=argparse.SUPPRESS)  # its old name
     parser.add_argument(

@@ -1,9 +1,10 @@
-"""`sonolume train`: one command per stage, resumable."""
+"""`sonolume train`: ember, one command per stage, and the listener; resumable."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 from engine.clock import MonotonicClock
 from engine.errors import TrainingError
@@ -16,7 +17,11 @@ STAGE_NAMES = (
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run one stage within its budget."""
+    """Run one stage of ember, or train the listener, within its budget."""
+    if options.what == "listener":
+        return _train_listener(options)
+    if options.stage is None:
+        raise TrainingError(f"ember is trained in stages: --stage {'|'.join(STAGE_NAMES)}")
     from engine.diffusion.device import choose_device, set_threads
     from engine.training.ember.stages import STAGES
 
@@ -27,8 +32,9 @@ def run(options: argparse.Namespace) -> int:
     threads = set_threads(options.threads)
     clock = MonotonicClock()
     started_s = clock.now()
+    data = options.data or Path("runs/ember")
     stage(
-        options.data,
+        data,
         budget_min=options.budget,
         resume=options.resume,
         device=device,
@@ -37,7 +43,38 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.json:
         spent_s = round(clock.now() - started_s, 1)
-        done = {"stage": options.stage, "data": str(options.data), "seconds": spent_s,
+        done = {"stage": options.stage, "data": str(data), "seconds": spent_s,
                 "device": device, "threads": threads, "seed": options.seed}  # fmt: skip
+        print(json.dumps(done))
+    return 0
+
+
+def _train_listener(options: argparse.Namespace) -> int:
+    from engine.training.listener.stage import ListenerRequest, run_listener
+
+    if options.stage is not None:
+        raise TrainingError("the listener has no stages: leave out --stage")
+    if options.data is None:
+        raise TrainingError(
+            "the listener learns from licensed clips: --data DIR, a folder with their table"
+        )
+    clock = MonotonicClock()
+    started_s = clock.now()
+    request = ListenerRequest(
+        options.data,
+        options.work,
+        options.budget,
+        options.resume,
+        options.seed,
+        options.threads or 1,
+        options.fold,
+    )
+    figures = run_listener(request)
+    for name, value in figures.items():
+        print(f"{name:28} {100.0 * value:5.1f} %")
+    if options.json:
+        spent_s = round(clock.now() - started_s, 1)
+        done = {"data": str(options.data), "work": str(options.work), "seconds": spent_s,
+                "seed": options.seed, "fold": options.fold, "figures": figures}  # fmt: skip
         print(json.dumps(done))
     return 0
