@@ -172,7 +172,8 @@ def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
             width=options.size[0], height=options.size[1],
             model_width=options.model_size[0], model_height=options.model_size[1],
             fps=options.fps, device_compute=options.device_compute, runner=options.runner,
-            seed=options.seed, record=options.record, audible=not options.mute,
+            seed=options.seed, labels=options.labels, record=options.record,
+            audible=not options.mute,
             still=user_cache_path("sonolume", appauthor=False) / LAST_PICTURE,
         )  # fmt: skip
 

@@ -83,6 +83,7 @@ def _settings(options: argparse.Namespace) -> ExportSettings:
         start_s=options.start,
         seconds=options.seconds,
         init_image=options.init_image,
+        labels=options.labels,
         quality=options.quality,
         device_compute=options.device_compute,
         dtype=options.dtype,

@@ -6,19 +6,10 @@ Each has a dull twin without hardware (`ToneSource`, `NullModel`, `MemorySink`) 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from engine.messages import ControlState, Float32, Frame, Reading, SourceStatus, Uint8
 from engine.ring import SampleRing
-
-
-class Heard(NamedTuple):
-    """What a listener makes of one window."""
-
-    direction: Float32
-    """Unit `(width,)`, in the space of its `embed_texts`."""
-    sample_index: int
-    """One past the last sample of that window."""
 
 
 class AudioSource(Protocol):
@@ -125,12 +116,12 @@ class Listener(Protocol):
         """Unit directions `(n, width)` of texts; zeros for a text that says nothing to it."""
         ...
 
-    def hear(self, samples: Float32, sample_rate: int, sample_index: int) -> Heard | None:
-        """Listen to the newest window, mono `(n,)`, which ends at `sample_index`.
+    def hear(self, samples: Float32, sample_rate: int) -> Float32 | None:
+        """Listen to the newest window, mono `(n,)`; while the show is short, a shorter one.
 
-        Returns its newest answer, maybe to an earlier window, and None when there is none that
-        was not returned before. May take long but never waits for another window.
-        Raises `ModelLoadError` when it cannot go on.
+        Returns the direction `(width,)` of its newest answer, maybe to an earlier window, and None
+        when there is none that was not returned before: an answer counts for all the time since
+        the one before. Raises `ModelLoadError` when it cannot go on.
         """
         ...
 

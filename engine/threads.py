@@ -26,6 +26,7 @@ THREADS: tuple[ThreadSpec, ...] = (
     ThreadSpec("audio-in", "device block", "nothing: copy, store, return", "SampleRing"),
     ThreadSpec("audio-file", "10 ms", "decoder", "SampleRing"),
     ThreadSpec("analysis", "hop, about 94 Hz", "ring wait", "features, controls"),
+    ThreadSpec("semantic", "2 Hz, late steps dropped", "CPU", "Latest[SemanticState]"),
     ThreadSpec("diffusion", "free-running, paced", "device", "Latest[Picture]"),
     ThreadSpec("composer", "output fps", "clock", "Latest[Frame], Fifo[Frame] per sink"),
     ThreadSpec("sink-*", "output fps", "disk, encoder, network", "files, streams"),

@@ -12,6 +12,7 @@ from engine.analysis.beat import BeatTracker
 from engine.analysis.report import analyze
 from engine.audio.decode import SoundReader
 from engine.bench.area import BenchRequest, Result
+from engine.bench.listening import measure as measure_listener
 from engine.messages import Float32
 from engine.runtime.listening import demo_track
 
@@ -30,6 +31,7 @@ def bench(request: BenchRequest) -> list[Result]:
     return [
         {"name": "hearing/hop", **_percentiles(hop_ms)},
         {"name": "hearing/tracker", **_percentiles(tracker_ms)},
+        *measure_listener(),
         {"name": "hearing/sonolume", "f": round(f, 3), "acc1": float(error <= 0.04),
          "tempo_error": round(error, 4), "on": "demo"},
     ]  # fmt: skip

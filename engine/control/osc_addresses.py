@@ -133,6 +133,7 @@ def _outgoing() -> list[tuple[str, str, str]]:
         (f"{PREFIX}tempo/bpm", "float", "beats per minute, 0 while unknown"),
         (f"{PREFIX}tempo/phase", "float 0..1", "0 on the beat, rising until the next"),
         (f"{PREFIX}tempo/confidence", "float 0..1", "how sure the tempo is"),
+        (f"{PREFIX}semantic/<label>", "float 0..1", "how likely the sound is about this label"),
         (f"{PREFIX}<group>/<name>", "float", "every parameter, when it changes"),
     ]
     return rows

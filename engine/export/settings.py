@@ -33,6 +33,8 @@ class ExportSettings:
     start_s: float = 0.0
     seconds: float | None = None
     init_image: Path | None = None
+    labels: Path | None = None
+    """A bank of labels to listen for; None: the one that ships."""
     quality: int = 18
     device_compute: str = "auto"
     dtype: str = "auto"

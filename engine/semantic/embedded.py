@@ -16,7 +16,6 @@ from safetensors.numpy import load
 from engine.conditioning.word_table_file import shipped_word_table
 from engine.errors import ModelLoadError
 from engine.messages import Float32
-from engine.protocols import Heard
 from engine.semantic.log_mel import FRAMES, WINDOW_S, as_levels, mel_power
 from engine.semantic.network import ListenerNetwork
 from engine.semantic.text_space import TextSpace
@@ -29,7 +28,7 @@ class EmbeddedListener:
     window_s = WINDOW_S
     step_s = 0.5
     temperature = 0.07
-    least_cosine = 0.3
+    least_cosine = 0.12
 
     def __init__(self, folder: Traversable | None = None) -> None:
         """`folder` holds `model.safetensors`; without it, the one that ships."""
@@ -54,12 +53,12 @@ class EmbeddedListener:
             raise ModelLoadError("the embedded listener is not loaded yet")
         return self._space.directions(texts)
 
-    def hear(self, samples: Float32, sample_rate: int, sample_index: int) -> Heard | None:
+    def hear(self, samples: Float32, sample_rate: int) -> Float32 | None:
         """Listen to the newest window; what is missing at its beginning was silence."""
         if self._network is None:
             raise ModelLoadError("the embedded listener is not loaded yet")
         levels = as_levels(mel_power(samples, sample_rate, FRAMES))
-        return Heard(self._network.embed(levels), sample_index)
+        return self._network.embed(levels)
 
     def close(self) -> None:
         """Free the weights; idempotent."""

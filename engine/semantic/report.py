@@ -12,7 +12,7 @@ from engine.semantic.stage import SemanticStage, SemanticStream
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class FileHeard:
     """What a file is about."""
 
     labels: tuple[str, ...]
@@ -34,7 +34,9 @@ class Heard:
         return found
 
 
-def listen(blocks: Iterable[Float32], sample_rate: int, listener: Listener, bank: Bank) -> Heard:
+def listen(
+    blocks: Iterable[Float32], sample_rate: int, listener: Listener, bank: Bank
+) -> FileHeard:
     """Listen to blocks `(n, channels)` at the musical times of the live show, descriptors apart.
 
     Raises `ModelLoadError`.
@@ -44,4 +46,4 @@ def listen(blocks: Iterable[Float32], sample_rate: int, listener: Listener, bank
     states = [state for block in blocks for state in stream.push(block)]
     stage.close()
     times_s = tuple(round(state.sample_index / sample_rate, 3) for state in states)
-    return Heard(bank.names, listener.name, times_s, tuple(states))
+    return FileHeard(bank.names, listener.name, times_s, tuple(states))

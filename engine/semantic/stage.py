@@ -45,8 +45,8 @@ class SemanticStage:
         self._bank = bank
         self._labels = LabelTracker(len(bank.labels))
         self._descriptors = LabelTracker(len(DESCRIPTORS.labels))
-        self._answered: int | None = None
         self._asked: int | None = None
+        self._unanswered_s = 0.0  # of sound; silence does not count
         self._unknown_s = 0.0
         self._silent_s = 0.0
         self._switches = 0
@@ -73,7 +73,7 @@ class SemanticStage:
                 self._descriptors.let_go()
             return self._state(sample_index)
         self._silent_s = 0.0
-        known = self._listen(window, sample_rate, sample_index)
+        known = self._listen(window, sample_rate, dt_s)
         self._unknown_s = 0.0 if known else self._unknown_s + dt_s
         if features is not None and not features.silent:
             self._descriptors.hear(describe(features), dt_s)
@@ -92,26 +92,22 @@ class SemanticStage:
             self._listener.close()
             self._listener = None
 
-    def _listen(self, window: Float32, sample_rate: int, sample_index: int) -> bool:
+    def _listen(self, window: Float32, sample_rate: int, dt_s: float) -> bool:
         """Ask the listener; True unless it has met with something unknown, or there is none."""
         if self._listener is None:
             return False
         try:
-            heard = self._listener.hear(window, sample_rate, sample_index)
+            direction = self._listener.hear(window, sample_rate)
         except ModelLoadError as error:
             logger.warning("%s", error)
             self.message = str(error)
             self.close()
             return False
-        if heard is None:
+        self._unanswered_s += dt_s
+        if direction is None:
             return self._unknown_s == 0.0
-        # An answer may be to a window of long ago: it counts for the time since the last one.
-        before = self._answered
-        self._answered = heard.sample_index
-        steps_s = self.step_s
-        if before is not None and heard.sample_index > before:
-            steps_s = (heard.sample_index - before) / sample_rate
-        cosines = self._directions @ heard.direction
+        steps_s, self._unanswered_s = self._unanswered_s, 0.0
+        cosines = self._directions @ direction
         known = float(cosines.max()) >= self._listener.least_cosine
         weights = np.exp((cosines - cosines.max()) / self._listener.temperature)
         self._labels.hear(weights / weights.sum() if known else None, min(steps_s, LONGEST_STEP_S))

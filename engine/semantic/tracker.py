@@ -10,13 +10,13 @@ from engine.messages import Float32
 
 SMOOTH_S = 0.45
 """Time constant of the probabilities."""
-MARGIN = 0.12
+MARGIN = 0.08
 """By how much another label must be likelier than the one held ..."""
 ENOUGH = 0.3
 """A label less likely than this is not taken up."""
 CONFIRM_S = 0.4
 """And for how long, so that a second look agrees with the first."""
-HOLD_S = 1.2
+HOLD_S = 1.0
 """So long a label is held at least."""
 FORGET_S = 3.0
 """After so long without being heard a label is let go."""

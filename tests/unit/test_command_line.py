@@ -106,7 +106,9 @@ def test_osc_prints_its_table_as_json(capsys: pytest.CaptureFixture[str]) -> Non
     assert set(json.loads(capsys.readouterr().out.splitlines()[-1])) == {"in", "out"}
 
 
-@pytest.mark.parametrize("command", ["live", "render", "analyze", "score", "train", "osc"])
+@pytest.mark.parametrize(
+    "command", ["live", "render", "analyze", "listen", "score", "train", "osc"]
+)
 def test_every_flag_says_what_it_means_and_what_it_is_left_alone(command: str) -> None:
     parser = _subparser(command)
     for action in parser._actions:

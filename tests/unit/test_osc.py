@@ -34,7 +34,7 @@ from engine.control.osc_addresses import ADDRESSES, address_table, interpret
 from engine.control.osc_inbox import SPACING_S, OscInbox
 from engine.control.osc_packet import MalformedPacketError, read_datagram
 from engine.errors import CommandError, EngineError
-from engine.messages import AudioFeatures, EngineStatus, freeze
+from engine.messages import AudioFeatures, EngineStatus, SemanticState, freeze
 from engine.params import PARAMS
 
 NOW = 1_800_000_000.0
@@ -362,7 +362,7 @@ def test_the_sender_says_everything_once_and_then_only_changes(peer):
     sender.open()
     status = EngineStatus(features=features(), values={"prompt/mix": 0.5})
     sender.send(status)
-    first = dict(peer.messages(23))
+    first = dict(peer.messages(23))  # 18 of bands, 4 of beats, 1 parameter
     assert first["/sonolume/audio/sub/level"] == 0.0
     assert first["/sonolume/audio/all/presence"] == pytest.approx(1.0)
     assert first["/sonolume/tempo/bpm"] == pytest.approx(120.0)
@@ -375,6 +375,18 @@ def test_the_sender_says_everything_once_and_then_only_changes(peer):
     assert peer.messages(1) == [("/sonolume/prompt/mix", 0.75)]
     assert sender.sent == 25
     sender.close()
+    sender.close()
+
+
+def test_the_sender_says_what_the_sound_is_about(peer):
+    sender = OscSender("127.0.0.1", peer.port, clock=ManualClock())
+    sender.open()
+    heard = SemanticState(0, "embedded", ("rain", "fire"), (0.75, 0.25), label=0)
+    sender.send(EngineStatus(semantic=heard))
+    assert dict(peer.messages(2)) == {
+        "/sonolume/semantic/rain": pytest.approx(0.75),
+        "/sonolume/semantic/fire": pytest.approx(0.25),
+    }
     sender.close()
 
 

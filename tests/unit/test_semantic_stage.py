@@ -7,7 +7,7 @@ import pytest
 
 from engine.errors import ModelLoadError
 from engine.messages import AudioFeatures, Float32
-from engine.protocols import Heard, Listener
+from engine.protocols import Listener
 from engine.semantic.bank import Bank, Label
 from engine.semantic.descriptors import DESCRIPTORS, describe
 from engine.semantic.stage import SemanticStage, SemanticStream
@@ -41,6 +41,7 @@ class ScriptedListener:
 
     def __init__(self, script: Callable[[float], Float32 | None]) -> None:
         self._script = script
+        self.asked = 0
         self.closed = False
 
     def load(self) -> None:
@@ -49,9 +50,10 @@ class ScriptedListener:
     def embed_texts(self, texts: Sequence[str]) -> Float32:
         return np.stack([AXES[text] for text in texts]).astype(np.float32)
 
-    def hear(self, samples: Float32, sample_rate: int, sample_index: int) -> Heard | None:
-        direction = self._script(sample_index / sample_rate)
-        return None if direction is None else Heard(direction.astype(np.float32), sample_index)
+    def hear(self, samples: Float32, sample_rate: int) -> Float32 | None:
+        self.asked += 1
+        direction = self._script(self.step_s * self.asked)
+        return None if direction is None else direction.astype(np.float32)
 
     def close(self) -> None:
         self.closed = True
@@ -104,9 +106,9 @@ def test_the_window_ends_at_the_step_and_is_as_long_as_asked():
     lengths: list[int] = []
 
     class Measuring(ScriptedListener):
-        def hear(self, samples: Float32, sample_rate: int, sample_index: int) -> Heard | None:
+        def hear(self, samples: Float32, sample_rate: int) -> Float32 | None:
             lengths.append(len(samples))
-            return super().hear(samples, sample_rate, sample_index)
+            return super().hear(samples, sample_rate)
 
     states(Measuring(red_then_blue), 4.0, (333,))
     assert lengths == [4000] + [8000] * 7
@@ -124,6 +126,16 @@ def test_silence_stands_still_and_lets_go_after_seconds():
     assert last.label == -1
     assert last.prompt == ""
     assert last.probabilities == (0.0, 0.0)
+
+
+def test_a_pause_does_not_make_the_next_sound_count_for_more():
+    names = iter(["red"] * 6 + ["blue"] + ["red"] * 4)
+    stage = SemanticStage(ScriptedListener(lambda _: AXES[next(names)]), BANK)
+    labels = []
+    for step in range(1, 17):
+        sound = noise(1.0, RATE_HZ) if step <= 6 or step > 11 else np.zeros(RATE_HZ, np.float32)
+        labels.append(stage.step(sound, RATE_HZ, 4000 * step).label)
+    assert labels[1:] == [0] * 15
 
 
 def test_what_the_listener_does_not_know_is_described_after_a_while():

@@ -28,9 +28,9 @@ def birds(rng: np.random.Generator, duration_s: float) -> Float32:
 
 
 def crowd(rng: np.random.Generator, duration_s: float) -> Float32:
-    """Applause, babble and cheers of many people, in any mixture."""
+    """Applause, babble and cheers of many people, in any mixture; voices lead."""
     count = n_samples(duration_s)
-    shares = rng.dirichlet((1.0, 1.0, 1.0))
+    shares = rng.dirichlet((0.7, 1.4, 1.4))
     out = np.float32(shares[0]) * unit(_applause(rng, count))
     out += np.float32(shares[1]) * unit(_babble(rng, count, duration_s))
     out += np.float32(shares[2]) * unit(_cheers(rng, count, duration_s))
@@ -53,7 +53,7 @@ def _syllable(rng: np.random.Generator) -> Float32:
 
 
 def _applause(rng: np.random.Generator, count: int) -> Float32:
-    per_s = float(rng.uniform(60.0, 700.0))
+    per_s = float(rng.uniform(40.0, 260.0))
     low_hz = float(rng.uniform(600.0, 1300.0))
     hands = scatter(rng, count, per_s, 0.15)
     length = n_samples(0.012)
@@ -79,7 +79,7 @@ def _babble(rng: np.random.Generator, count: int, duration_s: float) -> Float32:
 
 def _cheers(rng: np.random.Generator, count: int, duration_s: float) -> Float32:
     roar = unit(band_pass(noise(count, rng), 400.0, float(rng.uniform(1500.0, 3500.0)), 1))
-    out = np.float32(rng.uniform(0.3, 1.0)) * roar * wander(rng, count, 0.7, 0.4, 1.0)
+    out = np.float32(rng.uniform(0.1, 0.4)) * roar * wander(rng, count, 0.7, 0.4, 1.0)
     for at_s in moments_s(rng, duration_s, float(rng.uniform(0.15, 0.8))):
         length = n_samples(float(rng.uniform(0.4, 1.6)))
         share = np.linspace(0.0, 1.0, length)

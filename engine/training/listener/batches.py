@@ -11,8 +11,10 @@ from engine.semantic.log_mel import BANDS, FRAMES, HIGH_HZ, HOP_S, as_levels, ba
 from engine.training.listener.clips import CLIP_FRAMES, ClipTable
 
 _SPEEDS = np.linspace(0.75, 1.33, 9)
-_RECORDED_SHARE = 0.75
+_RECORDED_SHARE = 0.8
 """Of the windows of a label that has recordings, how many come from them."""
+_RECORDED_WEIGHT = 2.0
+"""How often a label that has recordings is drawn against one that is only synthesised."""
 _NOTHING_SHARE = 0.03
 _COMPANY_SHARE = 0.3
 _ENTRY_SHARE = 0.3
@@ -48,15 +50,19 @@ class WindowSource:
             label for label in range(labels)
             if len(self._rows[label, False]) or len(self._rows[label, True])
         ]  # fmt: skip
+        weights = np.array(
+            [_RECORDED_WEIGHT if len(self._rows[label, True]) else 1.0 for label in self._known]
+        )
+        self._chances = weights / weights.sum()
         self._turns = np.stack([_turned(speed) for speed in _SPEEDS])
 
     def batch(self, rng: np.random.Generator, count: int) -> Batch:
         """Return `count` windows."""
-        label = rng.choice(self._known, count)
+        label = rng.choice(self._known, count, p=self._chances)
         label[rng.random(count) < _NOTHING_SHARE] = self._labels
         power = self._windows(rng, label)
         shares = self._shares(label)
-        other = rng.choice(self._known, count)
+        other = rng.choice(self._known, count, p=self._chances)
         power, shares = _in_company(rng, power, shares, self._windows(rng, other),
                                     self._shares(other))  # fmt: skip
         power, shares = _after_another(rng, power, shares)
