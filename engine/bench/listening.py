@@ -26,7 +26,7 @@ from engine.synthesis.sounds.catalogue import SOUNDS
 PART_S = 8.0
 PARTS = 4
 WITHIN_S = 2.0
-TRACKS = 12
+TRACKS = 8
 _SEED = 9_000_000
 _HELD_OUT_FOLD = 4
 _LABEL = {"pads": "synthesiser"}
