@@ -1,8 +1,9 @@
 """How well and how soon the embedded listener hears what changes, and what it costs.
 
 Tracks of 32 s change every 8 s: pads and drums, and sounds of nature. The sounds are synthesised
-with seeds that training never uses; with a folder of licensed clips, recordings of the fold that
-the figures of the model card leave out take the place of the synthesised ones.
+with seeds that training never uses; with a folder of licensed clips, recordings of fold 4 take the
+place of the synthesised ones. The weights that ship have learned from them, so that figures with
+recordings mean something only for weights trained with `--fold 4`.
 """
 
 from __future__ import annotations

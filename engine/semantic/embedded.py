@@ -1,7 +1,10 @@
 """The embedded listener: ships with Sonolume, needs no torch and one thread.
 
-Log-mel picture of the newest two seconds -> small convolutional network -> a direction among
-ember's word vectors. `resources/listener/README.md` says what it learned from and how well.
+Log-mel picture of the newest two seconds -> small convolutional network -> how alike it is to
+each of the labels that were taught -> the mean of those labels' word vectors, so weighted
+(Norouzi et al. 2014, "Zero-shot learning by convex combination of semantic embeddings"): a sound
+between thunder and waves lies near "a storm at sea", which nobody taught.
+`resources/listener/README.md` says what it learned from and how well.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
@@ -20,6 +24,11 @@ from engine.semantic.log_mel import FRAMES, WINDOW_S, as_levels, mel_power
 from engine.semantic.network import ListenerNetwork
 from engine.semantic.text_space import TextSpace
 
+TAUGHT_TEMPERATURE = 0.07
+"""Of the labels that were taught: the one of training."""
+LEAST_TAUGHT = 0.12
+"""Cosine to the nearest of them below which a sound is none; hum and hiss stay below 0.09."""
+
 
 class EmbeddedListener:
     """A `protocols.Listener` that answers at once, within some 10 ms, the same every time."""
@@ -27,20 +36,23 @@ class EmbeddedListener:
     name = "embedded"
     window_s = WINDOW_S
     step_s = 0.5
-    temperature = 0.07
-    least_cosine = 0.12
+    temperature = 0.15
+    least_cosine = 0.15
 
     def __init__(self, folder: Traversable | None = None) -> None:
         """`folder` holds `model.safetensors`; without it, the one that ships."""
         self._folder = folder or files("resources") / "listener"
         self._network: ListenerNetwork | None = None
+        self._taught: Float32 = np.zeros((0, 0), np.float32)
         self._space: TextSpace | None = None
 
     def load(self) -> None:
         """Read weights and word table. Raises `ModelLoadError`; some 100 ms."""
         path = self._folder / "model.safetensors"
         try:
-            self._network = ListenerNetwork(load(path.read_bytes()))
+            tensors = load(path.read_bytes())
+            self._network = ListenerNetwork(tensors)
+            self._taught = tensors["taught.directions"].astype(np.float32)
         except (OSError, KeyError, ValueError, SafetensorError) as error:
             raise ModelLoadError(
                 f"the embedded listener in {path} cannot be read ({error}): install Sonolume again"
@@ -58,7 +70,13 @@ class EmbeddedListener:
         if self._network is None:
             raise ModelLoadError("the embedded listener is not loaded yet")
         levels = as_levels(mel_power(samples, sample_rate, FRAMES))
-        return self._network.embed(levels)
+        direction = self._network.embed(levels)
+        cosines = self._taught @ direction
+        if float(cosines.max()) < LEAST_TAUGHT:
+            return direction  # unlike anything that was taught, so unlike anything
+        shares = np.exp((cosines - cosines.max()) / TAUGHT_TEMPERATURE)
+        mean = (shares / shares.sum()) @ self._taught
+        return np.asarray(mean / (np.linalg.norm(mean) + 1e-9), np.float32)
 
     def close(self) -> None:
         """Free the weights; idempotent."""

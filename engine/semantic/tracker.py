@@ -8,9 +8,9 @@ import numpy as np
 
 from engine.messages import Float32
 
-SMOOTH_S = 0.45
+SMOOTH_S = 0.2
 """Time constant of the probabilities."""
-MARGIN = 0.08
+MARGIN = 0.2
 """By how much another label must be likelier than the one held ..."""
 ENOUGH = 0.3
 """A label less likely than this is not taken up."""

@@ -80,8 +80,12 @@ def test_training_writes_a_folder_that_the_listener_reads(data, clips, tmp_path)
     card = (folder / "README.md").read_text("utf-8")
     assert "Fold 4 was left out" in card
     assert "| recorded |" in card
-    assert (tmp_path / "a" / "listener.csv").exists()
+    assert (tmp_path / "a" / "fold4.csv").exists()
     assert (tmp_path / "a" / "listener_held_out.csv").read_text().startswith("figure,value")
+    run_listener(request(data, clips, tmp_path / "a", fold=0))
+    card = (folder / "README.md").read_text("utf-8")
+    assert "learned from all folds" in card
+    assert "| recorded |" in card  # the figures of the run before
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_one_others(data, clips, tmp_path):
@@ -122,7 +126,7 @@ def test_training_goes_on_where_it_stopped(data, clips, tmp_path):
     first = (tmp_path / "a" / "listener" / "model.safetensors").read_bytes()
     run_listener(request(data, clips, tmp_path / "a", fold=0, resume=True))
     assert (tmp_path / "a" / "listener" / "model.safetensors").read_bytes() == first
-    rows = (tmp_path / "a" / "listener.csv").read_text()
+    rows = (tmp_path / "a" / "all.csv").read_text()
     assert rows == "" or rows.count("step") == 1
 
 

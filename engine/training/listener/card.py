@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 from engine.synthesis.sounds.catalogue import SOUNDS
+from engine.training.listener.clips import taught_bank
 
 _CARD = """# The embedded listener: model card
 
@@ -17,7 +19,8 @@ Licence: Apache-2.0.
 - {clips} recordings of ESC-10 (K. J. Piczak, "ESC: Dataset for Environmental Sound
   Classification", ACM Multimedia 2015), those under CC0 and CC-BY 3.0; `ATTRIBUTIONS.md` names
   the authors. No recording is part of this repository.
-- {per_sound} clips of each of {sounds} sounds that `engine/synthesis/sounds` makes: {names}.
+- {per_sound} clips of each of {sounds} sounds that `engine/synthesis/sounds` makes:
+  {names}.
 
 In training they are mixed, filtered, narrowed, put into rooms and noise, sped up and slowed down.
 The label `sneeze` was learned, too; the bank that ships leaves it out, for ember paints none.
@@ -27,6 +30,8 @@ The label `sneeze` was learned, too; the bank that ships leaves it out, for embe
 {steps} steps, {minutes:.1f} minutes. {folds}
 
 ## Figures
+Among all {labels} labels, by the nearest; of the recordings' windows quiet ones are left out.
+
 {figures}
 """
 
@@ -34,7 +39,12 @@ The label `sneeze` was learned, too; the bank that ships leaves it out, for embe
 def model_card(facts: Mapping[str, float], figures: Mapping[str, float]) -> str:
     """Markdown from the facts of a run and the figures of its test."""
     fold = int(facts["fold"])
-    held = f"Fold {fold} was left out, and the figures are of it." if fold else "On all folds."
+    held = f"Fold {fold} was left out, and the figures are of it."
+    if not fold:
+        held = (
+            "These weights learned from all folds.\n"
+            "The figures are of the same command with `--fold 4`, on that fold."
+        )
     rows = ["none: nothing was left out to test on"]
     if figures:
         rows = ["| what | windows of 2 s | whole clips |", "|---|---|---|"]
@@ -44,7 +54,9 @@ def model_card(facts: Mapping[str, float], figures: Mapping[str, float]) -> str:
     return _CARD.format(
         **{key: value for key, value in facts.items() if key not in ("steps", "fold", "seed")},
         steps=int(facts["steps"]), fold=fold, seed=int(facts["seed"]), sounds=len(SOUNDS),
-        names=", ".join(SOUNDS), folds=held, figures="\n".join(rows),
+        labels=len(taught_bank().labels), folds=held,
+        names=fill(", ".join(SOUNDS), 95, subsequent_indent="  ", initial_indent="  ").strip(),
+        figures="\n".join(rows),
     )  # fmt: skip
 
 
