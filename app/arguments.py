@@ -61,6 +61,7 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
         help="output frames per second, 1 to 240 (default: 30)",
     )
     add_lookahead(parser)
+    add_labels(parser)
     add_device(parser)
     add_runner(parser)
     add_json(parser)
@@ -75,6 +76,23 @@ def add_lookahead(parser: argparse.ArgumentParser) -> None:
         help="files: follow the beat as it is heard, or look through the whole file beforehand "
         "(default: causal)",
     )
+
+
+def add_labels(parser: argparse.ArgumentParser) -> None:
+    """`--labels`."""
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="bank of labels to listen for, .toml (default: the one that ships, 19 labels)",
+    )
+
+
+def add_listen(parser: argparse.ArgumentParser) -> None:
+    """`sonolume listen`."""
+    parser.add_argument("audio", metavar="AUDIO", help="a sound or video file, or `demo`")
+    add_labels(parser)
+    add_json(parser)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -311,18 +329,34 @@ def add_calibrate(parser: argparse.ArgumentParser) -> None:
 
 def add_train(parser: argparse.ArgumentParser) -> None:
     """`sonolume train`."""
-    parser.add_argument("what", choices=("ember", "beat"), help="which networks to train")
+    parser.add_argument(
+        "what", choices=("ember", "beat", "listener"), help="which networks to train"
+    )
     parser.add_argument(
         "--stage",
-        required=True,
         metavar="STAGE",
-        help=f"one of {', '.join(STAGE_NAMES)}, in this order; beat has pulse only",
+        help=f"ember: one of {', '.join(STAGE_NAMES)}, in this order; beat: pulse (default: none)",
     )
     parser.add_argument(
         "--data",
         type=Path,
         metavar="DIR",
-        help="folder of everything the stages read and write (default: runs/ember, runs/beat)",
+        help="folder of everything the stages read and write (default: runs/ember, runs/beat); "
+        "listener: folder of licensed clips with their table (no default: it has to be given)",
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path("runs/listener"),
+        metavar="DIR",
+        help="listener: folder of what training writes (default: runs/listener)",
+    )
+    parser.add_argument(
+        "--fold",
+        type=int,
+        default=4,
+        metavar="N",
+        help="listener: leave out this fold of the clips and test on it, 0: none (default: 4)",
     )
     parser.add_argument("--out", type=Path, dest="data", help=argparse.SUPPRESS)  # its old name
     parser.add_argument(

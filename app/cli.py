@@ -17,6 +17,7 @@ from app.arguments import (
     add_bench,
     add_calibrate,
     add_json,
+    add_listen,
     add_listing,
     add_live,
     add_render,
@@ -123,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     add_live(command("live", "open the window and listen", _live))
     add_render(command("render", "export a sound file to a video", _render))
     add_analyze(command("analyze", "run the live analysis over a file", _analyze))
+    add_listen(command("listen", "say what a sound file is about, over time", _listen))
     add_score(command("score", "measure how a video follows its sound", _score))
     add_listing(command("models", "which image models there are", _models), "list")
     add_listing(command("presets", "which presets there are", _presets), "list")
@@ -149,6 +151,12 @@ def _render(options: argparse.Namespace) -> int:
 
 def _analyze(options: argparse.Namespace) -> int:
     from app.analyze_command import run
+
+    return run(options)
+
+
+def _listen(options: argparse.Namespace) -> int:
+    from app.listen_command import run
 
     return run(options)
 

@@ -27,6 +27,7 @@ from app.snapshots import (
     PanicState,
     PromptState,
     figures,
+    heard_text,
     signal_state,
 )  # fmt: skip
 from engine import commands
@@ -183,6 +184,7 @@ class EngineBridge(QObject):
             model=status.model,
             unknown_words=status.unknown_words,
             words_left_out=status.words_left_out,
+            heard=heard_text(status.semantic),
         )
         self._offer("prompts", prompts, self.prompts_changed)
 

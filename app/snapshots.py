@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from engine.messages import EngineStatus, Phase
+from engine.messages import EngineStatus, Phase, SemanticState
 
 SEEN_SHARE = 0.01
 
@@ -96,6 +96,8 @@ class PromptState:
     unknown_words: tuple[tuple[str, str], ...] = ()
     words_left_out: int = 0
     """At the end of the newest prompt."""
+    heard: str = ""
+    """What the sound is about, for people; empty while nothing known is heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,14 @@ class ModelState:
     """Name, folder or hub id of the one that paints."""
     opening: str = ""
     """Empty when none is."""
+
+
+def heard_text(semantic: SemanticState | None) -> str:
+    """Say in a few words what is heard, tens of percent: more would flicker."""
+    if semantic is None or semantic.label < 0:
+        return ""
+    share = round(10.0 * semantic.probabilities[semantic.label]) * 10
+    return f"Hears {semantic.labels[semantic.label]}, {share} %"
 
 
 def signal_state(status: EngineStatus) -> SignalState:

@@ -1,4 +1,4 @@
-"""`sonolume train`: one command per stage, resumable."""
+"""`sonolume train`: ember, one command per stage, and the listener; resumable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ STAGE_NAMES = (
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run one stage within its budget."""
+    """Run one stage of ember, or train the listener, within its budget."""
+    if options.what == "listener":
+        return _train_listener(options)
+    if options.stage is None:
+        raise TrainingError(f"ember is trained in stages: --stage {'|'.join(STAGE_NAMES)}")
     from engine.diffusion.device import choose_device, set_threads
 
     stages = _stages(options.what)
@@ -31,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
     threads = set_threads(options.threads)
     clock = MonotonicClock()
     started_s = clock.now()
+    data = options.data or Path("runs/ember")
     stage(
         data,
         budget_min=options.budget,
@@ -55,3 +60,34 @@ def _stages(what: str) -> Mapping[str, Any]:
     from engine.training.ember.stages import STAGES
 
     return STAGES
+
+
+def _train_listener(options: argparse.Namespace) -> int:
+    from engine.training.listener.stage import ListenerRequest, run_listener
+
+    if options.stage is not None:
+        raise TrainingError("the listener has no stages: leave out --stage")
+    if options.data is None:
+        raise TrainingError(
+            "the listener learns from licensed clips: --data DIR, a folder with their table"
+        )
+    clock = MonotonicClock()
+    started_s = clock.now()
+    request = ListenerRequest(
+        options.data,
+        options.work,
+        options.budget,
+        options.resume,
+        options.seed,
+        options.threads or 1,
+        options.fold,
+    )
+    figures = run_listener(request)
+    for name, value in figures.items():
+        print(f"{name:28} {100.0 * value:5.1f} %")
+    if options.json:
+        spent_s = round(clock.now() - started_s, 1)
+        done = {"data": str(options.data), "work": str(options.work), "seconds": spent_s,
+                "seed": options.seed, "fold": options.fold, "figures": figures}  # fmt: skip
+        print(json.dumps(done))
+    return 0

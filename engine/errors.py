@@ -31,6 +31,10 @@ class PresetError(EngineError):
     """A preset file is broken; the message names the file, the key and the nearest name."""
 
 
+class BankError(EngineError):
+    """A bank of labels is broken; the message names the file, the label and the key."""
+
+
 class ModelLoadError(EngineError):
     """An image model is missing, damaged, of another layout, or does not fit into memory."""
 

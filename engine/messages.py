@@ -184,6 +184,8 @@ class SemanticState:
     """Index of the label held now, after hysteresis; -1 while unknown or silent."""
     switch_count: int = 0
     """How often `label` has changed; never decreases."""
+    prompt: str = ""
+    """What the label held now lets be painted; empty while there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +241,7 @@ class ControlState:
     values: Mapping[str, float]
     travel: Travel
     prompts: tuple[PromptWeight, ...]
-    """Weights sum to 1; one or two entries; never empty."""
+    """Weights sum to 1; one or two of the walk, at most two of what is heard; never empty."""
     onset_count: int
     beat_count: int
     beat_phase: float
@@ -355,6 +357,8 @@ class EngineStatus:
     preset: str = ""
     source: SourceStatus = field(default_factory=lambda: SourceStatus("none", "", False))
     features: AudioFeatures | None = None
+    semantic: SemanticState | None = None
+    """What the sound is about; None until the listener is ready."""
     values: Mapping[str, float] = field(default_factory=dict)
     """Base values of all parameters (what the sliders show)."""
     modulated: Mapping[str, float] = field(default_factory=dict)

@@ -125,6 +125,11 @@ PARAMS: Mapping[str, ParamSpec] = _table(
         integer=True,
     ),
     ParamSpec(
+        "prompt/listen", 0.0, 0.0, 1.0, "", "prompt",
+        "How much of the picture belongs to what is heard: rain, bells, a piano; 0 ignores it.",
+        0.0, 1.0,
+    ),
+    ParamSpec(
         "colour/exposure", 0.0, -2.0, 2.0, "stops", "frame",
         "Brightness of the output.", -1.0, 1.0,
     ),

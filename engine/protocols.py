@@ -5,11 +5,11 @@ Each has a dull twin without hardware (`ToneSource`, `NullModel`, `MemorySink`) 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from engine.messages import ControlState, Frame, Reading, SourceStatus, Uint8
+from engine.messages import ControlState, Float32, Frame, Reading, SourceStatus, Uint8
 from engine.ring import SampleRing
 
 
@@ -85,6 +85,60 @@ class Recorded(Protocol):
 
     def position_s(self, sample: int) -> float:
         """Where in the file sample `sample` of the ring is, seconds. Any thread."""
+        ...
+
+
+class Listener(Protocol):
+    """Hears what sound is about: sounds and texts become directions in one space.
+
+    Made, loaded, asked and closed on the `semantic` thread only. It need not answer at once: one
+    that works elsewhere takes a window when it is idle and hands its answer out later.
+    """
+
+    @property
+    def name(self) -> str:
+        """What `SemanticState.listener` says."""
+        ...
+
+    @property
+    def window_s(self) -> float:
+        """How much of the newest sound it is given."""
+        ...
+
+    @property
+    def step_s(self) -> float:
+        """Musical time from one question to the next."""
+        ...
+
+    @property
+    def temperature(self) -> float:
+        """By which cosine a label must be nearer to be e times as likely."""
+        ...
+
+    @property
+    def least_cosine(self) -> float:
+        """A sound that is less alike than this to every label is none of them."""
+        ...
+
+    def load(self) -> None:
+        """Get ready. Raises `ModelLoadError`; may take seconds."""
+        ...
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32:
+        """Unit directions `(n, width)` of texts; zeros for a text that says nothing to it."""
+        ...
+
+    def hear(self, samples: Float32, sample_rate: int) -> Float32 | None:
+        """Listen to the newest window, mono `(n,)`; while the show is short, a shorter one.
+
+        Returns the direction `(width,)` of its newest answer, maybe to an earlier window, and None
+        when there is none that was not returned before: an answer counts for all the time since
+        the one before. Raises `ModelLoadError` when it cannot go on.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free all memory and end what it has started; idempotent."""
         ...
 
 

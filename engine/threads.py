@@ -28,6 +28,7 @@ THREADS: tuple[ThreadSpec, ...] = (
     ThreadSpec("audio-file", "10 ms", "decoder", "SampleRing"),
     ThreadSpec("lookahead", "once per file", "decoder", "BeatGrid"),
     ThreadSpec("analysis", "hop, about 94 Hz", "ring wait", "features, controls"),
+    ThreadSpec("semantic", "2 Hz, late steps dropped", "CPU", "Latest[SemanticState]"),
     ThreadSpec("diffusion", "free-running, paced", "device", "Latest[Picture]"),
     ThreadSpec("composer", "output fps", "clock", "Latest[Frame], Fifo[Frame] per sink"),
     ThreadSpec("sink-*", "output fps", "disk, encoder, network", "files, streams"),

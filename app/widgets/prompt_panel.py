@@ -33,6 +33,9 @@ class PromptPanel(QWidget):
         self.next = Button(icon_name="next", tip=f"Next prompt ({shown_key('next_prompt')})")
         self.warning = ElidedLabel("", "warn")
         self.warning.setFixedHeight(WARNING_PX)  # always there: its coming must move nothing
+        self.heard = ElidedLabel("", "dim")
+        self.heard.setFixedHeight(WARNING_PX)
+        self.heard.setAccessibleName("What is heard")
         self.shortened = label("", "warn")
         self.shortened.setWordWrap(True)
         self.shortened.hide()
@@ -51,6 +54,7 @@ class PromptPanel(QWidget):
         layout.addWidget(self.shortened)
         layout.addWidget(self.warning)
         layout.addLayout(self._list)
+        layout.addWidget(self.heard)
         self.box.returnPressed.connect(self._on_return)
         self.next.clicked.connect(bridge.next_prompt)
         bridge.scenes_changed.connect(self._on_scenes)
@@ -84,6 +88,7 @@ class PromptPanel(QWidget):
     def _on_prompts(self, state: PromptState) -> None:
         self._state = state
         self.warning.set_full_text(unknown_words_text(state))
+        self.heard.set_full_text(state.heard)
         self._mark()
 
     def _mark(self) -> None:

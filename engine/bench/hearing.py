@@ -15,6 +15,7 @@ from engine.audio.decode import SoundReader
 from engine.bench.area import BenchRequest, Result
 from engine.bench.beat_table import beat_table, table_clips
 from engine.bench.lanes import bench_lanes
+from engine.bench.listening import measure as measure_listener
 from engine.bench.structure import bench_structure
 from engine.bench.tonal import bench_tonal
 from engine.messages import Float32
@@ -44,6 +45,7 @@ def bench(request: BenchRequest) -> list[Result]:
     error = abs(report["tempo_bpm"] / truth["tempo_bpm"] - 1.0)
     return [
         *speed,
+        *measure_listener(),
         {"name": "hearing/sonolume", "f": round(f, 3), "acc1": float(error <= 0.04),
          "tempo_error": round(error, 4), "on": "demo"},
         *bench_tonal(),

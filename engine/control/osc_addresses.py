@@ -169,6 +169,7 @@ def _outgoing() -> list[tuple[str, str, str]]:
         (f"{PREFIX}structure/section", "int", "the part of the music, 0 the first; -1 unknown"),
         (f"{PREFIX}structure/drop", "int", "drops since the start, one message per drop"),
         (f"{PREFIX}structure/build", "float 0..1", "how surely the music is building up"),
+        (f"{PREFIX}semantic/<label>", "float 0..1", "how likely the sound is about this label"),
         (f"{PREFIX}<group>/<name>", "float", "every parameter, when it changes"),
     ]
     return rows

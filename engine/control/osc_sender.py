@@ -103,6 +103,10 @@ def _values(status: EngineStatus) -> dict[str, OscValue]:
     }
     if status.features is not None:
         values |= _heard(status.features)
+    if status.semantic is not None:
+        semantic = status.semantic
+        for label, share in zip(semantic.labels, semantic.probabilities, strict=True):
+            values[f"{PREFIX}semantic/{label}"] = round(share, 3)
     return values
 
 

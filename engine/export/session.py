@@ -27,12 +27,23 @@ from engine.export.settings import ExportProgress, ExportReport, ExportSettings,
 from engine.export.sound_track import SoundTrack
 from engine.export.work_folder import WorkFolder
 from engine.mailbox import Latest
-from engine.messages import ControlState, Float32, Picture, Uint8, freeze
+from engine.messages import (
+    AudioFeatures,
+    ControlState,
+    Float32,
+    Picture,
+    SemanticState,
+    Uint8,
+    freeze,
+)
 from engine.modulation.stage import Modulation
 from engine.presets import Preset, PromptScene, load_preset
 from engine.protocols import ImageModel
 from engine.registry import DEFAULT_RUNNER, ModelRequest, find_model, load_factory
 from engine.runtime.foresight import grid_of
+from engine.semantic.bank import default_bank, read_bank
+from engine.semantic.embedded import EmbeddedListener
+from engine.semantic.stage import SemanticStage, SemanticStream
 from engine.sinks.audio_offset import measure_audio_offset_ms
 from engine.sinks.recorder import check_movie
 
@@ -96,6 +107,9 @@ class _Export:
         self._beats: GridClock | None = None
         preset = self._preset()
         self._modulation = Modulation(preset)
+        self._semantic = self._semantic_stream(preset)
+        self._newest: AudioFeatures | None = None
+        self._about: list[SemanticState] = []  # not yet due on the hops' clock
         self._controls: Latest[ControlState] = Latest()
         self._pictures: Latest[Picture] = Latest()
         self._diffusion = DiffusionLoop(self._controls, self._pictures, self._clock)
@@ -295,7 +309,12 @@ class _Export:
     def _analyse(self, block: Float32) -> None:
         dt_s = self._analyzer.hop_length / self._rate
         self._analyzer.follow(self._modulation.modulated)
+        if self._semantic is not None:
+            self._about += self._semantic.push(block, self._newest)
         for features in self._analyzer.push(block):
+            self._newest = features
+            while self._about and self._about[0].sample_index <= features.sample_index:
+                self._modulation.listen(self._about.pop(0))
             time_s = self._modulation.start_s + features.sample_index / self._rate
             if self._beats is not None:
                 features = self._beats.step(features, time_s)
@@ -351,6 +370,15 @@ class _Export:
             for text in texts
         )  # fmt: skip
         return preset.model_copy(update={"prompts": scenes})
+
+    def _semantic_stream(self, preset: Preset) -> SemanticStream | None:
+        """Listen to what the sound is about where the preset wants it."""
+        driven = any(route.target == "prompt/listen" for route in preset.routes)
+        if not driven and preset.params.get("prompt/listen", 0.0) <= 0.0:
+            return None
+        labels = self._settings.labels
+        bank = read_bank(labels) if labels is not None else default_bank()
+        return SemanticStream(SemanticStage(EmbeddedListener(), bank), self._rate)
 
     def _set_base_values(self) -> None:
         self._modulation.apply(cmd.SetParam("diffusion/seed", float(self._settings.seed)))

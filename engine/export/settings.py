@@ -36,6 +36,8 @@ class ExportSettings:
     lookahead: Literal["causal", "whole"] = "causal"
     """The beat as the live show hears it, or as the whole file has it."""
     init_image: Path | None = None
+    labels: Path | None = None
+    """A bank of labels to listen for; None: the one that ships."""
     quality: int = 18
     device_compute: str = "auto"
     dtype: str = "auto"

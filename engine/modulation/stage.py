@@ -8,8 +8,15 @@ import math
 from engine.clock import samples_to_seconds
 from engine.commands import Command, GoToPrompt, NextPrompt, RestartPicture, SetParam, SetPrompt
 from engine.errors import CommandError
-from engine.messages import AudioFeatures, ControlState, PromptWeight, Travel
+from engine.messages import (
+    AudioFeatures,
+    ControlState,
+    PromptWeight,
+    SemanticState,
+    Travel,
+)
 from engine.modulation.envelopes import share_covered
+from engine.modulation.listening import HeardPrompts
 from engine.modulation.lookahead import Lookahead
 from engine.modulation.router import Router, modulated
 from engine.modulation.scenes import SceneWalk
@@ -44,6 +51,8 @@ class Modulation:
         self._sources = SourceBank()
         self._router = Router(preset.routes)
         self._scenes = SceneWalk(preset.prompts)
+        self._heard = HeardPrompts()
+        self._prompts = self._scenes.prompts
         self._travel = Travel()
         self._restarts = 0
 
@@ -75,7 +84,11 @@ class Modulation:
     @property
     def prompts(self) -> tuple[PromptWeight, ...]:
         """The newest weights. Any thread, never blocks."""
-        return self._scenes.prompts
+        return self._prompts
+
+    def listen(self, state: SemanticState | None) -> None:
+        """Take what the sound is about; `prompt/listen` says how much that counts."""
+        self._heard.prompt = state.prompt if state is not None else ""
 
     def apply(self, command: Command) -> bool:
         """Take `SetParam`, the commands for prompts and `RestartPicture`; False for any other.
@@ -138,12 +151,13 @@ class Modulation:
         self._values = values
         self._travel = advance(self._travel, values, dt_s)
         follows = values["prompt/follow_sections"] > 0.0
-        prompts = self._scenes.step(
+        walk = self._scenes.step(
             dt_s,
             pace=values["prompt/pace"],
             mix=values["prompt/mix"],
             section=features.structure.section if follows else None,
         )
+        prompts = self._prompts = self._heard.step(walk, values["prompt/listen"], dt_s)
         time_s = samples_to_seconds(features.sample_index, features.sample_rate)
         return ControlState(
             sample_index=features.sample_index,

@@ -29,6 +29,8 @@ class EngineConfig:
     runner: str = DEFAULT_RUNNER
     """What executes the networks of the model, where it knows others than eager torch."""
     seed: int | None = None
+    labels: Path | None = None
+    """A bank of labels to listen for; None: the one that ships."""
     record: Path | None = None
     audible: bool = True
     """Whether files are heard through the speakers."""

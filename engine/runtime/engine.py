@@ -39,7 +39,10 @@ from engine.runtime.listening import open_missing_source, open_source, operate
 from engine.runtime.pace import Pace
 from engine.runtime.pump import PUMP_WAIT_S, Pump
 from engine.runtime.recordings import Recordings
+from engine.runtime.semantic_loop import SemanticLoop
 from engine.runtime.source_slot import SourceOpener, SourceSlot
+from engine.semantic.bank import default_bank, read_bank
+from engine.semantic.embedded import EmbeddedListener
 from engine.threads import Worker
 
 logger = logging.getLogger(__name__)
@@ -104,6 +107,13 @@ class Engine:
             self._clock,
             self._brush(DEFAULT_MODEL, "auto", DEFAULT_RUNNER),
         )
+        self._semantic = SemanticLoop(
+            self._slot,
+            self._features,
+            lambda: self._modulation.modulated["audio/gain"],
+            EmbeddedListener,
+            read_bank(config.labels) if config.labels is not None else default_bank(),
+        )
         self._recordings = Recordings(config.width, config.height, config.fps)
         self.logged = ""
         """The newest message that is in the log. Any thread may read."""
@@ -120,6 +130,7 @@ class Engine:
         self._diffusion.request_model(self._brush(self.config.model))
         bodies: dict[str, Callable[[threading.Event], None]] = {
             "analysis": self._analyse,
+            "semantic": self._semantic.run,
             "diffusion": self._diffusion.run,
             "composer": self._compose,
             "control": self._obey,
@@ -158,7 +169,10 @@ class Engine:
         source_status = self._slot.status()
         return EngineStatus(
             phase=phase,
-            message=self._message or self._diffusion.message or source_status.message,
+            message=self._message
+            or self._diffusion.message
+            or source_status.message
+            or self._semantic.message,
             model=self._diffusion.model_name or self.config.model,
             model_asked=self._diffusion.model_asked,
             model_opening=opening,
@@ -166,6 +180,7 @@ class Engine:
             preset=self._preset_name,
             source=source_status,
             features=self._features.get(),
+            semantic=self._semantic.states.get(),
             values=self._modulation.base,
             modulated=self._modulation.modulated,
             prompts=self._modulation.prompts,
@@ -271,6 +286,7 @@ class Engine:
                 recording.hear(block, source.sample_rate, pump.show_s)
             fresh = pump.fresh(block)
             self._modulation.start_s = pump.start_s
+            self._modulation.listen(self._semantic.states.get())
             for features in pump.analyzer.push(fresh):
                 if self._foresight is not None:
                     features = self._foresight.step(features, pump)

@@ -9,7 +9,7 @@ from engine.analysis.analyzer import Analyzer
 from engine.commands import SetParam
 from engine.compose.composer import Composer
 from engine.diffusion.models.ember.bundle import open_ember
-from engine.messages import Picture, Uint8
+from engine.messages import Picture, SemanticState, Uint8
 from engine.modulation.stage import Modulation
 from engine.params import PARAMS
 from engine.presets import Preset, PromptScene, Route
@@ -48,6 +48,8 @@ def last_frame(model: ImageModel, name: str, value: float) -> Uint8:
     analyzer, modulation = Analyzer(RATE_HZ), Modulation(PRESET)
     analyzer.set_tempo(150.0)
     modulation.apply(SetParam(name, value))
+    fire = SemanticState(0, "embedded", ("fire",), (1.0,), label=0, prompt="a wall of fire")
+    modulation.listen(fire)
     composer = Composer(128, 128, np.full((128, 128, 3), 90, np.uint8))
     step = RATE_HZ // FRAMES
     frame = np.zeros((128, 128, 3), np.uint8)

@@ -122,7 +122,9 @@ def test_analyze_describes_the_music_when_asked(
     assert capsys.readouterr().out.splitlines()[-1] == description
 
 
-@pytest.mark.parametrize("command", ["live", "render", "analyze", "score", "train", "osc"])
+@pytest.mark.parametrize(
+    "command", ["live", "render", "analyze", "listen", "score", "train", "osc"]
+)
 def test_every_flag_says_what_it_means_and_what_it_is_left_alone(command: str) -> None:
     parser = _subparser(command)
     for action in parser._actions:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.diffusion.models.ember.denial import affirmed
-from engine.diffusion.models.ember.word_table import heard_words
+from engine.conditioning.denial import affirmed
+from engine.conditioning.word_table import heard_words
 from engine.scoring.held_out_phrases import (
     FOREIGN_PHRASES,
     HELD_OUT_COMPOSITIONS,

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from engine.conditioning.word_table import MAX_WORDS
 from engine.diffusion.feedback import FeedbackModel
 from engine.diffusion.models.ember.bundle import open_ember
-from engine.diffusion.models.ember.word_table import MAX_WORDS
 from engine.messages import Reading
 from engine.registry import ModelRequest
 from engine.semantic.describer import RULES, Heard, Rule, describe

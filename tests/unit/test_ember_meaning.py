@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from engine.conditioning.word_table import WordTable
 from engine.diffusion.models.ember.text import TextConfig, TextEncoder
-from engine.diffusion.models.ember.word_table import WordTable
 from engine.training.ember.aliases import ALIASES
 from engine.training.ember.captions import CAPTION_WORDS
 from engine.training.ember.meaning import likeness, meaning_loss

@@ -12,6 +12,7 @@ import torch
 from safetensors.numpy import save_file
 from torch import nn
 
+from engine.conditioning.word_table import MAX_WORDS, WordTable, split_words
 from engine.diffusion.models.ember.autoencoder import (
     AutoencoderConfig,
     Decoder,
@@ -21,7 +22,6 @@ from engine.diffusion.models.ember.autoencoder import (
 from engine.diffusion.models.ember.text import TextConfig, TextEncoder
 from engine.diffusion.models.ember.unet import FlowUNet, UNetConfig
 from engine.diffusion.models.ember.weights import EmberNetworks, Sampling, load_ember, save_ember
-from engine.diffusion.models.ember.word_table import MAX_WORDS, WordTable, split_words
 from engine.errors import ModelLoadError
 
 _WORD_WIDTH = 8

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from engine.conditioning.word_table import WordTable
 from engine.diffusion.models.ember.text import TextConfig, TextEncoder
-from engine.diffusion.models.ember.word_table import WordTable
 from engine.training.ember.captions import CAPTION_WORDS
 from engine.training.ember.dataset import PictureFile
 from engine.training.ember.everyday import EverydayWords

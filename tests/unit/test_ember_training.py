@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from engine.conditioning.word_table import WordTable, split_words
 from engine.diffusion.models.ember.bundle import ember_folder
 from engine.diffusion.models.ember.text import TextConfig
 from engine.diffusion.models.ember.weights import Sampling, load_ember, read_parts, read_word_table
-from engine.diffusion.models.ember.word_table import WordTable, split_words
 from engine.errors import TrainingError
 from engine.training.ember.autoencoder import (
     FirstNorm,

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from engine.diffusion.models.ember.word_table import STOP_WORDS
+from engine.conditioning.word_table import STOP_WORDS
 from engine.scoring.held_out_phrases import (
     FOREIGN_PHRASES,
     FOREIGN_STYLES,

@@ -194,7 +194,9 @@ def test_another_preset_changes_the_look_but_not_what_belongs_to_the_performer()
     assert stage.preset.name == "Ink"
 
 
-@pytest.mark.parametrize("name", ["default", "pulse", "drift", "storm", "garden", "ink"])
+@pytest.mark.parametrize(
+    "name", ["default", "pulse", "drift", "storm", "garden", "ink", "listening"]
+)
 def test_every_factory_preset_answers_a_hit_within_one_hop(name: str):
     stage = Modulation(load_preset(name))
     steady = replace(SILENCE, silent=False)

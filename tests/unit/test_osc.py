@@ -41,6 +41,7 @@ from engine.messages import (
     AudioFeatures,
     EngineStatus,
     Lanes,
+    SemanticState,
     Structure,
     Texture,
     Tonal,
@@ -434,6 +435,18 @@ def test_the_sender_tells_sections_drops_and_the_build(peer):
     assert now["/sonolume/structure/drop"] == 1
     assert isinstance(now["/sonolume/structure/drop"], int)
     assert now["/sonolume/structure/build"] == pytest.approx(0.876)
+    sender.close()
+
+
+def test_the_sender_says_what_the_sound_is_about(peer):
+    sender = OscSender("127.0.0.1", peer.port, clock=ManualClock())
+    sender.open()
+    heard = SemanticState(0, "embedded", ("rain", "fire"), (0.75, 0.25), label=0)
+    sender.send(EngineStatus(semantic=heard))
+    assert dict(peer.messages(2)) == {
+        "/sonolume/semantic/rain": pytest.approx(0.75),
+        "/sonolume/semantic/fire": pytest.approx(0.25),
+    }
     sender.close()
 
 

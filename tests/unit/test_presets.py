@@ -23,7 +23,7 @@ from engine.presets import (
     with_changes,
 )
 
-FACTORY = ("default", "drift", "garden", "ink", "pulse", "storm")
+FACTORY = ("default", "drift", "garden", "ink", "listening", "pulse", "storm")
 HITS = {name for name in SOURCES if name.endswith(".hit")} | {"onset.pulse", "onset.strength"}
 GOOD = """
 schema_version = 1
@@ -140,7 +140,7 @@ def test_every_factory_preset_answers_hits_in_form_motion_and_light(name: str):
     assert any(target.startswith("motion/") for target in quick)
 
 
-def test_the_default_comes_first_and_all_six_are_listed():
+def test_the_default_comes_first_and_all_of_them_are_listed():
     names = preset_names()
     assert names[0] == "default"
     assert sorted(names) == sorted(FACTORY)

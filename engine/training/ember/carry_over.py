@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.conditioning.word_table import WordTable
 from engine.diffusion.models.ember.weights import read_word_table
-from engine.diffusion.models.ember.word_table import WordTable
 from engine.errors import TrainingError
 from engine.training.ember.checkpoint import averaged_weights
 from engine.training.ember.flow import FlowTrainer

@@ -19,8 +19,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.diffusion.models.ember.denial import NEGATORS
-from engine.diffusion.models.ember.word_table import STOP_WORDS, WordTable
+from engine.conditioning.denial import NEGATORS
+from engine.conditioning.word_table import STOP_WORDS, WordTable
 from engine.training.ember.captions import naming_texts
 
 _STRANGER, _RELATIVE = 0.5, 0.6

@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine.conditioning.word_table import WordTable
 from engine.diffusion.models.ember.text import TextConfig, TextEncoder
 from engine.diffusion.models.ember.unet import FlowUNet, UNetConfig
-from engine.diffusion.models.ember.word_table import WordTable
 from engine.training.ember.checkpoint import TrainState
 from engine.training.ember.latents import LatentBatch, LatentSource
 from engine.training.ember.number_format import fast_numbers

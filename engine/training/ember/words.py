@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from engine.conditioning.word_table import MAX_WORDS
 from engine.diffusion.models.ember.text import TextEncoder
-from engine.diffusion.models.ember.word_table import MAX_WORDS
 
 
 def look_up(

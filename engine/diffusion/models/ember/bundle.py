@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from engine.conditioning.word_table import MAX_WORDS, heard_words
 from engine.diffusion.bundle import PromptEmbedding, SizeRule
 from engine.diffusion.feedback import FeedbackModel
 from engine.diffusion.models.ember.autoencoder import LATENT_CHANNELS, PIXELS_PER_LATENT
@@ -16,7 +17,6 @@ from engine.diffusion.models.ember.calibration import quantised_ember
 from engine.diffusion.models.ember.text import TextEncoder
 from engine.diffusion.models.ember.unet import LATENT_MULTIPLE
 from engine.diffusion.models.ember.weights import Sampling, load_ember
-from engine.diffusion.models.ember.word_table import MAX_WORDS, heard_words
 from engine.diffusion.runners.runner import Runner, ShapedNetwork, open_runner
 from engine.messages import Reading
 from engine.registry import ModelRequest

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.diffusion.models.ember.word_table import MAX_WORDS, UnknownWord, WordTable
+from engine.conditioning.word_table import MAX_WORDS, UnknownWord, WordTable
 
 _SLOT_SPREAD = 0.5
 """Far enough apart that each slot asks the words something else from the first step on."""

@@ -25,10 +25,10 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
 from torch import Tensor, nn
 
+from engine.conditioning.word_table import WordTable
 from engine.diffusion.models.ember.autoencoder import AutoencoderConfig, Decoder, Encoder
 from engine.diffusion.models.ember.text import TextConfig, TextEncoder
 from engine.diffusion.models.ember.unet import FlowUNet, UNetConfig
-from engine.diffusion.models.ember.word_table import WordTable
 from engine.errors import ModelLoadError
 
 FORMAT_VERSION = 1

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.diffusion.models.ember.denial import affirmed
+from engine.conditioning.denial import affirmed
 
 MAX_WORDS = 24
 """Words of a prompt that count; later ones are ignored."""

@@ -1,0 +1,68 @@
+"""`sonolume listen`: what a sound file is about, over time."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+
+from engine.audio.decode import SoundReader
+from engine.messages import Float32
+from engine.runtime.listening import audio_path
+from engine.semantic.bank import default_bank, read_bank
+from engine.semantic.embedded import EmbeddedListener
+from engine.semantic.report import FileHeard, listen
+
+_BLOCK = 4096
+_NAMED = 3
+"""Likeliest labels per line of the table."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Listen and print a table, or JSON."""
+    bank = read_bank(options.labels) if options.labels is not None else default_bank()
+    with SoundReader(audio_path(options.audio)) as reader:
+        heard = listen(_blocks(reader), reader.sample_rate, EmbeddedListener(), bank)
+        note = reader.note
+    if note:
+        print(f"sonolume: {note}", file=sys.stderr)
+    if options.json:
+        print(json.dumps(_plain(heard)))
+    else:
+        print("\n".join(_table(heard)))
+    return 0
+
+
+def _plain(heard: FileHeard) -> dict[str, object]:
+    return {
+        "labels": list(heard.labels),
+        "times_s": list(heard.times_s),
+        "probabilities": [[round(p, 4) for p in s.probabilities] for s in heard.states],
+        "listener": heard.listener,
+        "held": [heard.labels[s.label] if s.label >= 0 else None for s in heard.states],
+    }
+
+
+def _table(heard: FileHeard) -> list[str]:
+    """One line per stretch in which one label is held, with the likeliest labels in it."""
+    if not heard.states:
+        return ["too short to be listened to: half a second is needed"]
+    lines = [f"{'from':>8} {'to':>8}  {'heard':14} likeliest on average"]
+    for start_s, end_s, label in heard.spans():
+        inside = [
+            state.probabilities
+            for time_s, state in zip(heard.times_s, heard.states, strict=True)
+            if start_s < time_s <= end_s
+        ]
+        mean = [sum(column) / len(inside) for column in zip(*inside, strict=True)]
+        order = sorted(range(len(mean)), key=lambda index: -mean[index])[:_NAMED]
+        likely = ", ".join(f"{heard.labels[i]} {100 * mean[i]:.0f} %" for i in order if mean[i])
+        name = heard.labels[label] if label >= 0 else "-"
+        lines.append(f"{start_s:7.1f}s {end_s:7.1f}s  {name:14} {likely}")
+    return lines
+
+
+def _blocks(reader: SoundReader) -> Iterator[Float32]:
+    while (block := reader.read(_BLOCK)).shape[0]:
+        yield block
