@@ -125,6 +125,16 @@ class Structure:
     """How long this section had lasted when it was told; music in which nothing is silent."""
 
 
+def section_name(number: int) -> str:
+    """Name of a section: 0 is A, 25 is Z, 26 is AA."""
+    name = ""
+    number += 1
+    while number > 0:
+        number, letter = divmod(number - 1, 26)
+        name = chr(ord("A") + letter) + name
+    return name
+
+
 @dataclass(frozen=True, slots=True)
 class AudioFeatures:
     """What is heard, once per analysis hop. Written by `analysis`, read by anyone."""

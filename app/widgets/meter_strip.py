@@ -13,7 +13,9 @@ from app.style import font
 from app.widgets.band_meters import BandMeters
 from app.widgets.beat_lamp import BeatLamp
 from app.widgets.buttons import Button, label, restyle, rule
+from app.widgets.form_line import FormLine
 from app.widgets.icons import pixmap
+from app.widgets.lane_lamps import LaneLamps
 from app.widgets.level_meter import LevelMeter
 from engine.messages import AudioFeatures
 
@@ -133,6 +135,8 @@ class MeterStrip(QFrame):
         self.tap = Button("TAP", kind="tap", tip=f"Tap the tempo ({shown_key('tap')})")
         self.auto = Button("Auto", kind="auto", tip=AUTO_TIP)
         self.hand = TempoButtons(bridge)
+        self.lanes = LaneLamps()
+        self.form = FormLine()
         self.caption = SignalCaption()
         self.level = LevelMeter()
         self.bands = BandMeters()
@@ -140,7 +144,9 @@ class MeterStrip(QFrame):
         self._arrange()
         self.tap.pressed.connect(bridge.tap_tempo)
         self.auto.clicked.connect(self._on_auto)
-        for widget in (self.beat, self.level, self.bands, self.caption):
+        for widget in (
+            self.beat, self.lanes, self.form, self.level, self.bands, self.caption,
+        ):  # fmt: skip
             bridge.features_changed.connect(widget.set_features)
             bridge.signal_state_changed.connect(widget.set_state)
         bridge.features_changed.connect(self._on_features)
@@ -160,6 +166,8 @@ class MeterStrip(QFrame):
         layout.addWidget(self.beat)
         layout.addLayout(tempo)
         layout.addWidget(self.hand)
+        layout.addWidget(self.lanes)
+        layout.addWidget(self.form)
         layout.addWidget(rule())
         layout.addWidget(self.caption)
         layout.addLayout(meters, 1)

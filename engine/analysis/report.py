@@ -21,6 +21,7 @@ from engine.messages import (
     Structure,
     Texture,
     Tonal,
+    section_name,
 )
 
 GROUPS: Mapping[str, type[Lanes | Texture | Bar | Tonal | Structure]] = {
@@ -139,19 +140,13 @@ def sections(arrays: dict[str, np.ndarray], duration_s: float) -> list[dict[str,
     ends_s = np.append(starts_s, duration_s)[1:]
     numbers = arrays["structure_section"][began].tolist()
     return [
-        {"start_s": max(0.0, round(start, 3)), "end_s": round(end, 3), "label": letters(number)}
+        {
+            "start_s": max(0.0, round(start, 3)),
+            "end_s": round(end, 3),
+            "label": section_name(number),
+        }
         for start, end, number in zip(starts_s.tolist(), ends_s.tolist(), numbers, strict=True)
-    ]
-
-
-def letters(number: int) -> str:
-    """Name of a section: 0 is A, 25 is Z, 26 is AA."""
-    name = ""
-    number += 1
-    while number > 0:
-        number, letter = divmod(number - 1, 26)
-        name = chr(ord("A") + letter) + name
-    return name
+    ]  # fmt: skip
 
 
 def lane_times_s(arrays: dict[str, np.ndarray]) -> dict[str, list[float]]:

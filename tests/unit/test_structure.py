@@ -10,10 +10,10 @@ import pytest
 from engine.analysis.analyzer import Analyzer
 from engine.analysis.memory import MOST_SECTIONS, WINDOW, SectionMemory
 from engine.analysis.moment import LEVEL, MOMENT_SIZE, SHAPE, MomentMaker
-from engine.analysis.report import analyze, letters
+from engine.analysis.report import analyze
 from engine.analysis.section import SectionTracker
 from engine.analysis.structure import StructureTracker
-from engine.messages import Structure
+from engine.messages import Structure, section_name
 from engine.synthesis.form import drops_s, render_form
 from engine.synthesis.oscillator import SAMPLE_RATE_HZ as SR
 from tests.signals import in_blocks, noise, sine
@@ -236,7 +236,7 @@ def test_the_report_names_sections_by_letter_and_puts_boundaries_where_they_fell
     assert found[-1]["end_s"] == pytest.approx(truth.duration_s, abs=0.01)
 
 
-def test_letters_go_on_after_z():
-    assert [letters(number) for number in (0, 1, 25, 26, 27, 51, 52)] == [
+def test_section_names_go_on_after_z():
+    assert [section_name(number) for number in (0, 1, 25, 26, 27, 51, 52)] == [
         "A", "B", "Z", "AA", "AB", "AZ", "BA",
     ]  # fmt: skip
