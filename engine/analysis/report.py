@@ -146,7 +146,7 @@ def sections(arrays: dict[str, np.ndarray], duration_s: float) -> list[dict[str,
             "label": section_name(number),
         }
         for start, end, number in zip(starts_s.tolist(), ends_s.tolist(), numbers, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def lane_times_s(arrays: dict[str, np.ndarray]) -> dict[str, list[float]]:
