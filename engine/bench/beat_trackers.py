@@ -49,7 +49,7 @@ def librosa(samples: Float32, rate_hz: int) -> BeatsAndDownbeats:
 
 def trackers() -> dict[str, Callable[[Float32, int], BeatsAndDownbeats]]:
     """Return ours first, then those that are installed here."""
-    table = {"sonolume": sonolume}
+    table: dict[str, Callable[[Float32, int], BeatsAndDownbeats]] = {"sonolume": sonolume}
     if find_spec("aubio") is not None:
         table["aubio"] = aubio
     table["librosa"] = librosa

@@ -45,9 +45,9 @@ def random_groove(rng: np.random.Generator) -> Groove:
     if rng.random() < 0.9:
         for step in back[int(rng.integers(len(back)))]:
             snare[step] = "X"
-    for step in np.flatnonzero(rng.random(steps) < np.array(_GHOST[:steps]) / 100.0):
-        if snare[step] == ".":
-            snare[step] = str(rng.choice(list("-o")))
+    for ghost in np.flatnonzero(rng.random(steps) < np.array(_GHOST[:steps]) / 100.0):
+        if snare[ghost] == ".":
+            snare[ghost] = str(rng.choice(list("-o")))
     lanes = {"kick": kick, "snare" if rng.random() < 0.7 else "clap": "".join(snare)}
     lanes.update(_hats(rng, steps))
     if rng.random() < 0.3:  # a rhythm of its own, loud or soft

@@ -68,7 +68,7 @@ class SoundBank:
             for _ in range(_PITCHES)
         ])  # fmt: skip
         self.keys = self._notes([
-            sum(electric_piano(root + third, 0.8) for third in (0.0, 4.0, 7.0))
+            np.sum([electric_piano(root + third, 0.8) for third in (0.0, 4.0, 7.0)], axis=0)
             for root in rng.uniform(45, 65, _PITCHES)
         ])  # fmt: skip
         self.pads = self._notes([self._pad(rng) for _ in range(_PITCHES)])
