@@ -1,8 +1,9 @@
 """`beat_grid`: the beats of a whole file, found with the end in view.
 
-Two passes. Forwards, the tempo of every half second is weighed as the causal tracker does it
-(autocorrelation, comb, prior); then one path of least resistance through all of them settles
-tempo and octave for the file (Viterbi). Then the beats: the dynamic programme of Ellis ("Beat
+Two passes. Forwards, the causal analysis hears the file, and the tempo of every half second is
+weighed anew (autocorrelation, comb, prior, and what the causal tracker found there and later);
+then one path of least resistance through all of them settles tempo and octave for the file
+(Viterbi). Then the beats: the dynamic programme of Ellis ("Beat
 Tracking by Dynamic Programming", JNMR 2007), whose period follows that path. Our own code after
 the papers.
 """
@@ -15,8 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.analysis.analyzer import Analyzer
+from engine.analysis.report import beat_times_s, feature_arrays
 from engine.analysis.whole_novelty import WholeNovelty, smoothed
-from engine.messages import Float32, freeze
+from engine.messages import AudioFeatures, Float32, freeze
 
 SLOWEST_BPM, FASTEST_BPM = 55.0, 215.0
 _STEP = 1.01
@@ -25,12 +28,17 @@ _EVERY_S = 0.5
 _BLUR_HOPS = 1.2
 """Strokes of one beat are not exactly together: the autocorrelation is blurred by this much."""
 _COMB = (1.0, 0.9, 0.7, 0.6)
-_PRIOR_BPM, _PRIOR_OCTAVES = 118.0, 0.4
+_PRIOR_BPM, _PRIOR_OCTAVES = 118.0, 0.6
 _SHARPNESS = 3.0
 _DRIFT_COST = 30.0
 """For an octave of drift within half a second, squared."""
 _JUMP_COST = 20.0
 """For a change to any other tempo."""
+_VOTE = 8.0
+"""What the causal tracker's tempo is worth against the comb."""
+_VOTE_LATER_S, _VOTE_EARLIER_S = 15.0, 5.0
+_HEARD_BEAT = 2.0
+"""What a beat that it heard is worth, in units of the novelty's scale."""
 _BASS_SHARE = 0.5
 _TIGHT = 60.0
 """How much a beat that is late by the factor e costs, in units of the novelty's scale."""
@@ -67,11 +75,15 @@ class BeatGrid:
 def beat_grid(blocks: Iterable[Float32], sample_rate: int) -> BeatGrid:
     """Find the beats of a sound that comes in blocks `(n, channels)`; takes seconds."""
     novelty = WholeNovelty(sample_rate)
+    causal = Analyzer(sample_rate)
+    rows: list[AudioFeatures] = []
     for block in blocks:
         novelty.push(block)
+        rows.extend(causal.push(block))
     whole, low, level_db = novelty.finish()
     strength = (whole + _BASS_SHARE * low) / (1.0 + _BASS_SHARE)
-    hops, clarity = _beats(strength, novelty.dt_s)
+    heard_beats_s = np.array(beat_times_s(feature_arrays(rows, sample_rate)) if rows else [])
+    hops, clarity = _beats(strength, novelty.dt_s, novelty.hops(heard_beats_s))
     if hops.shape[0] < 4:
         return BeatGrid(freeze(np.zeros(0)), freeze(np.zeros(0)))
     nearest = np.clip(np.round(hops).astype(int), 0, whole.shape[0] - 1)
@@ -84,20 +96,55 @@ def beat_grid(blocks: Iterable[Float32], sample_rate: int) -> BeatGrid:
     )  # fmt: skip
 
 
-def _beats(strength: np.ndarray, dt_s: float) -> tuple[np.ndarray, np.ndarray]:
-    """Beats in hops, with fractions, and the clarity of the tempo at every hop."""
+def _beats(strength: np.ndarray, dt_s: float, heard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Beats in hops, with fractions, and the clarity of the tempo at every hop.
+
+    `heard` are the beats of the causal tracker, in hops.
+    """
     size = strength.shape[0]
     if size * dt_s < 2.0 or not strength.any():
         return np.zeros(0), np.zeros(size)
-    path, clear = tempo_path(strength, dt_s)
+    path, clear = tempo_path(strength, dt_s, heard)
     at = np.arange(path.shape[0]) * round(_EVERY_S / dt_s)
     index = np.arange(size)
     periods = np.exp(np.interp(index, at, np.log(path)))
     clarity = np.interp(index, at, clear)
-    return _refined(_programme(strength, periods), strength, periods), clarity
+    agreed = strength + _HEARD_BEAT * _bumps(heard, size)
+    return _refined(_programme(agreed, periods), strength, periods), clarity
 
 
-def tempo_path(strength: np.ndarray, dt_s: float) -> tuple[np.ndarray, np.ndarray]:
+def _bumps(heard: np.ndarray, size: int) -> np.ndarray:
+    """1 at every beat that was heard, less around it."""
+    bumps = np.zeros(size)
+    for beat in heard:
+        near = np.arange(max(0, int(beat) - 6), min(size, int(beat) + 8))
+        bumps[near] = np.maximum(bumps[near], np.exp(-0.5 * ((near - beat) / 2.0) ** 2))
+    return bumps
+
+
+def _votes(heard: np.ndarray, dt_s: float, steps: int, log_periods: np.ndarray) -> np.ndarray:
+    """How much of what was heard around each step had each period, `(steps, periods)`, 0..1.
+
+    The causal tracker needs time to find a tempo: what it heard later counts for now.
+    """
+    votes = np.zeros((steps, log_periods.shape[0]))
+    if heard.shape[0] < 2:
+        return votes
+    every = round(_EVERY_S / dt_s)
+    gaps = np.maximum(np.diff(heard), 1.0)
+    times_s = 0.5 * (heard[1:] + heard[:-1]) * dt_s
+    near = np.exp(-0.5 * ((log_periods[None, :] - np.log(gaps)[:, None]) / 0.03) ** 2)
+    for step in range(steps):
+        late_s = times_s - step * every * dt_s
+        weight = gaps * np.where(late_s > 0.0, np.exp(-late_s / _VOTE_LATER_S),
+                                 np.exp(late_s / _VOTE_EARLIER_S))  # fmt: skip
+        votes[step] = weight @ near / max(float(weight.sum()), 1e-9)
+    return votes
+
+
+def tempo_path(
+    strength: np.ndarray, dt_s: float, heard: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Period in hops, and its clarity, for every half second of `strength`."""
     count = math.floor(math.log(FASTEST_BPM / SLOWEST_BPM) / math.log(_STEP)) + 1
     tempi_bpm = SLOWEST_BPM * _STEP ** np.arange(count)
@@ -105,7 +152,8 @@ def tempo_path(strength: np.ndarray, dt_s: float) -> tuple[np.ndarray, np.ndarra
     scores = _scores(strength, dt_s, periods)
     octaves = np.log2(tempi_bpm / _PRIOR_BPM)
     prior = -0.5 * (octaves / _PRIOR_OCTAVES) ** 2
-    value = _SHARPNESS * np.log(np.maximum(scores, 0.02)) + prior
+    votes = _votes(heard, dt_s, scores.shape[0], np.log(periods))
+    value = _SHARPNESS * np.log(np.maximum(scores, 0.02)) + prior + _VOTE * votes
     apart = np.log2(tempi_bpm)[:, None] - np.log2(tempi_bpm)[None, :]
     cost = np.minimum((_DRIFT_COST * apart) ** 2, _JUMP_COST)
     best = value[0]

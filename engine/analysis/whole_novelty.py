@@ -79,6 +79,10 @@ class WholeNovelty:
         """When what hop `hop` reports began, seconds; fractions of a hop are fine."""
         return (hop - _LEAD_HOPS) * self.dt_s - _LATE_S
 
+    def hops(self, time_s: np.ndarray) -> np.ndarray:
+        """The reverse of `time_s`."""
+        return (time_s + _LATE_S) / self.dt_s + _LEAD_HOPS
+
     def _take(self, count: int) -> None:
         length = self._spectrum.length
         frames = np.lib.stride_tricks.sliding_window_view(self._left, length)[:: self.hop][:count]

@@ -10,6 +10,7 @@ from pathlib import Path
 from engine.analysis.grid_clock import GridClock
 from engine.analysis.whole import BeatGrid, beat_grid
 from engine.audio.decode import SoundReader
+from engine.clock import MonotonicClock
 from engine.errors import AudioFileError
 from engine.messages import AudioFeatures, Float32
 from engine.protocols import AudioSource, Recorded
@@ -18,21 +19,31 @@ from engine.threads import Worker
 
 logger = logging.getLogger(__name__)
 
-_BLOCK = 65_536
+_BLOCK = 4096
 
 
-def grid_of(path: Path, stopping: threading.Event | None = None) -> BeatGrid:
-    """Find the beats of a whole file. Raises `AudioFileError`; takes seconds."""
+def grid_of(
+    path: Path, stopping: threading.Event | None = None, *, gently: bool = False
+) -> BeatGrid:
+    """Find the beats of a whole file. Raises `AudioFileError`; takes seconds.
+
+    `gently` rests as long as it works: a show goes on beside it.
+    """
     with SoundReader(path) as reader:
-        return beat_grid(_blocks(reader, stopping), reader.sample_rate)
+        blocks = _blocks(reader, stopping or threading.Event(), gently)
+        return beat_grid(blocks, reader.sample_rate)
 
 
-def _blocks(reader: SoundReader, stopping: threading.Event | None) -> Iterator[Float32]:
-    while stopping is None or not stopping.is_set():
+def _blocks(reader: SoundReader, stopping: threading.Event, gently: bool) -> Iterator[Float32]:
+    clock = MonotonicClock()
+    while not stopping.is_set():
         block = reader.read(_BLOCK)
         if not block.shape[0]:
             return
+        began_s = clock.now()
         yield block
+        if gently:
+            stopping.wait(clock.now() - began_s)
 
 
 class Foresight:
@@ -77,7 +88,7 @@ class Foresight:
     def _look(self, source: AudioSource, stopping: threading.Event) -> None:
         assert isinstance(source, Recorded)
         try:
-            grid = grid_of(source.path, stopping)
+            grid = grid_of(source.path, stopping, gently=True)
         except AudioFileError as error:
             logger.warning("%s: its beat is followed as it is heard", error)
             return
