@@ -14,6 +14,7 @@ from engine.analysis.report import analyze
 from engine.audio.decode import SoundReader
 from engine.messages import Float32
 from engine.runtime.listening import audio_path
+from engine.semantic.describer import describe, heard_throughout
 from engine.sinks.movie_file import writing_failed
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def run(options: argparse.Namespace) -> int:
     with SoundReader(audio_path(options.audio)) as reader:
         report, features = analyze(_blocks(reader), reader.sample_rate)
         note = reader.note
+    if options.describe:
+        report["description"] = describe(heard_throughout(features, report))
     _write(options.json, (json.dumps(report, indent=1) + "\n").encode())
     if options.features is not None:
         _write(options.features, _packed(features))
@@ -35,7 +38,9 @@ def run(options: argparse.Namespace) -> int:
     tempo = report["tempo_bpm"]
     named = f"{tempo:.1f} BPM" if tempo else "no tempo"
     print(f"{options.json}: {named}, {len(report['beats_s'])} beats, "
-          f"{len(report['onsets_s'])} onsets")  # fmt: skip
+          f"{len(report['onsets_s'])} onsets, {report['key'] or 'no key'}")  # fmt: skip
+    if options.describe:
+        print(report["description"])
     return 0
 
 

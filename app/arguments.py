@@ -60,10 +60,22 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="output frames per second, 1 to 240 (default: 30)",
     )
+    add_lookahead(parser)
     add_labels(parser)
     add_device(parser)
     add_runner(parser)
     add_json(parser)
+
+
+def add_lookahead(parser: argparse.ArgumentParser) -> None:
+    """`--lookahead`."""
+    parser.add_argument(
+        "--lookahead",
+        choices=("causal", "whole"),
+        default="causal",
+        help="files: follow the beat as it is heard, or look through the whole file beforehand "
+        "(default: causal)",
+    )
 
 
 def add_labels(parser: argparse.ArgumentParser) -> None:
@@ -121,15 +133,16 @@ def add_live(parser: argparse.ArgumentParser) -> None:
     add_picture(parser)
     parser.add_argument(
         "--source",
-        metavar="mic|demo|file:PATH|tone",
-        help="what to listen to (default: the last one chosen; at first the microphone, or the "
-        "demo track where there is none)",
+        metavar="mic|loopback|demo|file:PATH|tone",
+        help="what to listen to; loopback is what this computer plays itself (default: the last "
+        "one chosen; at first the microphone, or the demo track where there is none)",
     )
     parser.add_argument(
         "--device",
         default="",
         metavar="NAME",
-        help="sound input as `sonolume devices` names it (default: the system's)",
+        help="sound input, with --source loopback the loudspeaker, as `sonolume devices` names it "
+        "(default: the system's)",
     )
     parser.add_argument(
         "--seed",
@@ -273,6 +286,12 @@ def add_analyze(parser: argparse.ArgumentParser) -> None:
         metavar="OUT.npz",
         help="where to write the features of every hop as NumPy arrays (default: nowhere)",
     )
+    parser.add_argument(
+        "--describe",
+        action="store_true",
+        help="say what the music is like in the words of a prompt, and add that as `description` "
+        "(default: no)",
+    )
 
 
 def add_score(parser: argparse.ArgumentParser) -> None:
@@ -286,19 +305,43 @@ def add_score(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def add_calibrate(parser: argparse.ArgumentParser) -> None:
+    """`sonolume calibrate`."""
+    parser.add_argument(
+        "--source",
+        choices=("mic", "loopback"),
+        default="mic",
+        help="what hears the clicks: a microphone, or this computer itself (default: mic)",
+    )
+    parser.add_argument(
+        "--device",
+        default="",
+        metavar="NAME",
+        help="its name, as `sonolume devices` gives it (default: the system's)",
+    )
+    parser.add_argument(
+        "--forget",
+        action="store_true",
+        help="measure nothing, forget what was measured of every device (default: no)",
+    )
+    add_json(parser)
+
+
 def add_train(parser: argparse.ArgumentParser) -> None:
     """`sonolume train`."""
-    parser.add_argument("what", choices=("ember", "listener"), help="which networks to train")
+    parser.add_argument(
+        "what", choices=("ember", "beat", "listener"), help="which networks to train"
+    )
     parser.add_argument(
         "--stage",
         metavar="STAGE",
-        help=f"ember: one of {', '.join(STAGE_NAMES)}, in this order (default: none)",
+        help=f"ember: one of {', '.join(STAGE_NAMES)}, in this order; beat: pulse (default: none)",
     )
     parser.add_argument(
         "--data",
         type=Path,
         metavar="DIR",
-        help="ember: folder of everything the stages read and write (default: runs/ember); "
+        help="folder of everything the stages read and write (default: runs/ember, runs/beat); "
         "listener: folder of licensed clips with their table (no default: it has to be given)",
     )
     parser.add_argument(
@@ -381,6 +424,12 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="for --quality: write contact sheets there (default: none)",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="hearing: compare beat trackers on loops and sounds in DIR (default: on the demo)",
     )
     add_runner(parser, "all")
     parser.add_argument(

@@ -25,6 +25,8 @@ def run(options: argparse.Namespace) -> int:
         )
     if options.area not in (None, "ember") and options.runner != "all":
         raise CommandError("--runner belongs to ember: sonolume bench ember --runner openvino")
+    if options.area != "hearing" and options.data is not None:
+        raise CommandError("--data belongs to hearing: sonolume bench hearing --data DIR")
     check_seconds(options.seconds)
     if options.area is not None:
         results = load_area(options.area)(_request(options))
@@ -46,7 +48,7 @@ def _request(options: argparse.Namespace) -> BenchRequest:
         seconds=options.seconds, device_compute=options.device_compute, loop_s=options.loop,
         morph=options.morph, model=options.model or DEFAULT_MODEL, runner=options.runner,
         quality=options.quality, pictures=options.pictures, sheets=options.sheets,
-        size=options.size, ai_fps=options.ai_fps,
+        size=options.size, ai_fps=options.ai_fps, data=options.data,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from app.arguments import (
     add_analyze,
     add_bench,
+    add_calibrate,
     add_json,
     add_listen,
     add_listing,
@@ -128,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     add_listing(command("models", "which image models there are", _models), "list")
     add_listing(command("presets", "which presets there are", _presets), "list")
     add_json(command("devices", "which sound devices there are", _devices))
+    add_calibrate(command("calibrate", "measure how late an input hears", _calibrate))
     add_json(command("osc", "print the OSC address page", _osc))
     add_json(command("doctor", "say what is missing on this machine, and the remedy", _doctor))
     add_train(command("train", "train the networks that ship with Sonolume", _train))
@@ -181,6 +183,12 @@ def _devices(options: argparse.Namespace) -> int:
     from app.listings import devices
 
     return devices(options)
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from app.calibrate_command import run
+
+    return run(options)
 
 
 def _osc(options: argparse.Namespace) -> int:

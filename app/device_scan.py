@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,11 @@ class ListedDevice(Protocol):
         """Input channels; 0 for a pure output."""
         ...
 
+    @property
+    def loopback(self) -> bool:
+        """What the system plays itself."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceList:
@@ -34,6 +39,8 @@ class DeviceList:
 
     names: tuple[str, ...] = ()
     """`host API: name`, inputs only."""
+    loopbacks: tuple[str, ...] = ()
+    """What the system plays itself, named alike."""
     scanned: bool = False
     message: str = ""
 
@@ -65,9 +72,14 @@ class DeviceScan:
     def _scan(self) -> None:
         try:
             found = self._list_devices()
-            names = tuple(dict.fromkeys(info.key for info in found if info.inputs > 0))
+            names = _keys(info for info in found if info.inputs > 0 and not info.loopback)
+            loopbacks = _keys(info for info in found if info.loopback)
         except (EngineError, OSError) as error:
             logger.warning("sound devices cannot be listed: %s", error)
             self._result.put(DeviceList(scanned=True, message=str(error)))
             return
-        self._result.put(DeviceList(names, scanned=True))
+        self._result.put(DeviceList(names, loopbacks, scanned=True))
+
+
+def _keys(found: Iterable[ListedDevice]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(info.key for info in found))

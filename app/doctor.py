@@ -109,6 +109,21 @@ def check_sound() -> list[Finding]:
     ]
 
 
+def check_loopback() -> list[Finding]:
+    """Whether the system's own sound can be heard (`--source loopback`)."""
+    from engine.audio.loopback import cables, no_loopback, sound_system
+    from engine.audio.portaudio import list_devices
+    from engine.errors import AudioDeviceError
+
+    system = sound_system()
+    try:
+        found = cables(list_devices()) if system is None else system.loopbacks()
+    except AudioDeviceError as error:
+        return [Finding("system sound", True, f"none: {error}", present=False)]
+    what = f"{len(found)}: {', '.join(info.name for info in found)}" if found else no_loopback()
+    return [Finding("system sound", True, what, present=bool(found))]
+
+
 def check_display() -> list[Finding]:
     """Whether a window can open."""
     if platform.system() != "Linux":
@@ -232,6 +247,7 @@ _CHECKS: tuple[Callable[[], list[Finding]], ...] = (
     check_python,
     check_torch,
     check_sound,
+    check_loopback,
     check_display,
     check_window_libraries,
     check_encoders,

@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 FRAME_POLL_MS = 8
 STATUS_POLL_MS = 33
+NUDGE_BEATS = 0.02
+"""What one press moves the beat by."""
 
 
 class EngineBridge(QObject):
@@ -302,6 +304,26 @@ class EngineBridge(QObject):
     def set_tempo(self, bpm: float) -> None:
         """Fix the tempo; 0 gives it back to the tracker."""
         self._post(commands.SetTempo(bpm))
+
+    @Slot()
+    def halve_tempo(self) -> None:
+        """Count half as many beats."""
+        self._post(commands.HalveTempo())
+
+    @Slot()
+    def double_tempo(self) -> None:
+        """Count twice as many beats."""
+        self._post(commands.DoubleTempo())
+
+    @Slot()
+    def beat_earlier(self) -> None:
+        """Let the beat come a little earlier from now on."""
+        self._post(commands.NudgeTempo(NUDGE_BEATS))
+
+    @Slot()
+    def beat_later(self) -> None:
+        """Let the beat come a little later from now on."""
+        self._post(commands.NudgeTempo(-NUDGE_BEATS))
 
     @Slot()
     def toggle_recording(self) -> None:

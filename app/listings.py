@@ -47,20 +47,25 @@ def presets(options: argparse.Namespace) -> int:
 def devices(options: argparse.Namespace) -> int:
     """`sonolume devices`."""
     from engine.audio.device import list_devices
+    from engine.audio.loopback import list_loopbacks
 
-    found = list_devices()
+    found, played = list_devices(), list_loopbacks()
     if options.json:
         rows = [
             {"device": d.key, "inputs": d.inputs, "outputs": d.outputs,
-             "sample_rate": d.default_rate_hz, "default": d.default}
-            for d in found
+             "sample_rate": d.default_rate_hz, "default": d.default, "loopback": d.loopback}
+            for d in (*found, *played)
         ]  # fmt: skip
         print(json.dumps({"devices": rows}))
         return 0
     for d in found:
         mark = "*" if d.default else " "
         print(f"{mark} {d.key}  (in {d.inputs}, out {d.outputs}, {d.default_rate_hz} Hz)")
-    if not found:
+    if played:
+        print("what this computer plays itself, for `--source loopback`:")
+    for d in played:
+        print(f"{'*' if d.default else ' '} {d.key}")
+    if not found and not played:
         print("no sound device is visible: `--source demo` and `--source file:PATH` play silently")
     return 0
 

@@ -31,6 +31,7 @@ from engine.threads import Worker
 
 if TYPE_CHECKING:
     from app.settings import Settings, SettingsStore
+    from engine.audio.device import DeviceInfo
     from engine.control.osc import OscServer
 
 logger = logging.getLogger(__name__)
@@ -61,10 +62,9 @@ def run(options: argparse.Namespace) -> int:
             code = _run_headless(engine, options.seconds)
         else:
             from app.main_window import run_window
-            from engine.audio.device import list_devices
 
             code = run_window(
-                engine, settings=store, list_devices=list_devices, seconds=options.seconds,
+                engine, settings=store, list_devices=_inputs, seconds=options.seconds,
                 painted=(lambda: _print_event("window")) if options.announce else None,
             )  # fmt: skip
         report = engine.report()
@@ -145,11 +145,21 @@ def choose_source(text: str | None, settings: Settings, device: str) -> SourceCh
         return SourceChoice("mic", device)
     if text is None:
         return settings.source.choice() if settings.source is not None else _what_there_is()
-    if text in ("mic", "demo", "tone"):
-        return SourceChoice(text, device if text == "mic" else "")  # type: ignore[arg-type]
+    if text in ("mic", "loopback"):
+        return SourceChoice(text, device)  # type: ignore[arg-type]
+    if text in ("demo", "tone"):
+        return SourceChoice(text)  # type: ignore[arg-type]
     if text.startswith("file:"):
         return SourceChoice("file", path=Path(text.removeprefix("file:")))
-    raise CommandError(f"no source {text!r}; choose mic, demo, tone or file:PATH")
+    raise CommandError(f"no source {text!r}; choose mic, loopback, demo, tone or file:PATH")
+
+
+def _inputs() -> tuple[DeviceInfo, ...]:
+    """What the window offers; may take a second."""
+    from engine.audio.device import list_devices
+    from engine.audio.loopback import list_loopbacks
+
+    return (*list_devices(), *list_loopbacks())
 
 
 def _what_there_is() -> SourceChoice:
@@ -172,8 +182,8 @@ def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
             width=options.size[0], height=options.size[1],
             model_width=options.model_size[0], model_height=options.model_size[1],
             fps=options.fps, device_compute=options.device_compute, runner=options.runner,
-            seed=options.seed, labels=options.labels, record=options.record,
-            audible=not options.mute,
+            seed=options.seed, record=options.record, audible=not options.mute,
+            offsets_ms=settings.offsets_ms, lookahead=options.lookahead, labels=options.labels,
             still=user_cache_path("sonolume", appauthor=False) / LAST_PICTURE,
         )  # fmt: skip
 

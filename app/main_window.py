@@ -222,7 +222,8 @@ class MainWindow(QMainWindow):
         source = settings.source
         if source is not None:
             self.column.source.note_chosen()
-            self.column.source.remember_device(source.device)
+            if source.kind in ("mic", "loopback"):
+                self.column.source.remember_device(source.device, source.kind)
             if source.kind == "file" and source.path is not None:
                 self.column.export.set_audio(str(source.path))
         if self._store.problem:

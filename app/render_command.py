@@ -82,6 +82,7 @@ def _settings(options: argparse.Namespace) -> ExportSettings:
         seed=options.seed,
         start_s=options.start,
         seconds=options.seconds,
+        lookahead=options.lookahead,
         init_image=options.init_image,
         labels=options.labels,
         quality=options.quality,

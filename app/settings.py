@@ -23,7 +23,7 @@ class _Checked(BaseModel):
 class SourceSettings(_Checked):
     """The sound source; devices by name, never by number."""
 
-    kind: Literal["mic", "file", "demo", "tone"] = "mic"
+    kind: Literal["mic", "loopback", "file", "demo", "tone"] = "mic"
     device: str = ""
     path: Path | None = None
 
@@ -67,6 +67,10 @@ class Settings(_Checked):
     loop: bool = False
     source: SourceSettings | None = None
     """None: nothing was chosen yet."""
+    offsets_ms: dict[str, Annotated[float, Field(ge=-1000.0, le=1000.0)]] = Field(
+        default_factory=dict
+    )
+    """Input by name -> how much later it hears than it says (`sonolume calibrate`)."""
     window: WindowSettings = Field(default_factory=WindowSettings)
     export: ExportSettings = Field(default_factory=ExportSettings)
     closed_groups: tuple[str, ...] = ("colour", "prompt")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from engine.clock import MonotonicClock
 from engine.errors import TrainingError
@@ -23,11 +25,12 @@ def run(options: argparse.Namespace) -> int:
     if options.stage is None:
         raise TrainingError(f"ember is trained in stages: --stage {'|'.join(STAGE_NAMES)}")
     from engine.diffusion.device import choose_device, set_threads
-    from engine.training.ember.stages import STAGES
 
-    stage = STAGES.get(options.stage)
+    stages = _stages(options.what)
+    stage = stages.get(options.stage)
     if stage is None:
-        raise TrainingError(f"no stage {options.stage!r}; there are {', '.join(STAGES)}")
+        raise TrainingError(f"no stage {options.stage!r}; there are {', '.join(stages)}")
+    data = options.data or Path("runs") / options.what
     device = choose_device(options.device_compute).type
     threads = set_threads(options.threads)
     clock = MonotonicClock()
@@ -47,6 +50,16 @@ def run(options: argparse.Namespace) -> int:
                 "device": device, "threads": threads, "seed": options.seed}  # fmt: skip
         print(json.dumps(done))
     return 0
+
+
+def _stages(what: str) -> Mapping[str, Any]:
+    if what == "beat":
+        from engine.training.beat.pulse_stage import run_pulse
+
+        return {"pulse": run_pulse}
+    from engine.training.ember.stages import STAGES
+
+    return STAGES
 
 
 def _train_listener(options: argparse.Namespace) -> int:

@@ -60,6 +60,23 @@ class SetTempo:
 
 
 @dataclass(frozen=True, slots=True)
+class NudgeTempo:
+    """Let the beat come earlier by this share of a beat from now on; below 0 later."""
+
+    beats: float
+
+
+@dataclass(frozen=True, slots=True)
+class HalveTempo:
+    """Count half as many beats."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoubleTempo:
+    """Count twice as many beats."""
+
+
+@dataclass(frozen=True, slots=True)
 class StartRecording:
     """Record picture and sound; None picks a name in the user's video folder."""
 
@@ -101,7 +118,7 @@ class RestartPicture:
 class SourceChoice:
     """Which sound to listen to."""
 
-    kind: Literal["mic", "file", "demo", "tone"]
+    kind: Literal["mic", "loopback", "file", "demo", "tone"]
     device: str = ""
     """`host API: name` as `sonolume devices` prints it; empty for the system's default."""
     path: Path | None = None
@@ -152,6 +169,7 @@ class SelectModel:
 
 Command = (
     SetParam | SetPrompt | GoToPrompt | NextPrompt | LoadPreset | TapTempo | SetTempo
+    | NudgeTempo | HalveTempo | DoubleTempo
     | StartRecording | StopRecording | Freeze | Blackout | Still | RestartPicture | SelectSource
     | Play | Seek | SetLoop | SetVolume | SelectModel
 )  # fmt: skip

@@ -11,6 +11,10 @@ class AudioDeviceError(EngineError):
     """A microphone, line or loudspeaker cannot be opened or has vanished."""
 
 
+class CalibrationError(EngineError):
+    """The clicks of a calibration were not heard, or cannot be relied on."""
+
+
 class AudioFileError(EngineError):
     """A sound file is missing, empty, truncated, or is not sound."""
 

@@ -57,16 +57,16 @@ class Lanes:
 
 @dataclass(frozen=True, slots=True)
 class Texture:
-    """How the sound is made, beside its bands. Held while silent."""
+    """How the sound is made, beside its bands. Held while silent, but for `mel` and loudness."""
 
     mel: Float32 = field(default_factory=lambda: _zeros(MEL_BANDS))
     """`(24,)` in [0, 1]: bands on a mel axis, each against its own recent top."""
     loudness_lufs: float = -120.0
-    """Momentary loudness (400 ms) after ITU-R BS.1770."""
+    """Momentary loudness (400 ms) after ITU-R BS.1770, before any gain; falls in silence."""
     rolloff: float = 0.0
-    """Below it lies 85 % of the energy; in [0, 1] on a log axis."""
+    """Below it lies 85 % of the spectrum; in [0, 1] on a log axis 100..16000 Hz."""
     flux: float = 0.0
-    """How fast the spectrum changes, in [0, 1] against the last seconds."""
+    """How fast the spectrum changes, in [0, 1] against its fastest of the last ~8 s."""
     crest: float = 0.0
     """Peak over RMS, 0..20 dB as [0, 1]: 0 squashed, 1 spiky."""
     width: float = 0.0
@@ -121,6 +121,18 @@ class Structure:
     """Which section this is, numbered in the order of first hearing; -1 while unknown."""
     heard_before: bool = False
     """This section has been heard earlier, as number `section`."""
+    section_delay_s: float = 0.0
+    """How long this section had lasted when it was told; music in which nothing is silent."""
+
+
+def section_name(number: int) -> str:
+    """Name of a section: 0 is A, 25 is Z, 26 is AA."""
+    name = ""
+    number += 1
+    while number > 0:
+        number, letter = divmod(number - 1, 26)
+        name = chr(ord("A") + letter) + name
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +312,8 @@ class Phase(Enum):
 
 DEFAULT_INPUT = "default input"
 """Name of the system's own choice of microphone as long as it is not known."""
+DEFAULT_LOOPBACK = "system sound"
+"""Name of what the system plays through as long as it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +321,7 @@ class SourceStatus:
     """The sound source as the window shows it."""
 
     kind: str
-    """`mic`, `file`, `demo`, `tone` or `none`."""
+    """`mic`, `loopback`, `file`, `demo`, `tone` or `none`."""
     name: str
     connected: bool
     """False: no device, which is not the same as a silent one."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from engine.messages import BAND_NAMES
+from engine.messages import BAND_NAMES, LANE_NAMES
 
 Applies = Literal["picture", "frame", "audio", "prompt"]
 """Who reads a parameter: diffusion, the composer, the analysis, or the scene clock."""
@@ -120,6 +120,11 @@ PARAMS: Mapping[str, ParamSpec] = _table(
         "Speed of the walk through the prompts: 0 stays, 2 is twice as fast.",
     ),
     ParamSpec(
+        "prompt/follow_sections", 0.0, 0.0, 1.0, "", "prompt",
+        "1 walks on with every new part of the music; a part heard before gets its prompt back.",
+        integer=True,
+    ),
+    ParamSpec(
         "prompt/listen", 0.0, 0.0, 1.0, "", "prompt",
         "How much of the picture belongs to what is heard: rain, bells, a piano; 0 ignores it.",
         0.0, 1.0,
@@ -145,8 +150,16 @@ PARAMS: Mapping[str, ParamSpec] = _table(
         "Gain before the gate and the automatic level.",
     ),
     ParamSpec(
+        "audio/mood", 1.0, 0.0, 2.0, "", "audio",
+        "Mood of the automatic level: 0 steady, 1 balanced, 2 lively.", integer=True,
+    ),
+    ParamSpec(
         "audio/reactivity", 1.0, 0.0, 2.0, "", "audio",
         "Scales every route from the sound to the picture: 0 ignores the music.",
+    ),
+    ParamSpec(
+        "audio/latency", 0.0, -250.0, 250.0, "ms", "audio",
+        "Delay of screen or sound that is left: what moves with the beat comes this much earlier.",
     ),
     ParamSpec(
         "master/fade", 1.0, 0.0, 1.0, "", "frame",
@@ -175,6 +188,10 @@ SOURCES: Mapping[str, SourceSpec] = MappingProxyType(
             )
         },
         **{
+            f"{lane}.hit": SourceSpec(f"{lane}.hit", f"A stroke of the {lane}, right now.")
+            for lane in LANE_NAMES
+        },
+        **{
             spec.name: spec
             for spec in (
                 SourceSpec("onset.strength", "How sharp the newest attack is."),
@@ -182,10 +199,28 @@ SOURCES: Mapping[str, SourceSpec] = MappingProxyType(
                 SourceSpec("beat.pulse", "1 on the beat, falling until the next."),
                 SourceSpec("beat.phase", "Rises from 0 to 1 between two beats."),
                 SourceSpec("beat.sine", "A sine locked to the beat."),
-                SourceSpec("bar.sine", "A sine locked to four beats."),
+                SourceSpec("bar.phase", "Rises from 0 to 1 between two first beats of a bar."),
+                SourceSpec("bar.pulse", "1 on the first beat of a bar, falling until the next."),
+                SourceSpec("bar.sine", "A sine locked to the bar, 1 on its first beat."),
                 SourceSpec("tempo.confidence", "How sure the tempo is."),
                 SourceSpec("centroid", "Brightness of the sound."),
                 SourceSpec("flatness", "Noisiness of the sound."),
+                SourceSpec("pitch", "Pitch of the leading voice, 60 Hz to 960 Hz in octaves."),
+                SourceSpec("pitch.confidence", "How surely there is a pitch right now."),
+                SourceSpec("key.hue", "Place of the key on the circle of fifths, C major at 0."),
+                SourceSpec("key.minor", "1 in a minor key."),
+                SourceSpec("key.confidence", "How clearly it is this key and no other."),
+                SourceSpec("section.novelty", "How unlike the last 3 s are to those before."),
+                SourceSpec("build", "How surely the music is building up to something."),
+                SourceSpec("drop.pulse", "Jumps to 1 at every drop and falls."),
+                SourceSpec("rolloff", "How far up the sound reaches."),
+                SourceSpec("flux", "How fast the sound changes."),
+                SourceSpec("crest", "Spikiness: 0 squashed, 1 nothing but peaks."),
+                SourceSpec("width", "Stereo width: 0 mono."),
+                SourceSpec("percussive", "Strokes against tones."),
+                SourceSpec(
+                    "loudness", "Loudness as it is, -50 to -8 LUFS: a soft song stays soft."
+                ),
                 SourceSpec("silence", "1 while the gate is closed."),
                 SourceSpec("lfo.slow", "A free sine of 16 s."),
                 SourceSpec("lfo.fast", "A free sine of 3 s."),

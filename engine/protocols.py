@@ -6,6 +6,7 @@ Each has a dull twin without hardware (`ToneSource`, `NullModel`, `MemorySink`) 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from engine.messages import ControlState, Float32, Frame, Reading, SourceStatus, Uint8
@@ -73,6 +74,17 @@ class Transport(Protocol):
 
     def set_volume(self, volume: float) -> None:
         """Loudness in the speakers in [0, 1]; what is analysed does not change."""
+        ...
+
+
+@runtime_checkable
+class Recorded(Protocol):
+    """What sources can do whose future is known."""
+
+    path: Path
+
+    def position_s(self, sample: int) -> float:
+        """Where in the file sample `sample` of the ring is, seconds. Any thread."""
         ...
 
 

@@ -24,14 +24,16 @@ class ThreadSpec:
 
 THREADS: tuple[ThreadSpec, ...] = (
     ThreadSpec("audio-in", "device block", "nothing: copy, store, return", "SampleRing"),
+    ThreadSpec("audio-loopback", "20 ms", "sound server", "SampleRing"),
     ThreadSpec("audio-file", "10 ms", "decoder", "SampleRing"),
+    ThreadSpec("lookahead", "once per file", "decoder", "BeatGrid"),
     ThreadSpec("analysis", "hop, about 94 Hz", "ring wait", "features, controls"),
     ThreadSpec("semantic", "2 Hz, late steps dropped", "CPU", "Latest[SemanticState]"),
     ThreadSpec("diffusion", "free-running, paced", "device", "Latest[Picture]"),
     ThreadSpec("composer", "output fps", "clock", "Latest[Frame], Fifo[Frame] per sink"),
     ThreadSpec("sink-*", "output fps", "disk, encoder, network", "files, streams"),
     ThreadSpec("control", "events", "sockets", "Fifo[Command]"),
-    ThreadSpec("watchdog", "1 Hz", "device list", "SourceStatus"),
+    ThreadSpec("watchdog", "2 Hz", "device list", "SourceStatus"),
     ThreadSpec("export", "as fast as it goes", "device, encoder", "the exported file"),
 )
 

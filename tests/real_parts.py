@@ -23,7 +23,7 @@ def missing(tools: tuple[str, ...]) -> str:
 def sound_server(folder: Path) -> Iterator[dict[str, str]]:
     """Run PulseAudio with a null sink; give the environment in which its monitor is the mic."""
     home = folder / "pulse"
-    home.mkdir(mode=0o700)
+    home.mkdir(mode=0o700, exist_ok=True)
     environment = os.environ | {
         "XDG_RUNTIME_DIR": str(home),
         "PULSE_RUNTIME_PATH": str(home),

@@ -13,7 +13,9 @@ from app.style import font
 from app.widgets.band_meters import BandMeters
 from app.widgets.beat_lamp import BeatLamp
 from app.widgets.buttons import Button, label, restyle, rule
+from app.widgets.form_line import FormLine
 from app.widgets.icons import pixmap
+from app.widgets.lane_lamps import LaneLamps
 from app.widgets.level_meter import LevelMeter
 from engine.messages import AudioFeatures
 
@@ -101,6 +103,26 @@ class PanicButtons(QWidget):
         self.still.setChecked(state.still)
 
 
+class TempoButtons(QWidget):
+    """Half and double tempo; the beat a little later or earlier."""
+
+    def __init__(self, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.half = Button("\N{DIVISION SIGN}2", tip="Count half as many beats")
+        self.double = Button("\N{MULTIPLICATION SIGN}2", tip="Count twice as many beats")
+        self.later = Button("\N{MINUS SIGN}", tip="Let the beat come a little later")
+        self.earlier = Button("+", tip="Let the beat come a little earlier")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        for button in (self.half, self.double, self.later, self.earlier):
+            layout.addWidget(button, 1)
+        self.half.clicked.connect(bridge.halve_tempo)
+        self.double.clicked.connect(bridge.double_tempo)
+        self.later.clicked.connect(bridge.beat_later)
+        self.earlier.clicked.connect(bridge.beat_earlier)
+
+
 class MeterStrip(QFrame):
     """Everything left of the picture."""
 
@@ -112,6 +134,9 @@ class MeterStrip(QFrame):
         self.beat = BeatLamp()
         self.tap = Button("TAP", kind="tap", tip=f"Tap the tempo ({shown_key('tap')})")
         self.auto = Button("Auto", kind="auto", tip=AUTO_TIP)
+        self.hand = TempoButtons(bridge)
+        self.lanes = LaneLamps()
+        self.form = FormLine()
         self.caption = SignalCaption()
         self.level = LevelMeter()
         self.bands = BandMeters()
@@ -119,7 +144,9 @@ class MeterStrip(QFrame):
         self._arrange()
         self.tap.pressed.connect(bridge.tap_tempo)
         self.auto.clicked.connect(self._on_auto)
-        for widget in (self.beat, self.level, self.bands, self.caption):
+        for widget in (
+            self.beat, self.lanes, self.form, self.level, self.bands, self.caption,
+        ):  # fmt: skip
             bridge.features_changed.connect(widget.set_features)
             bridge.signal_state_changed.connect(widget.set_state)
         bridge.features_changed.connect(self._on_features)
@@ -138,6 +165,9 @@ class MeterStrip(QFrame):
         layout.setSpacing(10)
         layout.addWidget(self.beat)
         layout.addLayout(tempo)
+        layout.addWidget(self.hand)
+        layout.addWidget(self.lanes)
+        layout.addWidget(self.form)
         layout.addWidget(rule())
         layout.addWidget(self.caption)
         layout.addLayout(meters, 1)

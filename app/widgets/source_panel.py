@@ -1,4 +1,4 @@
-"""Which sound: microphone or line with its device, the demo, a file, a tone."""
+"""Which sound: microphone, line or system sound with its device, the demo, a file, a tone."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from app.engine_bridge import EngineBridge
 from app.widgets.buttons import Button, Choice, ElidedLabel
 from app.widgets.transport import Transport
 from engine.commands import SourceChoice
-from engine.messages import DEFAULT_INPUT, SourceStatus
+from engine.messages import DEFAULT_INPUT, DEFAULT_LOOPBACK, SourceStatus
 
-KINDS = (("mic", "Mic / line"), ("demo", "Demo"), ("file", "File\N{HORIZONTAL ELLIPSIS}"),
-         ("tone", "Tone"))  # fmt: skip
+KINDS = (("mic", "Mic / line"), ("loopback", "System"), ("demo", "Demo"),
+         ("file", "File\N{HORIZONTAL ELLIPSIS}"), ("tone", "Tone"))  # fmt: skip
+TIPS = {"loopback": "what this computer plays itself"}
+INPUTS = ("mic", "loopback")
+"""Kinds with a device of their own, that may come and go."""
 FILE_FILTER = (
     "Sound (*.wav *.flac *.ogg *.oga *.opus *.mp3 *.m4a *.aac *.aif *.aiff *.mp4 *.mov *.mkv "
     "*.webm);;All files (*)"
@@ -34,12 +37,17 @@ class SourcePanel(QWidget):
         super().__init__(parent)
         self._bridge = bridge
         self._kind = ""
+        self._listed = "mic"  # whose devices the list holds
+        self._names: dict[str, tuple[str, ...]] = dict.fromkeys(INPUTS, ())
+        self._wanted = dict.fromkeys(INPUTS, "")  # device chosen last for each kind
         self._status = SourceStatus("none", "", False)
         self._connected = True
         self._no_input = False  # the last scan found none
         self._chosen = False  # by a hand, this evening or before: then nothing needs explaining
         self.buttons = {
-            kind: Button(text, kind="segment", checkable=True, tip=f"Listen to: {text}")
+            kind: Button(
+                text, kind="segment", checkable=True, tip=f"Listen to: {TIPS.get(kind, text)}"
+            )
             for kind, text in KINDS
         }
         self.device = Choice("Sound device")
@@ -85,8 +93,11 @@ class SourcePanel(QWidget):
         """What plays was chosen by a hand, this evening or an earlier one."""
         self._chosen = True
 
-    def remember_device(self, name: str) -> None:
+    def remember_device(self, name: str, kind: str = "mic") -> None:
         """Show a device that was chosen earlier, before any scan."""
+        if kind != self._listed:
+            self._wanted[kind] = name
+            return
         if name and self.device.findData(name) < 0:
             self.device.addItem(name, name)
         self.device.setCurrentIndex(max(self.device.findData(name), 0))
@@ -98,9 +109,16 @@ class SourcePanel(QWidget):
         self._show_kind()  # the engine decides; until then the old choice stays lit
         if kind == "file":
             self._ask_for_file()
-        elif kind in ("mic", "demo", "tone"):
-            device = str(self.device.currentData() or "") if kind == "mic" else ""
-            self.choose(SourceChoice(cast("Literal['mic', 'demo', 'tone']", kind), device))
+        elif kind in self.buttons:
+            self._choose_kind(kind)
+
+    def _choose_kind(self, kind: str) -> None:
+        """Listen to an input of this kind, or to what needs no device."""
+        device = ""
+        if kind in INPUTS:
+            shown = str(self.device.currentData() or "")
+            device = shown if kind == self._listed else self._wanted[kind]
+        self.choose(SourceChoice(cast("Literal['mic', 'loopback']", kind), device))
 
     def _ask_for_file(self) -> None:
         dialog = QFileDialog(self.window(), "Listen to a file", "", FILE_FILTER)
@@ -119,7 +137,8 @@ class SourcePanel(QWidget):
 
     @Slot(int)
     def _on_device(self, index: int) -> None:
-        self.choose(SourceChoice("mic", str(self.device.itemData(index) or "")))
+        kind = cast("Literal['mic', 'loopback']", self._listed)
+        self.choose(SourceChoice(kind, str(self.device.itemData(index) or "")))
 
     @Slot(object)
     def _on_devices(self, devices: DeviceList) -> None:
@@ -127,12 +146,16 @@ class SourcePanel(QWidget):
             return
         self._no_input = not devices.names and not devices.message
         self._show_name()
-        current = str(self.device.currentData() or "")
+        self._names = {"mic": devices.names, "loopback": devices.loopbacks}
+        self._list_devices(str(self.device.currentData() or ""))
+
+    def _list_devices(self, current: str) -> None:
+        names = self._names[self._listed]
         self.device.clear()
         self.device.addItem(DEFAULT_DEVICE, "")
-        for name in devices.names:
+        for name in names:
             self.device.addItem(name, name)
-        if current and current not in devices.names:
+        if current and current not in names:
             self.device.addItem(f"{current} (not connected)", current)
         self.device.setCurrentIndex(max(self.device.findData(current), 0))
 
@@ -140,19 +163,23 @@ class SourcePanel(QWidget):
     def _on_source(self, status: SourceStatus) -> None:
         self._kind = status.kind
         self._show_kind()
-        if status.kind == "mic" and status.connected != self._connected:
+        if status.kind in INPUTS and status.kind != self._listed:
+            self._wanted[self._listed] = str(self.device.currentData() or "")
+            self._listed = status.kind
+            self._list_devices(self._wanted[self._listed])
+        if status.kind in INPUTS and status.connected != self._connected:
             self._bridge.scan_devices()  # something was plugged in or pulled out
         self._connected = status.connected
-        if status.kind == "mic" and not status.connected:
+        if status.kind in INPUTS and not status.connected:
             self._follow(status.name)
         self._status = status
         self._show_name()
-        self._device_row.setVisible(status.kind in ("mic", "none"))
+        self._device_row.setVisible(status.kind in (*INPUTS, "none"))
 
     def _show_name(self) -> None:
         status = self._status
         text = "The demo track" if status.kind == "demo" else status.name
-        if status.kind == "mic" and not status.connected:
+        if status.kind in INPUTS and not status.connected:
             text += ": not connected, waiting for it"
         if status.kind == "demo" and self._no_input and not self._chosen:
             text = "No microphone was found: the demo track plays"
@@ -161,7 +188,7 @@ class SourcePanel(QWidget):
 
     def _follow(self, name: str) -> None:
         """Show the device that is waited for, if it has a name of its own."""
-        if name != DEFAULT_INPUT and self.device.currentData() != name:
+        if name not in (DEFAULT_INPUT, DEFAULT_LOOPBACK) and self.device.currentData() != name:
             self.remember_device(name)
 
     def _show_kind(self) -> None:

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from engine.analysis.bands import BandMeter
-from engine.analysis.beat import BeatTracker
+from engine.analysis.bands import MOODS, BandMeter
+from engine.analysis.beat_listener import BeatListener
 from engine.analysis.framer import Framer, hop_length
+from engine.analysis.lanes import LaneDetector
 from engine.analysis.loudness import Gate, level_db
 from engine.analysis.onset import OnsetDetector
 from engine.analysis.spectrum import Spectrum, band_weights, log_filterbank
+from engine.analysis.split import PercussiveSplit
+from engine.analysis.stereo import StereoMeter
+from engine.analysis.structure import StructureTracker
 from engine.analysis.tap import TapTempo
+from engine.analysis.texture import TextureMeter
 from engine.analysis.timbre import Timbre
-from engine.messages import BAND_EDGES_HZ, BAND_NAMES, AudioFeatures, Float32
+from engine.analysis.tonal import TonalEar
+from engine.messages import BAND_EDGES_HZ, BAND_NAMES, AudioFeatures, Float32, Texture
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 8_000, 192_000
 ATTACK_DELAY_S = 0.012
 """How long after an attack the hop that shows it ends, on average."""
-_QUICK_S = 1024 / 48_000
+QUICK_S, QUICK_RISE = 1024 / 48_000, 0.75
+"""Length and lean of the spectrum that shows attacks."""
 _EXACT_S = 4096 / 48_000
 _LEVEL_S = 0.046
-_QUICK_RISE, _EXACT_RISE = 0.75, 0.6
+_EXACT_RISE = 0.6
 _EXACT_BANDS = 3
 """Sub, low and mid: the skirts of the quick spectrum would fill them with their neighbours."""
 _NOVELTY_LOW_HZ, _NOVELTY_HIGH_HZ = 30.0, 16_000.0
@@ -31,7 +40,7 @@ class Analyzer:
     """The causal analysis at any sample rate from 8 to 192 kHz.
 
     The features depend on the samples alone, never on how they were cut into blocks. Owned by one
-    thread. `gain_db` may be set between two calls of `push` (the parameter `audio/gain`).
+    thread. `follow` may be called between two calls of `push`.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -44,10 +53,13 @@ class Analyzer:
         self.gain_db = 0.0
         dt_s = self.hop_length / sample_rate
         self._dt_s = dt_s
-        self._quick = Spectrum(sample_rate, _QUICK_S, _QUICK_RISE)
+        self._quick = Spectrum(sample_rate, QUICK_S, QUICK_RISE)
         self._exact = Spectrum(sample_rate, _EXACT_S, _EXACT_RISE)
         self._level_length = round(_LEVEL_S * sample_rate)
-        longest = max(self._quick.length, self._exact.length, self._level_length)
+        self._tonal = TonalEar(sample_rate, dt_s)
+        longest = max(
+            self._quick.length, self._exact.length, self._level_length, self._tonal.length
+        )
         self._framer = Framer(self.hop_length, longest)
         self._quick_bands = band_weights(self._quick.frequencies_hz, BAND_EDGES_HZ)
         self._exact_bands = band_weights(self._exact.frequencies_hz, BAND_EDGES_HZ[:_EXACT_BANDS])
@@ -58,8 +70,19 @@ class Analyzer:
         self._meter = BandMeter(dt_s)
         self._timbre = Timbre(self._quick.frequencies_hz, dt_s)
         self._onsets = OnsetDetector(self._bank.shape[0], dt_s)
-        self._beats = BeatTracker(dt_s, ATTACK_DELAY_S)
+        centres_hz = self._bank @ self._quick.frequencies_hz
+        self._split = PercussiveSplit(centres_hz, dt_s)
+        self._lanes = LaneDetector(centres_hz, float(self._quick.frequencies_hz[1]), dt_s)
+        self._texture = TextureMeter(self._quick.frequencies_hz, dt_s)
+        self._stereo = StereoMeter(sample_rate, self.hop_length)
+        self._structure = StructureTracker(self._exact.frequencies_hz, dt_s)
+        self._beats = BeatListener(self._quick.frequencies_hz, dt_s)
         self._taps = TapTempo()
+
+    def follow(self, values: Mapping[str, float]) -> None:
+        """Take the parameters that concern the analysis: `audio/gain` and `audio/mood`."""
+        self.gain_db = values["audio/gain"]
+        self._meter.mood = MOODS[round(min(max(values["audio/mood"], 0.0), len(MOODS) - 1.0))]
 
     def push(self, block: Float32) -> list[AudioFeatures]:
         """Take samples `(n, channels)`, channels <= 2; return the features of each full hop."""
@@ -72,13 +95,25 @@ class Analyzer:
         """
         tempo_bpm = self._taps.tap(sample_index / self.sample_rate)
         if tempo_bpm > 0.0:
-            self._beats.set_tempo(tempo_bpm)
-        self._beats.tap((self._framer.sample_index - sample_index) / self.sample_rate)
+            self._beats.clock.set_tempo(tempo_bpm)
+        self._beats.clock.tap((self._framer.sample_index - sample_index) / self.sample_rate)
 
     def set_tempo(self, bpm: float) -> None:
         """Fix the tempo; 0 gives it back to the tracker."""
         self._taps.forget()
-        self._beats.set_tempo(bpm)
+        self._beats.clock.set_tempo(bpm)
+
+    def nudge(self, beats: float) -> None:
+        """Let the beat come earlier by this share of a beat, from now on; later below 0."""
+        self._beats.clock.nudge(beats)
+
+    def halve_tempo(self) -> None:
+        """Count half as many beats from now on."""
+        self._beats.clock.halve()
+
+    def double_tempo(self) -> None:
+        """Count twice as many beats from now on."""
+        self._beats.clock.double()
 
     def _hop(self, sample_index: int) -> AudioFeatures:
         level = level_db(self._framer.newest(self._level_length))
@@ -88,9 +123,19 @@ class Analyzer:
         exact = self._exact.power(self._framer.newest(self._exact.length)) * gain
         self._step_bands(quick, exact, silent)
         self._timbre.step(quick, silent=silent)
-        self._onsets.step(self._bank @ quick, silent=silent)
-        self._beats.step(self._onsets.novelty, silent=silent)
+        bands = self._bank @ quick
+        self._onsets.step(bands, silent=silent)
+        struck = self._split.step(bands, silent=silent)
+        self._lanes.step(struck, self._split.held, silent=silent)
+        self._texture.step(quick, silent=silent)
+        self._stereo.step(self._framer.stereo, self._framer.peak, silent=silent)
+        tonal = self._tonal.step(self._framer.newest(self._tonal.length), silent=silent)
+        structure = self._structure.step(
+            exact, self._timbre.centroid, level + self.gain_db, self._onsets.count, silent=silent
+        )
+        self._beats.step(quick, silent=silent)
         levels, hits, presences = self._meter.frozen()
+        clock = self._beats.clock
         return AudioFeatures(
             sample_index=sample_index,
             sample_rate=self.sample_rate,
@@ -104,11 +149,27 @@ class Analyzer:
             onset_count=self._onsets.count,
             centroid=self._timbre.centroid,
             flatness=self._timbre.flatness,
-            tempo_bpm=self._beats.tempo_bpm,
-            tempo_confidence=self._beats.confidence,
-            beat_count=self._beats.count,
-            beat_phase=self._beats.phase,
-            tempo_by_hand=self._beats.by_hand,
+            tempo_bpm=clock.tempo_bpm,
+            tempo_confidence=clock.confidence,
+            beat_count=clock.count,
+            beat_phase=clock.phase,
+            tempo_by_hand=clock.by_hand,
+            bar=self._beats.bar,
+            tonal=tonal,
+            structure=structure,
+            lanes=self._lanes.frozen(),
+            texture=self._frozen_texture(),
+        )
+
+    def _frozen_texture(self) -> Texture:
+        return Texture(
+            mel=self._texture.frozen_mel(),
+            loudness_lufs=self._stereo.loudness_lufs,
+            rolloff=self._texture.rolloff,
+            flux=self._texture.flux,
+            crest=self._stereo.crest,
+            width=self._stereo.width,
+            percussive=self._split.percussive,
         )
 
     def _step_bands(self, quick: Float32, exact: Float32, silent: bool) -> None:

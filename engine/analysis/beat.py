@@ -4,37 +4,37 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from engine.analysis.phase import PhaseMemory
-from engine.analysis.tempo import TempoEstimator
+from engine.analysis.pointer import CHANCE, BeatPointer
 
-_UPDATE_HOPS = 12
-_LOCAL_MEAN_S = 0.25
-_SCALE_S = 3.0
-_CLEAR, _UNCLEAR = 0.38, 0.15
-"""Clarity that counts as certain, and as none."""
-_LOCK_CONFIDENCE = 0.3
+SLOWEST_BY_HAND_BPM, FASTEST_BY_HAND_BPM = 30.0, 300.0
+_CLEAR, _UNCLEAR = 0.5, 0.1
+"""Clarity of the pointer that counts as certain, and as none."""
+_PROVEN, _UNPROVEN = 0.6, -0.7
+"""Nats per beat by which expecting beats must pay, to be certain and to be anything at all."""
+_LOCK_CONFIDENCE = 0.4
 _LOCK_AFTER_S = 0.5
 """Noise looks periodic for a moment, too."""
-_SAME_TEMPO = 0.03
+_SAME_TEMPO = 0.06
 _KEEP_CONFIDENCE = 0.15
 _HOLD_S = 12.0
 """A well trusted lock outlives this much unclear music: a breakdown still has its beat."""
 _TRUST_S = 3.0
 _SILENT_HOLD_S = 1.2
 _CONFIDENCE_S = 0.5
-_PHASE_GAIN_PER_BEAT = 0.35
+_PHASE_GAIN_PER_BEAT = 0.9
 _MAX_SLEW = 0.35
 """The clock runs at most this much faster or slower to catch up."""
-_PERIOD_GAIN = 0.08
+_PERIOD_S = 0.4
+_STROKE_FLOOR, _STROKE_GAIN = 0.2, 5.0
+"""What counts as a stroke beside a tap: noise does not move what the finger said."""
 
 
 class BeatTracker:
-    """Follows the novelty of the onset detector, one hop at a time. Analysis thread only.
+    """Follows how probable a beat is, one hop at a time. Analysis thread only.
 
-    `delay_s` is how late the novelty reports an attack; the phase is ahead by as much, so that
-    phase 0 falls on the sound itself.
+    `delay_s` is how late that is known; the phase is ahead by as much, so that phase 0 falls on
+    the sound itself.
     """
 
     def __init__(self, dt_s: float, delay_s: float = 0.0) -> None:
@@ -43,17 +43,16 @@ class BeatTracker:
         self.confidence = 0.0
         self._dt_s = dt_s
         self._delay_hops = delay_s / dt_s
-        self._tempo = TempoEstimator(dt_s)
+        self._pointer = BeatPointer(dt_s)
         self._memory = PhaseMemory()
         self._period = 0.0
         self._fixed_bpm = 0.0
-        self._mean = np.zeros(max(2, round(_LOCAL_MEAN_S / dt_s)))
-        self._scale = 0.0
-        self._heard_s = 0.0
-        self._hops = 0
+        self._octave = 0  # +1: the performer hears twice as many beats as the pointer
+        self._nudge = 0.0
         self._unclear_s = math.inf
         self._silent_s = math.inf
         self._sure_s = 0.0
+        self._paused = False
         self._trust = 0.0  # confidence over the last seconds in which there was any
 
     @property
@@ -71,66 +70,100 @@ class BeatTracker:
         """True while beats are counted."""
         if self._period <= 0.0 or self._silent_s > _SILENT_HOLD_S:
             return False
-        return self._fixed_bpm > 0.0 or self._unclear_s < _HOLD_S * self._trust
+        return self.by_hand or self._unclear_s < _HOLD_S * self._trust
 
     def set_tempo(self, bpm: float) -> None:
-        """Fix the tempo by hand; 0 gives it back to the tracker."""
+        """Fix the tempo by hand; 0 gives it, its octave and its phase back to the tracker."""
         self._fixed_bpm = bpm if bpm > 0.0 else 0.0
-        if self._fixed_bpm:
+        self._octave = 0
+        if self.by_hand:
             self._period = 60.0 / (self._fixed_bpm * self._dt_s)
+        else:
+            self._nudge = 0.0
 
     def tap(self, ago_s: float) -> None:
         """Say that there was a beat `ago_s` seconds before the newest sample."""
         if self._period > 0.0:
             phase = ago_s / (self._period * self._dt_s) % 1.0
-            self._memory.insist((self._memory.phase - phase - self._late()) % 1.0)
+            self._nudge = 0.0
+            self._memory.insist((self._memory.phase - phase + self._late()) % 1.0)
             self.phase = phase
 
-    def step(self, novelty: float, *, silent: bool) -> bool:
-        """Take one hop of novelty; True when a beat begins."""
+    def nudge(self, beats: float) -> None:
+        """Let the beat come earlier by this share of a beat from now on; below 0 later."""
+        self._nudge = (self._nudge + beats + 0.5) % 1.0 - 0.5
+
+    def double(self) -> None:
+        """Count twice as many beats; half as many with `halve`. The clock glides there."""
+        self._shift_octave(1)
+
+    def halve(self) -> None:
+        """Count half as many beats."""
+        self._shift_octave(-1)
+
+    def step(self, beat: float, *, silent: bool) -> bool:
+        """Take the probability of a beat in this hop; True when a beat begins."""
         self._silent_s = self._silent_s + self._dt_s if silent else 0.0
-        pulse = self._pulse(novelty, silent)
         paused = self._silent_s > _SILENT_HOLD_S
+        if self._paused and not paused:
+            self._pointer.open_phase()
+        self._paused = paused
         if not paused:  # a rest between two strokes is part of the rhythm
-            self._tempo.push(pulse)
-            self._hops += 1
-            if self._hops % _UPDATE_HOPS == 0:
-                self._tempo.update(_UPDATE_HOPS * self._dt_s)
-                self._follow_tempo()
+            self._pointer.step(CHANCE if silent else beat)
         self._follow_confidence(paused)
+        if not paused:
+            self._follow_tempo()
         if self._period <= 0.0:
             return False
-        self._memory.step(pulse, self._period, paused=paused)
+        stroke = _STROKE_GAIN * max(beat - _STROKE_FLOOR, 0.0)
+        self._memory.step(stroke, self._period, paused=paused)
         return self._run_clock(paused)
 
-    def _pulse(self, novelty: float, silent: bool) -> float:
-        """Novelty above its local mean, in units of its own running scale."""
-        over = max(0.0, novelty - float(self._mean.mean()))
-        self._mean[:-1] = self._mean[1:]
-        self._mean[-1] = novelty
-        if silent:
-            return 0.0
-        self._heard_s += self._dt_s
-        share = 1.0 - math.exp(-self._dt_s / min(_SCALE_S, self._heard_s))
-        self._scale += share * (over - self._scale)
-        return min(over / max(self._scale, 1e-6), 12.0) if self._scale > 1e-6 else 0.0
+    def _shift_octave(self, by: int) -> None:
+        if self.by_hand:
+            bpm = self._fixed_bpm * 2.0**by
+            if SLOWEST_BY_HAND_BPM <= bpm <= FASTEST_BY_HAND_BPM:
+                self.set_tempo(bpm)
+        elif self._period > 0.0:
+            self._octave = min(max(self._octave + by, -1), 1)
+            self._period = self._pointer.period / 2.0**self._octave
 
     def _follow_tempo(self) -> None:
-        target = self._tempo.period
-        if self._fixed_bpm or target <= 0.0:
+        if self.by_hand:
             return
+        target = self._pointer.period / 2.0**self._octave
         if self._period > 0.0 and abs(math.log(target / self._period)) <= _SAME_TEMPO:
-            self._period += _PERIOD_GAIN * (target - self._period)
+            self._period += (1.0 - math.exp(-self._dt_s / _PERIOD_S)) * (target - self._period)
         elif self._sure_s >= _LOCK_AFTER_S:
-            self._period = target
-            self._memory.refold(self._tempo.past, target)
+            self._adopt()
+
+    def _adopt(self) -> None:
+        """Take over another tempo; the octave that was asked for goes where it would move it."""
+        period = self._pointer.period
+        octaves = math.log2(period / self._period) if self._period > 0.0 else 0.0
+        near = round(octaves)
+        same = self._octave != 0 and abs(octaves - near) < _SAME_TEMPO and abs(near) <= 1
+        self._octave = near if same else 0
+        if self._period <= 0.0:  # nobody has followed this clock yet
+            self.phase = self._wanted()
+        self._period = period / 2.0**self._octave
 
     def _clear(self) -> float:
-        return min(max((self._tempo.clarity - _UNCLEAR) / (_CLEAR - _UNCLEAR), 0.0), 1.0)
+        return self._sharp() * self._proven()
+
+    def _sharp(self) -> float:
+        return _ramp(self._pointer.clarity, _UNCLEAR, _CLEAR)
+
+    def _proven(self) -> float:
+        beat_s = self._pointer.period * self._dt_s
+        return _ramp(self._pointer.evidence * beat_s, _UNPROVEN, _PROVEN)
 
     def _follow_confidence(self, paused: bool) -> None:
         clear = 0.0 if paused else self._clear()
-        self._sure_s = self._sure_s + self._dt_s if clear > _LOCK_CONFIDENCE else 0.0
+        # Who has followed the music well may follow it to another tempo before that has proved
+        # itself; a first tempo must.
+        sure = self._sharp() if self.locked else clear
+        self._sure_s = self._sure_s + self._dt_s if sure > _LOCK_CONFIDENCE else 0.0
         if clear > _KEEP_CONFIDENCE:
             self._unclear_s = 0.0
             self._trust += (1.0 - math.exp(-self._dt_s / _TRUST_S)) * (clear - self._trust)
@@ -144,14 +177,27 @@ class BeatTracker:
     def _late(self) -> float:
         return self._delay_hops / self._period
 
+    def _wanted(self) -> float:
+        """The phase that is right now: the performer's, or the pointer's in the wanted octave."""
+        if self.by_hand:
+            return self._memory.phase - self._memory.beat + self._late() + self._nudge
+        pointed = self._pointer.phase + self._delay_hops / self._pointer.period
+        if self._octave > 0:
+            pointed *= 2.0
+        elif self._octave < 0:
+            pointed = 0.5 * (pointed % 1.0)
+            if abs((pointed + self._nudge - self.phase + 0.5) % 1.0 - 0.5) > 0.25:
+                pointed += 0.5
+        return (pointed + self._nudge) % 1.0
+
     def _run_clock(self, paused: bool) -> bool:
-        """Move on by one hop, pulled towards the remembered phase."""
+        """Move on by one hop, pulled towards the phase that is right."""
         step = 1.0 / self._period
         error = 0.0
-        if not paused and self._memory.certain:
-            wanted = self._memory.phase - self._memory.beat + self._late()
-            error = (wanted - self.phase + 0.5) % 1.0 - 0.5
-        pull = min(max(_PHASE_GAIN_PER_BEAT * 2.0 * error, -_MAX_SLEW), _MAX_SLEW)
+        certain = self._memory.certain if self.by_hand else self._clear() > 0.0
+        if not paused and certain:
+            error = (self._wanted() - self.phase + 0.5) % 1.0 - 0.5
+        pull = min(max(_PHASE_GAIN_PER_BEAT * error, -_MAX_SLEW), _MAX_SLEW)
         self.phase += step * (1.0 + pull)
         if self.phase < 1.0:
             return False
@@ -160,3 +206,7 @@ class BeatTracker:
             return False
         self.count += 1
         return True
+
+
+def _ramp(value: float, low: float, high: float) -> float:
+    return min(max((value - low) / (high - low), 0.0), 1.0)

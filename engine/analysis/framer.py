@@ -61,6 +61,11 @@ class Framer:
         return self._mono[self._mono.shape[0] - n :]
 
     @property
+    def stereo(self) -> Float32:
+        """Both channels of the newest full hop; a view, shape `(hop, 2)`."""
+        return self._pending
+
+    @property
     def peak(self) -> float:
         """Largest absolute sample of the newest hop, over both channels."""
         return float(np.abs(self._pending).max())

@@ -10,13 +10,15 @@ from engine.messages import Float32
 
 _LAG = 2
 _REFERENCE_FORGET_S = 12.0
-_COMPRESSION = 100.0
+_COMPRESSION = 10.0
+_EMPTY = 0.01
+"""A band is measured against its own loudest magnitude, or this share of the loudest band's."""
 _MEAN_S = 0.12
 _BASELINE_S = 3.0
 _REFRACTORY_S = 0.06
-_OVER_MEAN = 1.6
-_OVER_BASELINE = 1.7
-_FLOOR = 0.03
+_OVER_MEAN = 1.3
+_OVER_BASELINE = 1.35
+_FLOOR = 0.055
 _STRENGTH_DECAY_S = 0.04
 
 
@@ -24,8 +26,9 @@ class OnsetDetector:
     """Spectral flux with a maximum filter, without looking ahead. Analysis thread only.
 
     After SuperFlux (Boeck and Widmer, DAFx 2013): log magnitudes on a log axis, compared with the
-    largest neighbour two hops ago, so that vibrato is no attack. Levels are relative to the
-    loudest of the last seconds; that reference stands still while silent.
+    largest neighbour two hops ago, so that vibrato is no attack. Each band is relative to its own
+    loudest of the last seconds (adaptive whitening: Stowell and Plumbley, ICMC 2007), so that a
+    soft hat counts beside a loud kick; these references stand still while silent.
     """
 
     def __init__(self, bands: int, dt_s: float) -> None:
@@ -35,11 +38,12 @@ class OnsetDetector:
         """Bass-weighted rise of the root magnitudes in this hop, for the beat tracker."""
         self._dt_s = dt_s
         self._reference = 0.0
+        self._tops = np.zeros(bands, np.float32)
         self._log_past = np.zeros((_LAG, bands), np.float32)
         self._root_past = np.zeros((_LAG, bands), np.float32)
         bass = np.exp(-2.0 * np.arange(bands) / bands)
         self._bass = (bass / bass.sum()).astype(np.float32)
-        even = 0.5 + bass
+        even = 3.0 + bass
         self._even = (even / even.sum()).astype(np.float32)
         self._recent = np.zeros(max(3, round(_MEAN_S / dt_s)))
         self._baseline = 0.0
@@ -52,27 +56,34 @@ class OnsetDetector:
         if not silent:
             forget = math.exp(-self._dt_s / _REFERENCE_FORGET_S)
             self._reference = max(self._reference * forget, float(magnitude.max()), 1e-6)
-        relative: Float32 = magnitude / np.float32(max(self._reference, 1e-6))
-        flux = self._flux(relative)
+            self._tops = np.maximum(self._tops * np.float32(forget), magnitude)
+        reference = np.float32(max(self._reference, 1e-6))
+        self._follow_novelty(magnitude / reference)
+        tops: Float32 = np.maximum(self._tops, np.float32(_EMPTY) * reference)
+        whitened: Float32 = np.divide(magnitude, tops)
+        flux = self._flux(whitened)
         onset = not silent and self._is_onset(flux)
         self._follow(flux, silent)
         self._since_s = 0.0 if onset else self._since_s + self._dt_s
         self.count += int(onset)
         return onset
 
-    def _flux(self, relative: Float32) -> float:
+    def _follow_novelty(self, relative: Float32) -> None:
         root = np.sqrt(relative)
         rise = np.maximum(root - self._root_past[0], 0.0)
         self.novelty = float(np.dot(rise, self._bass))
+        self._root_past[:-1] = self._root_past[1:]
+        self._root_past[-1] = root
+
+    def _flux(self, relative: Float32) -> float:
         logs = np.log1p(np.float32(_COMPRESSION) * relative)
         before = self._log_past[0]
         widest = before.copy()
         np.maximum(widest[1:], before[:-1], out=widest[1:])
         np.maximum(widest[:-1], before[1:], out=widest[:-1])
         flux = float(np.dot(np.maximum(logs - widest, 0.0), self._even))
-        for past, newest in ((self._root_past, root), (self._log_past, logs)):
-            past[:-1] = past[1:]
-            past[-1] = newest
+        self._log_past[:-1] = self._log_past[1:]
+        self._log_past[-1] = logs
         return flux
 
     def _is_onset(self, flux: float) -> bool:

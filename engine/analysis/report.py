@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 from engine.analysis.analyzer import ATTACK_DELAY_S, Analyzer
+from engine.analysis.lanes import LANE_DELAYS_S
+from engine.keys import KEY_NAMES
 from engine.messages import (
     BAND_NAMES,
+    LANE_NAMES,
     AudioFeatures,
     Bar,
     Float32,
@@ -18,6 +21,7 @@ from engine.messages import (
     Structure,
     Texture,
     Tonal,
+    section_name,
 )
 
 GROUPS: Mapping[str, type[Lanes | Texture | Bar | Tonal | Structure]] = {
@@ -52,11 +56,11 @@ def analyze(
         "duration_s": samples / sample_rate,
         "tempo_bpm": global_tempo_bpm(arrays["tempo_bpm"], arrays["tempo_confidence"]),
         "beats_s": beat_times_s(arrays),
-        "downbeats_s": None,
+        "downbeats_s": downbeat_times_s(arrays),
         "onsets_s": onset_times_s(arrays),
-        "lanes": {"kick": None, "snare": None, "hat": None},
-        "key": None,
-        "sections": None,
+        "key": global_key(arrays["tonal_key"], arrays["tonal_key_confidence"]),
+        "sections": sections(arrays, samples / sample_rate),
+        "lanes": lane_times_s(arrays),
     }
     return report, arrays
 
@@ -94,9 +98,27 @@ def global_tempo_bpm(tempo_bpm: np.ndarray, confidence: np.ndarray) -> float | N
     return float(tempi[order][half])
 
 
+def global_key(key: np.ndarray, confidence: np.ndarray) -> str | None:
+    """One key for all of it, like "D minor": the one held longest, weighted by confidence.
+
+    None when no key was ever held with any confidence.
+    """
+    known = key >= 0
+    totals = np.bincount(key[known].astype(int), confidence[known], len(KEY_NAMES))
+    return KEY_NAMES[int(totals.argmax())] if totals.any() else None
+
+
 def beat_times_s(arrays: dict[str, np.ndarray]) -> list[float]:
     """When each beat fell, between the hops: where the phase was 0."""
     began = np.flatnonzero(np.diff(arrays["beat_count"], prepend=0) > 0)
+    period_s = 60.0 / arrays["tempo_bpm"][began]
+    times = arrays["time_s"][began] - arrays["beat_phase"][began] * period_s
+    return [round(max(0.0, float(t)), 4) for t in times]
+
+
+def downbeat_times_s(arrays: dict[str, np.ndarray]) -> list[float]:
+    """When each bar began: the beats that were counted as first."""
+    began = np.flatnonzero(np.diff(arrays["bar_count"], prepend=0) > 0)
     period_s = 60.0 / arrays["tempo_bpm"][began]
     times = arrays["time_s"][began] - arrays["beat_phase"][began] * period_s
     return [round(max(0.0, float(t)), 4) for t in times]
@@ -106,3 +128,33 @@ def onset_times_s(arrays: dict[str, np.ndarray]) -> list[float]:
     """When each attack fell: the hop that showed it, less the delay of the analysis."""
     began = np.flatnonzero(np.diff(arrays["onset_count"], prepend=0) > 0)
     return [round(max(0.0, float(t) - ATTACK_DELAY_S), 4) for t in arrays["time_s"][began]]
+
+
+def sections(arrays: dict[str, np.ndarray], duration_s: float) -> list[dict[str, Any]]:
+    """The form: `start_s`, `end_s` and `label` of every section, `A` the first one heard.
+
+    Each boundary is put where it fell, not where it was told. Empty for what is too short.
+    """
+    began = np.flatnonzero(np.diff(arrays["structure_section_count"], prepend=0) > 0)
+    starts_s = arrays["time_s"][began] - arrays["structure_section_delay_s"][began]
+    ends_s = np.append(starts_s, duration_s)[1:]
+    numbers = arrays["structure_section"][began].tolist()
+    return [
+        {
+            "start_s": max(0.0, round(start, 3)),
+            "end_s": round(end, 3),
+            "label": section_name(number),
+        }
+        for start, end, number in zip(starts_s.tolist(), ends_s.tolist(), numbers, strict=True)
+    ]
+
+
+def lane_times_s(arrays: dict[str, np.ndarray]) -> dict[str, list[float]]:
+    """When each stroke of each lane fell: the hop that counted it, less the delay of its lane."""
+    counts = arrays["lanes_count"].reshape(-1, len(LANE_NAMES))
+    times: dict[str, list[float]] = {}
+    for lane, name in enumerate(LANE_NAMES):
+        struck = np.flatnonzero(np.diff(counts[:, lane], prepend=0) > 0)
+        found = arrays["time_s"][struck] - LANE_DELAYS_S[lane]
+        times[name] = [round(max(0.0, float(t)), 4) for t in found]
+    return times

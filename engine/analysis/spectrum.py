@@ -14,7 +14,7 @@ class Spectrum:
     so reports them earlier, at the price of a wider skirt.
     """
 
-    def __init__(self, sample_rate: int, window_s: float, rise: float = 0.5) -> None:
+    def __init__(self, sample_rate: float, window_s: float, rise: float = 0.5) -> None:
         self.length = max(16, round(window_s * sample_rate))
         self.n_fft = 1 << (self.length - 1).bit_length()
         self.frequencies_hz = np.fft.rfftfreq(self.n_fft, 1.0 / sample_rate)

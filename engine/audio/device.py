@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -27,7 +27,8 @@ logger = logging.getLogger(__name__)
 
 _RING_S = 3.0
 _LOST_AFTER_S = 1.0
-_RETRY_S = 2.0
+_RETRY_S = 0.9
+"""Looked at by a watchdog of 2 Hz: what is back is heard within 2 s."""
 _FILL_PERIOD_S = 0.01
 _FILL_LAG_S = 0.02
 _LATENCIES_S: tuple[str | float, ...] = ("low", 0.02, 0.05, 0.1)
@@ -48,8 +49,16 @@ class DeviceSource:
     silence, so that musical time never stops.
     """
 
-    def __init__(self, device: str = "", *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        device: str = "",
+        *,
+        clock: Clock | None = None,
+        kind: Literal["mic", "loopback"] = "mic",
+    ) -> None:
+        """`kind` is `loopback` for a virtual cable that carries the system's own sound."""
         self.device = device
+        self.kind = kind
         self._clock: Clock = clock if clock is not None else MonotonicClock()
         self._ring = SampleRing(round(_RING_S * 48_000), 2)
         self._sample_rate = 48_000
@@ -106,7 +115,7 @@ class DeviceSource:
 
     def status(self) -> SourceStatus:
         """How it is doing. Any thread, never blocks."""
-        return SourceStatus("mic", self._name, self._connected, self._message)
+        return SourceStatus(self.kind, self._name, self._connected, self._message)
 
     def service(self, now_s: float) -> None:
         """Watch, reopen, escalate. About once a second; may block while a device is opened."""

@@ -117,6 +117,10 @@ class FileSource:
             volume=self._volume,
         )
 
+    def position_s(self, sample: int) -> float:
+        """Where in the file sample `sample` of the ring is, seconds. Any thread."""
+        return self._opened().at(sample).position_s
+
     def service(self, now_s: float) -> None:
         """Write what is due at `now_s`, and leave a loudspeaker that has died. Any thread."""
         speaker = self._speaker

@@ -27,6 +27,8 @@ class DeviceInfo:
     default_rate_hz: int
     default: bool
     """The system's default input or output."""
+    loopback: bool = False
+    """What the system plays itself, as an input."""
 
     @property
     def key(self) -> str:

@@ -56,6 +56,8 @@ class Speaker:
         self.ring = SampleRing(round(_RING_S * sample_rate), 2)
         self.volume = 1.0  # any thread writes, callback reads
         self.underruns = 0  # written by the callback only
+        self.delay_s = 0.0
+        """What the system says lies between the callback and the air; callback writes."""
         self._clock = clock
         self._played = 0  # written by the callback only
         self._block = 0  # largest block asked for; written by the callback only
@@ -128,6 +130,7 @@ class Speaker:
         delay_s = times.outputBufferDacTime - times.currentTime
         if not (0.0 < delay_s < 1.0 and math.isfinite(delay_s)):
             delay_s = float(self._stream.latency)
+        self.delay_s = delay_s
         offset_s = self._played / self.sample_rate - now_s - delay_s
         self._played += count
         old_s = self._offset_s

@@ -34,6 +34,8 @@ class BenchRequest:
     """Which model loops, morphs and is judged."""
     size: tuple[int, int] = (512, 512)
     """Of the pictures of loop, morph and quality."""
+    data: Path | None = None
+    """Hearing: the folder of public audio for the table of beat trackers; None leaves it out."""
     ai_fps: float = 20.0
     """Pictures per second of music in loop and morph."""
 

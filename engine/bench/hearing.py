@@ -7,12 +7,17 @@ import time
 
 import numpy as np
 
-from engine.analysis.analyzer import Analyzer
-from engine.analysis.beat import BeatTracker
+from engine.analysis.analyzer import QUICK_RISE, QUICK_S, Analyzer
+from engine.analysis.beat_listener import BeatListener
 from engine.analysis.report import analyze
+from engine.analysis.spectrum import Spectrum
 from engine.audio.decode import SoundReader
 from engine.bench.area import BenchRequest, Result
+from engine.bench.beat_table import beat_table, table_clips
+from engine.bench.lanes import bench_lanes
 from engine.bench.listening import measure as measure_listener
+from engine.bench.structure import bench_structure
+from engine.bench.tonal import bench_tonal
 from engine.messages import Float32
 from engine.runtime.listening import demo_track
 
@@ -20,20 +25,32 @@ BEAT_WINDOW_S = 0.07
 
 
 def bench(request: BenchRequest) -> list[Result]:
-    """Return `hearing/hop` and `hearing/tracker` (ms) and `hearing/sonolume` (on the demo)."""
+    """Return `hearing/hop` and `hearing/tracker` (ms) and `hearing/sonolume` (on the demo).
+
+    With `--data` the table of beat trackers instead of the demo; see `beat_table`.
+    """
+    clips = table_clips(request.data) if request.data is not None else None
     with SoundReader(demo_track()) as reader:
         samples, rate = reader.read_all(), reader.sample_rate
     hop_ms, tracker_ms = _hop_times(samples[: 40 * rate], rate)
+    speed: list[Result] = [
+        {"name": "hearing/hop", **_percentiles(hop_ms)},
+        {"name": "hearing/tracker", **_percentiles(tracker_ms)},
+    ]
+    if clips is not None:
+        return [*speed, *beat_table(clips)]
     truth = json.loads(demo_track().with_suffix(".json").read_text("utf-8"))
     report, _ = analyze((samples[i : i + 4096] for i in range(0, len(samples), 4096)), rate)
     f = beat_f(report["beats_s"], truth["beats_s"])
     error = abs(report["tempo_bpm"] / truth["tempo_bpm"] - 1.0)
     return [
-        {"name": "hearing/hop", **_percentiles(hop_ms)},
-        {"name": "hearing/tracker", **_percentiles(tracker_ms)},
+        *speed,
         *measure_listener(),
         {"name": "hearing/sonolume", "f": round(f, 3), "acc1": float(error <= 0.04),
          "tempo_error": round(error, 4), "on": "demo"},
+        *bench_tonal(),
+        bench_structure(),
+        *bench_lanes(),
     ]  # fmt: skip
 
 
@@ -50,21 +67,22 @@ def beat_f(found_s: list[float], truth_s: list[float]) -> float:
 
 
 def _hop_times(samples: Float32, rate: int) -> tuple[list[float], list[float]]:
-    """Milliseconds of every analysis hop, and of the beat tracker alone on the same onsets."""
+    """Milliseconds of every analysis hop, and of the beat tracker alone on the same sound."""
     analyzer = Analyzer(rate)
     hop_ms: list[float] = []
-    onsets: list[float] = []
     hop = analyzer.hop_length
     for start in range(0, len(samples) - hop, hop):
         started = time.perf_counter()
-        features = analyzer.push(samples[start : start + hop])
+        analyzer.push(samples[start : start + hop])
         hop_ms.append(1000.0 * (time.perf_counter() - started))
-        onsets += [hop_features.onset_strength for hop_features in features]
-    tracker = BeatTracker(hop / rate)
+    spectrum = Spectrum(rate, QUICK_S, QUICK_RISE)
+    listener = BeatListener(spectrum.frequencies_hz, hop / rate)
+    mono = samples.mean(axis=1)
     tracker_ms: list[float] = []
-    for onset in onsets:
+    for start in range(0, len(samples) - spectrum.length, hop):
+        power = spectrum.power(mono[start : start + spectrum.length])
         started = time.perf_counter()
-        tracker.step(onset, silent=False)
+        listener.step(power, silent=False)
         tracker_ms.append(1000.0 * (time.perf_counter() - started))
     return hop_ms, tracker_ms
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.bench import beat_lock
 from engine.bench.area import BenchRequest, Result
 from engine.clock import MonotonicClock
 from engine.commands import SourceChoice
@@ -93,7 +94,12 @@ class ClickSource:
 
 
 def bench(request: BenchRequest) -> list[Result]:
-    """Return `latency/click`: median and p95 in ms, with ember painting all the while."""
+    """Return `latency/click` and `latency/beat`, ms, with ember painting all the while."""
+    return [*_clicks(request), *beat_lock.bench(request)]
+
+
+def _clicks(request: BenchRequest) -> list[Result]:
+    """Return `latency/click`: median and p95 from the click to the frame handed over."""
     with tempfile.TemporaryDirectory() as folder:
         preset = Path(folder) / "click.toml"
         preset.write_text(PRESET, "utf-8")

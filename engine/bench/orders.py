@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.diffusion.bundle import Bundle, PromptEmbedding
+from engine.diffusion.fresh import paint_fresh
 from engine.scoring.held_out_phrases import (
     FOREIGN_PHRASES,
     FOREIGN_STYLES,
@@ -105,15 +106,9 @@ def _scenes_for(style: str, scenes: Sequence[str], count: int, seed: int) -> lis
     return [scenes[(start + k * max(1, len(scenes) // count)) % len(scenes)] for k in range(count)]
 
 
-def paint(bundle: Bundle, noise: Tensor, prompt: PromptEmbedding, steps: int) -> NDArray[np.uint8]:
-    """Paint `(h, w, 3)` from pure noise `(1, c, h, w)` as the program begins a show."""
-    guidance = bundle.natural_guidance
-    latent = bundle.denoised(noise, 1.0, prompt, guidance)
-    for step in range(1, steps):
-        strength = 1.0 - step / steps
-        latent = bundle.denoised(
-            bundle.noised(latent, noise, strength), strength, prompt, guidance
-        )
+def paint(bundle: Bundle, noises: Sequence[Tensor], prompt: PromptEmbedding) -> NDArray[np.uint8]:
+    """Paint `(h, w, 3)` from noise, one call for each, as the program begins a show."""
+    latent = paint_fresh(bundle, noises, prompt, bundle.natural_guidance)
     picture = bundle.decode(latent)[0].clamp(-1.0, 1.0).add(1.0).mul(127.5).round()
     levels: NDArray[np.uint8] = picture.permute(1, 2, 0).byte().cpu().numpy()
     return levels
@@ -132,10 +127,13 @@ def paint_all(
     with torch.inference_mode():
         for k, order in enumerate(tqdm(orders, desc="quality", unit="prompt", disable=None), 1):
             generator = torch.Generator().manual_seed(order.seed)
-            noise = torch.randn(shape, generator=generator).to(bundle.device)
+            noises = [
+                torch.randn(shape, generator=generator).to(bundle.device)
+                for _ in range(max(STEPS))
+            ]
             prompt = bundle.encode_prompt(order.prompt)
             for steps in STEPS:
-                waiting[steps].append(paint(bundle, noise, prompt, steps))
+                waiting[steps].append(paint(bundle, noises[:steps], prompt))
                 if len(waiting[steps]) == _LOOK_AT or k == len(orders):
                     batch = np.stack(waiting[steps])
                     waiting[steps].clear()

@@ -95,6 +95,7 @@ class Show:
             count = min(_BLOCK, wanted - self._heard)
             places = (self._heard + np.arange(count)) % len(self._sound)
             self._heard += count
+            self._analyzer.follow(self._modulation.modulated)
             for features in self._analyzer.push(self._sound[places]):
                 time_s = features.sample_index / self._rate
                 self._controls.put(self._modulation.step(features, dt_s, host_time_s=time_s))

@@ -12,9 +12,12 @@ from typing import Any
 from engine.commands import (
     Blackout,
     Command,
+    DoubleTempo,
     Freeze,
+    HalveTempo,
     LoadPreset,
     NextPrompt,
+    NudgeTempo,
     RestartPicture,
     SetParam,
     SetPrompt,
@@ -24,14 +27,25 @@ from engine.commands import (
     StopRecording,
     TapTempo,
 )
-from engine.messages import BAND_EDGES_HZ, BAND_NAMES
+from engine.messages import BAND_EDGES_HZ, BAND_NAMES, LANE_NAMES
 from engine.params import PARAMS, ParamSpec
 
 PREFIX = "/sonolume/"
 SLOWEST_BPM = 30.0
 FASTEST_BPM = 300.0
+FARTHEST_NUDGE = 0.5
 LONGEST_PROMPT = 2000
 BAND_VALUES: tuple[str, ...] = ("level", "hit", "presence")
+TEXTURE_VALUES: Mapping[str, str] = MappingProxyType(
+    {
+        "rolloff": "how far up the sound reaches",
+        "flux": "how fast the sound changes",
+        "crest": "peak over RMS, 0..20 dB",
+        "width": "stereo width, 0 is mono",
+        "percussive": "strokes against tones",
+    }
+)
+"""Those sent of `Texture`, each 0..1, and what it says."""
 
 Reading = tuple[Command | None, str]
 """What a message asks for (None: nothing), and one line worth logging, or an empty one."""
@@ -121,6 +135,16 @@ def band_address(band: str, value: str) -> str:
     return f"{PREFIX}audio/{band}/{value}"
 
 
+def lane_address(lane: str) -> str:
+    """Address of the strokes of one lane."""
+    return f"{PREFIX}lane/{lane}"
+
+
+def texture_address(value: str) -> str:
+    """Address of one value of the texture."""
+    return f"{PREFIX}texture/{value}"
+
+
 def _outgoing() -> list[tuple[str, str, str]]:
     rows = []
     meanings = ("how loud against the last 45 s", "a rise right now", "how much in the last 2 s")
@@ -129,10 +153,22 @@ def _outgoing() -> list[tuple[str, str, str]]:
             says = f"{low_hz:g}-{high_hz:g} Hz: {meaning}"
             rows.append((band_address(band, value), "float 0..1", says))
     rows += [
+        (lane_address(lane), "int", f"strokes of the {lane} since the start, one message each")
+        for lane in LANE_NAMES
+    ]
+    rows += [(texture_address(name), "float 0..1", says) for name, says in TEXTURE_VALUES.items()]
+    rows += [
+        (texture_address("loudness"), "float", "momentary loudness, LUFS, down to -120"),
         (f"{PREFIX}beat", "int", "beats since the start, one message per beat"),
         (f"{PREFIX}tempo/bpm", "float", "beats per minute, 0 while unknown"),
         (f"{PREFIX}tempo/phase", "float 0..1", "0 on the beat, rising until the next"),
         (f"{PREFIX}tempo/confidence", "float 0..1", "how sure the tempo is"),
+        (f"{PREFIX}tonal/key", "string", "like D minor; empty while unknown"),
+        (f"{PREFIX}tonal/pitch_hz", "float", "pitch of the leading voice, the last one heard"),
+        (f"{PREFIX}tonal/pitch_confidence", "float 0..1", "0 where nothing has a pitch"),
+        (f"{PREFIX}structure/section", "int", "the part of the music, 0 the first; -1 unknown"),
+        (f"{PREFIX}structure/drop", "int", "drops since the start, one message per drop"),
+        (f"{PREFIX}structure/build", "float 0..1", "how surely the music is building up"),
         (f"{PREFIX}semantic/<label>", "float 0..1", "how likely the sound is about this label"),
         (f"{PREFIX}<group>/<name>", "float", "every parameter, when it changes"),
     ]
@@ -206,6 +242,22 @@ def _tempo() -> AddressSpec:
     return AddressSpec(address, argument, explanation, read, SLOWEST_BPM, FASTEST_BPM)
 
 
+def _nudge() -> AddressSpec:
+    def read(arguments: tuple[Any, ...]) -> Reading:
+        value = number_of(arguments[0]) if arguments else None
+        if value is None:
+            return None, f"needs a number, got {_shown(arguments)}"
+        beats = min(max(value, -FARTHEST_NUDGE), FARTHEST_NUDGE)
+        outside = beats != value
+        note = f"{value:g} is outside -{FARTHEST_NUDGE:g}..{FARTHEST_NUDGE:g}, clamped"
+        return NudgeTempo(beats), note if outside else ""
+
+    argument = f"float -{FARTHEST_NUDGE:g}..{FARTHEST_NUDGE:g} beats"
+    explanation = "Lets the beat come earlier by this share of a beat, below 0 later."
+    address = f"{PREFIX}tempo/nudge"
+    return AddressSpec(address, argument, explanation, read, -FARTHEST_NUDGE, FARTHEST_NUDGE)
+
+
 def _recording(on: bool) -> Command:
     return StartRecording() if on else StopRecording()
 
@@ -226,6 +278,9 @@ ADDRESSES: Mapping[str, AddressSpec] = MappingProxyType(
             _text("preset/load", LoadPreset, _LOADS_PRESET),
             _trigger("tempo/tap", TapTempo(), "A tap of the finger, on the beat."),
             _tempo(),
+            _nudge(),
+            _trigger("tempo/half", HalveTempo(), "Counts half as many beats."),
+            _trigger("tempo/double", DoubleTempo(), "Counts twice as many beats."),
             _state("record", _recording, "Starts and stops recording."),
             _state("panic/freeze", Freeze, "Holds the picture."),
             _state("panic/black", Blackout, "Black output, at once."),

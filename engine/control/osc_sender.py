@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Mapping
 from typing import Any
 
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from engine.clock import Clock, MonotonicClock
-from engine.control.osc_addresses import BAND_VALUES, PREFIX, band_address
+from engine.control.osc_addresses import (
+    BAND_VALUES,
+    PREFIX,
+    TEXTURE_VALUES,
+    band_address,
+    lane_address,
+    texture_address,
+)
 from engine.errors import CommandError
-from engine.messages import BAND_NAMES, AudioFeatures, EngineStatus
+from engine.keys import KEY_NAMES
+from engine.messages import BAND_NAMES, LANE_NAMES, AudioFeatures, EngineStatus
 
 logger = logging.getLogger(__name__)
 
+OscValue = float | int | str
+
 MOST_PER_S = 60.0
 """Messages per second and address."""
+_TYPE_TAGS: Mapping[type, str] = {float: "f", int: "i", str: "s"}
 
 
 class OscSender:
@@ -32,7 +44,7 @@ class OscSender:
         self._clock = clock or MonotonicClock()
         self._socket: socket.socket | None = None
         self._address: Any = None
-        self._last: dict[str, float | int] = {}
+        self._last: dict[str, OscValue] = {}
         self._next_s: dict[str, float] = {}
 
     def open(self) -> None:
@@ -67,9 +79,9 @@ class OscSender:
             self._socket.close()
             self._socket = None
 
-    def _send_one(self, peer: socket.socket, address: str, value: float | int) -> None:
+    def _send_one(self, peer: socket.socket, address: str, value: OscValue) -> None:
         message = OscMessageBuilder(address)
-        message.add_arg(value, "i" if isinstance(value, int) else "f")
+        message.add_arg(value, _TYPE_TAGS[type(value)])
         try:
             peer.sendto(message.build().dgram, self._address)
             self.sent += 1
@@ -85,8 +97,8 @@ def parse_host_port(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def _values(status: EngineStatus) -> dict[str, float | int]:
-    values: dict[str, float | int] = {
+def _values(status: EngineStatus) -> dict[str, OscValue]:
+    values: dict[str, OscValue] = {
         PREFIX + name: float(f"{value:.6g}") for name, value in status.values.items()
     }
     if status.features is not None:
@@ -98,15 +110,27 @@ def _values(status: EngineStatus) -> dict[str, float | int]:
     return values
 
 
-def _heard(features: AudioFeatures) -> dict[str, float | int]:
+def _heard(features: AudioFeatures) -> dict[str, OscValue]:
     """Rounded, so that what nobody can see or hear is no change."""
-    values: dict[str, float | int] = {}
+    values: dict[str, OscValue] = {}
     of_band = (features.band_level, features.band_hit, features.band_presence)
     for name, column in zip(BAND_VALUES, of_band, strict=True):
         for band, value in zip(BAND_NAMES, column.tolist(), strict=True):
             values[band_address(band, name)] = round(value, 3)
+    for lane, count in zip(LANE_NAMES, features.lanes.count, strict=True):
+        values[lane_address(lane)] = int(count)
+    for name in TEXTURE_VALUES:
+        values[texture_address(name)] = round(float(getattr(features.texture, name)), 3)
+    values[texture_address("loudness")] = round(float(features.texture.loudness_lufs), 1)
     values[f"{PREFIX}beat"] = int(features.beat_count)
     values[f"{PREFIX}tempo/bpm"] = round(float(features.tempo_bpm), 2)
     values[f"{PREFIX}tempo/phase"] = round(float(features.beat_phase), 3)
     values[f"{PREFIX}tempo/confidence"] = round(float(features.tempo_confidence), 3)
+    tonal = features.tonal
+    values[f"{PREFIX}tonal/key"] = KEY_NAMES[tonal.key] if tonal.key >= 0 else ""
+    values[f"{PREFIX}tonal/pitch_hz"] = round(float(tonal.pitch_hz), 1)
+    values[f"{PREFIX}tonal/pitch_confidence"] = round(float(tonal.pitch_confidence), 2)
+    values[f"{PREFIX}structure/section"] = int(features.structure.section)
+    values[f"{PREFIX}structure/drop"] = int(features.structure.drop_count)
+    values[f"{PREFIX}structure/build"] = round(float(features.structure.build), 3)
     return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -12,6 +13,7 @@ from torch import Tensor
 from engine.diffusion.bundle import Bundle, PromptEmbedding
 from engine.diffusion.coherence import ColourAnchor
 from engine.diffusion.detail import unsharp
+from engine.diffusion.fresh import paint_fresh
 from engine.diffusion.noise import NoiseWalk
 from engine.diffusion.prompts import PromptBank
 from engine.diffusion.warp import Warp, is_still
@@ -69,15 +71,15 @@ class FeedbackModel:
         """Paint the next picture, `(h, w, 3)` uint8."""
         values = control.values
         prompt = self._prompts.blend(control.prompts)
-        noise = self._noise_for(control)
         feedback = values["diffusion/feedback"]
         strength = 1.0 - feedback * (1.0 - values["diffusion/strength"])
         guidance = values["diffusion/guidance"] * self._bundle.natural_guidance
         if self._picture is None:
-            latent = self._fresh(noise, prompt, guidance)
+            latent = self._fresh(control, prompt, guidance)
             strength = 1.0
         else:
             source = self._source(control)
+            noise = self._walk_for(control).at(control.travel.noise_rad)
             noisy = self._bundle.noised(source, noise, strength)
             latent = self._bundle.denoised(noisy, strength, prompt, guidance)
         picture = self._bundle.decode(latent).clamp_(-1.0, 1.0)
@@ -134,20 +136,18 @@ class FeedbackModel:
         moved = self._anchor.pull(moved, control.values["diffusion/anchor"])
         return self._bundle.encode(moved.clamp_(-1.0, 1.0))
 
-    def _fresh(self, noise: Tensor, prompt: PromptEmbedding, guidance: float) -> Tensor:
-        steps = self._bundle.fresh_steps
-        latent = self._bundle.denoised(noise, 1.0, prompt, guidance)
-        for step in range(1, steps):
-            strength = 1.0 - step / steps
-            noisy = self._bundle.noised(latent, noise, strength)
-            latent = self._bundle.denoised(noisy, strength, prompt, guidance)
-        return latent
+    def _fresh(self, control: ControlState, prompt: PromptEmbedding, guidance: float) -> Tensor:
+        angle_rad = control.travel.noise_rad
+        walk = self._walk_for(control)
+        # Two quarter turns further on, nothing of the noise before is left.
+        noises = [walk.at(angle_rad + k * math.pi) for k in range(self._bundle.fresh_steps)]
+        return paint_fresh(self._bundle, noises, prompt, guidance)
 
-    def _noise_for(self, control: ControlState) -> Tensor:
+    def _walk_for(self, control: ControlState) -> NoiseWalk:
         seed = int(control.values["diffusion/seed"])
         if seed != self._noise.seed:
             self._noise = NoiseWalk(self._shape, seed, self._bundle.device)
-        return self._noise.at(control.travel.noise_rad)
+        return self._noise
 
 
 def _to_array(tensor: Tensor | None) -> Float32 | None:

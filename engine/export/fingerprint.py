@@ -32,6 +32,7 @@ def fingerprint(settings: ExportSettings, preset: Preset) -> dict[str, str]:
         "--seed": str(settings.seed),
         "--start": repr(settings.start_s),
         "--seconds": _optional(settings.seconds),
+        "--lookahead": settings.lookahead,
         "--init-image": "not given" if settings.init_image is None
         else _file_facts(settings.init_image),
         "--labels": "not given" if settings.labels is None else _file_facts(settings.labels),

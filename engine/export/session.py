@@ -13,6 +13,7 @@ import numpy as np
 
 from engine import commands as cmd
 from engine.analysis.analyzer import Analyzer
+from engine.analysis.grid_clock import GridClock
 from engine.audio.decode import SoundReader
 from engine.clock import ManualClock, MonotonicClock
 from engine.compose.composer import Composer
@@ -39,6 +40,7 @@ from engine.modulation.stage import Modulation
 from engine.presets import Preset, PromptScene, load_preset
 from engine.protocols import ImageModel
 from engine.registry import DEFAULT_RUNNER, ModelRequest, find_model, load_factory
+from engine.runtime.foresight import grid_of
 from engine.semantic.bank import default_bank, read_bank
 from engine.semantic.embedded import EmbeddedListener
 from engine.semantic.stage import SemanticStage, SemanticStream
@@ -102,6 +104,7 @@ class _Export:
         self._clock = ManualClock()
         self._host = MonotonicClock()
         self._analyzer = Analyzer(self._rate)
+        self._beats: GridClock | None = None
         preset = self._preset()
         self._modulation = Modulation(preset)
         self._semantic = self._semantic_stream(preset)
@@ -137,6 +140,8 @@ class _Export:
             else:
                 self._check_numbers(self._saved["numbers"])
             if not self._stop.is_set():
+                if self._settings.lookahead == "whole":
+                    self._beats = GridClock(grid_of(self._settings.audio, self._stop))
                 self._warm_up()
             return self._render()
         except SinkError as error:
@@ -303,6 +308,7 @@ class _Export:
 
     def _analyse(self, block: Float32) -> None:
         dt_s = self._analyzer.hop_length / self._rate
+        self._analyzer.follow(self._modulation.modulated)
         if self._semantic is not None:
             self._about += self._semantic.push(block, self._newest)
         for features in self._analyzer.push(block):
@@ -310,6 +316,8 @@ class _Export:
             while self._about and self._about[0].sample_index <= features.sample_index:
                 self._modulation.listen(self._about.pop(0))
             time_s = self._modulation.start_s + features.sample_index / self._rate
+            if self._beats is not None:
+                features = self._beats.step(features, time_s)
             control = self._modulation.step(features, dt_s, host_time_s=time_s)
             self._controls.put(control)
 
@@ -348,6 +356,9 @@ class _Export:
 
     def _preset(self) -> Preset:
         preset = load_preset(self._settings.preset)
+        if "audio/latency" in preset.params:  # a movie's picture and sound have none
+            params = {n: v for n, v in preset.params.items() if n != "audio/latency"}
+            preset = preset.model_copy(update={"params": params})
         texts = self._settings.prompts
         if not texts:
             return preset

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from engine.errors import SinkError
 from engine.presets import DEFAULT_PRESET
@@ -32,6 +33,8 @@ class ExportSettings:
     seed: int = 0
     start_s: float = 0.0
     seconds: float | None = None
+    lookahead: Literal["causal", "whole"] = "causal"
+    """The beat as the live show hears it, or as the whole file has it."""
     init_image: Path | None = None
     labels: Path | None = None
     """A bank of labels to listen for; None: the one that ships."""

@@ -1,4 +1,4 @@
-"""The walk through a preset's prompts: hold, melt into the next, round and round."""
+"""The walk through a preset's prompts: by the clock, round and round, or after the music."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.messages import PromptWeight
+from engine.modulation.places import SectionPlaces
 from engine.modulation.shapes import melt, smoothstep
 from engine.presets import PromptScene
 
@@ -50,6 +51,7 @@ class SceneWalk:
         self._by_hand = False
         self._arrival: _Arrival | None = None
         self._lean = 1.0
+        self._places = SectionPlaces()
         self.prompts: tuple[PromptWeight, ...] = (PromptWeight(self._texts[0], 1.0),)
         """The newest weights; sum 1, one or two entries."""
 
@@ -69,6 +71,7 @@ class SceneWalk:
         self._scenes = list(scenes)
         self._texts = [scene.text for scene in scenes]
         self._index = 0
+        self._places.forget()
         self._arrive(PRESET_TRANSITION_S)
 
     def set_text(self, text: str, transition_s: float) -> None:
@@ -88,12 +91,16 @@ class SceneWalk:
         if len(self._texts) > 1:
             self._queued += 1
 
-    def step(self, dt_s: float, *, pace: float, mix: float) -> tuple[PromptWeight, ...]:
+    def step(
+        self, dt_s: float, *, pace: float, mix: float, section: int | None = None
+    ) -> tuple[PromptWeight, ...]:
         """Walk on for `dt_s` seconds and return the weights.
 
         `pace` scales the scene clock (transitions started by hand take their own time), `mix` in
-        [0, 1] leans towards the next scene.
+        [0, 1] leans towards the next scene. With the number of a `section` (-1 while unknown) the
+        walk follows the music instead of its clock.
         """
+        self._follow(section)
         if self._arrival is not None:
             self._arrival.elapsed_s += dt_s
             leaving = self._arrival.leaving_weight
@@ -104,7 +111,7 @@ class SceneWalk:
             return self.prompts
         self._lean = min(self._lean + dt_s / LEAN_RETURN_S, 1.0)
         if len(self._texts) > 1:
-            self._walk(dt_s, pace)
+            self._walk(dt_s, pace, by_clock=section is None)
         place = melt(self._progress or 0.0) + mix * smoothstep(self._lean)
         whole = min(int(place), 1)
         first = (self._index + whole) % len(self._texts)
@@ -112,7 +119,19 @@ class SceneWalk:
         self.prompts = _pair(self._texts[first], self._texts[second], place - whole)
         return self.prompts
 
-    def _walk(self, dt_s: float, pace: float) -> None:
+    def _follow(self, section: int | None) -> None:
+        if section is None:
+            self._places.forget()
+            return
+        ahead = self._queued + (self._progress is not None)
+        here = (self._index + ahead) % len(self._texts)
+        place = self._places.step(section, here, len(self._texts))
+        if place != here:
+            transition_s = self._scenes[self.index].transition_s
+            self._index = place
+            self._arrive(transition_s)
+
+    def _walk(self, dt_s: float, pace: float, *, by_clock: bool) -> None:
         left_s = dt_s
         for _ in range(MOST_MOVES):
             scene = self._scenes[self._index]
@@ -121,6 +140,8 @@ class SceneWalk:
                 if self._queued:
                     self._queued -= 1
                     self._by_hand = True
+                elif not by_clock:
+                    return
                 elif left_s * pace < wait_s:
                     self._held_s += left_s * pace
                     return

@@ -17,6 +17,7 @@ from engine.messages import (
 )
 from engine.modulation.envelopes import share_covered
 from engine.modulation.listening import HeardPrompts
+from engine.modulation.lookahead import Lookahead
 from engine.modulation.router import Router, modulated
 from engine.modulation.scenes import SceneWalk
 from engine.modulation.sources import SourceBank
@@ -27,7 +28,10 @@ GLIDE_MS = 30.0
 """Base values glide, so that a stepping fader does not zip."""
 GLIDE_REST = 1e-4
 """Share of a parameter's range at which a glide lands."""
-KEPT = ("audio/gain", "audio/reactivity", "master/fade", "diffusion/seed")
+KEPT = (
+    "audio/gain", "audio/mood", "audio/latency", "audio/reactivity", "master/fade",
+    "diffusion/seed",
+)  # fmt: skip
 """The performer's, not the look's: another preset leaves them unless it names them."""
 
 
@@ -43,6 +47,7 @@ class Modulation:
         self._target = defaults() | preset.params
         self._base = dict(self._target)
         self._values = dict(self._target)
+        self._lookahead = Lookahead()
         self._sources = SourceBank()
         self._router = Router(preset.routes)
         self._scenes = SceneWalk(preset.prompts)
@@ -117,23 +122,41 @@ class Modulation:
         self._scenes.replace_scenes(preset.prompts)
 
     def begin_at(self, time_s: float) -> None:
-        """Go on from the scene that has its turn `time_s` seconds into the music."""
+        """Go on from the scene that has its turn `time_s` seconds into the music.
+
+        A walk that follows the sections begins anew: what was played before is not known.
+        """
+        if self._base["prompt/follow_sections"]:
+            return
         pace = self._base["prompt/pace"]
         for _ in range(int(time_s)):
             self._scenes.step(1.0, pace=pace, mix=0.0)
         self._scenes.step(time_s % 1.0, pace=pace, mix=0.0)
 
-    def step(self, features: AudioFeatures, dt_s: float, *, host_time_s: float) -> ControlState:
-        """Advance by one hop of `dt_s` seconds and return everything the picture depends on."""
+    def step(
+        self, features: AudioFeatures, dt_s: float, *, host_time_s: float, lead_s: float = 0.0
+    ) -> ControlState:
+        """Advance by one hop of `dt_s` seconds and return everything the picture depends on.
+
+        `lead_s` is how much later than the newest sample the frame will be seen: what follows the
+        predicted beat is made for then; 0 where pictures are made for their own moment (export).
+        """
         self._glide(dt_s)
-        sources = self._sources.step(features, dt_s)
+        lead_s += self._base["audio/latency"] / 1000.0
+        sources = self._sources.step(self._lookahead.step(features, lead_s, dt_s), dt_s)
         offsets = self._router.step(sources, self._base["audio/reactivity"], dt_s)
         values = dict(self._base)
         for name, offset in offsets.items():
             values[name] = modulated(PARAMS[name], values[name], offset)
         self._values = values
         self._travel = advance(self._travel, values, dt_s)
-        walk = self._scenes.step(dt_s, pace=values["prompt/pace"], mix=values["prompt/mix"])
+        follows = values["prompt/follow_sections"] > 0.0
+        walk = self._scenes.step(
+            dt_s,
+            pace=values["prompt/pace"],
+            mix=values["prompt/mix"],
+            section=features.structure.section if follows else None,
+        )
         prompts = self._prompts = self._heard.step(walk, values["prompt/listen"], dt_s)
         time_s = samples_to_seconds(features.sample_index, features.sample_rate)
         return ControlState(

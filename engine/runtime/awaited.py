@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.audio.silent import SilentSource
 from engine.clock import Clock
 from engine.commands import SourceChoice
-from engine.messages import DEFAULT_INPUT, SourceStatus
+from engine.messages import DEFAULT_INPUT, DEFAULT_LOOPBACK, SourceStatus
 
 
 class AwaitedDevice(SilentSource):
@@ -19,6 +19,7 @@ class AwaitedDevice(SilentSource):
         self.choice = choice  # immutable
 
     def status(self) -> SourceStatus:
-        """A microphone that is not connected. Any thread, never blocks."""
-        name = self.choice.device or DEFAULT_INPUT
-        return SourceStatus("mic", name, connected=False, message=self.message)
+        """An input that is not connected. Any thread, never blocks."""
+        unnamed = DEFAULT_INPUT if self.choice.kind == "mic" else DEFAULT_LOOPBACK
+        name = self.choice.device or unnamed
+        return SourceStatus(self.choice.kind, name, connected=False, message=self.message)

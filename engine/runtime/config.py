@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from engine import commands as cmd
 from engine.presets import DEFAULT_PRESET
@@ -32,5 +34,9 @@ class EngineConfig:
     record: Path | None = None
     audible: bool = True
     """Whether files are heard through the speakers."""
+    lookahead: Literal["causal", "whole"] = "causal"
+    """Files: the beat as it is heard, or as the whole file has it."""
+    offsets_ms: Mapping[str, float] = field(default_factory=dict)
+    """Name of a device -> how much later it really hears than it says (`sonolume calibrate`)."""
     still: Path | None = None
     """A picture to begin with (the last one of the previous run) instead of the shipped still."""

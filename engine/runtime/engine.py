@@ -33,6 +33,8 @@ from engine.protocols import AudioSource, ImageModel, Transport
 from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, ModelRequest, find_model, load_factory
 from engine.runtime import limits
 from engine.runtime.config import EngineConfig
+from engine.runtime.foresight import Foresight
+from engine.runtime.lead import Lead
 from engine.runtime.listening import open_missing_source, open_source, operate
 from engine.runtime.pace import Pace
 from engine.runtime.pump import PUMP_WAIT_S, Pump
@@ -47,6 +49,8 @@ logger = logging.getLogger(__name__)
 
 EXTRAPOLATE_S = 0.25
 """A control state older than this no longer carries the motion on."""
+WATCH_S = 0.5
+"""A device that comes back is heard within 2 s."""
 STOP_LIMIT_S = 60.0
 """A model that is being opened, or paints slowly, may need this long to notice the end."""
 
@@ -58,7 +62,7 @@ class _AdoptPreset:
 
 _FAST = (
     cmd.SetParam, cmd.SetPrompt, cmd.GoToPrompt, cmd.NextPrompt, cmd.RestartPicture,
-    cmd.TapTempo, cmd.SetTempo,
+    cmd.TapTempo, cmd.SetTempo, cmd.NudgeTempo, cmd.HalveTempo, cmd.DoubleTempo,
 )  # fmt: skip
 
 
@@ -116,6 +120,8 @@ class Engine:
         self._message = ""
         self._phase = Phase.STARTING
         self._pace = Pace()
+        self._foresight = Foresight() if config.lookahead == "whole" else None
+        self._lead = Lead(self._pace, config.fps, config.offsets_ms)
         self._workers: list[Worker] = []
 
     def start(self) -> None:
@@ -251,6 +257,8 @@ class Engine:
         for worker in self._workers:
             worker.stop(STOP_LIMIT_S)
         self._workers = []
+        if self._foresight is not None:
+            self._foresight.close()
         problem = self._recordings.close()
         if problem:
             self._say(problem)
@@ -280,10 +288,13 @@ class Engine:
             self._modulation.start_s = pump.start_s
             self._modulation.listen(self._semantic.states.get())
             for features in pump.analyzer.push(fresh):
+                if self._foresight is not None:
+                    features = self._foresight.step(features, pump)
                 control = self._modulation.step(
                     features,
                     pump.analyzer.hop_length / source.sample_rate,
                     host_time_s=pump.arrived_s,
+                    lead_s=self._lead.seconds(pump, features.sample_index),
                 )
                 self._features.put(features)
                 self._controls.put(control)
@@ -298,11 +309,17 @@ class Engine:
                         pump.analyzer.tap(pump.heard)
                     case cmd.SetTempo(bpm):
                         pump.analyzer.set_tempo(bpm)
+                    case cmd.NudgeTempo(beats):
+                        pump.analyzer.nudge(beats)
+                    case cmd.HalveTempo():
+                        pump.analyzer.halve_tempo()
+                    case cmd.DoubleTempo():
+                        pump.analyzer.double_tempo()
                     case _:
                         self._modulation.apply(command)
             except CommandError as error:
                 self._say(str(error))
-        pump.analyzer.gain_db = self._modulation.modulated["audio/gain"]
+        pump.analyzer.follow(self._modulation.modulated)
 
     # composer thread ----------------------------------------------------------------------------
 
@@ -408,7 +425,7 @@ class Engine:
     # watchdog thread ----------------------------------------------------------------------------
 
     def _watch(self, stopping: threading.Event) -> None:
-        while not stopping.wait(1.0):
+        while not stopping.wait(WATCH_S):
             try:
                 self._slot.service(self._clock.now())
             except AudioDeviceError as error:

@@ -8,7 +8,8 @@ from pathlib import Path
 from engine import commands as cmd
 from engine.audio.device import DeviceSource
 from engine.audio.file import FileSource
-from engine.audio.portaudio import reinitialise
+from engine.audio.loopback import LoopbackSource, cables, find_loopback, sound_system
+from engine.audio.portaudio import list_devices, reinitialise
 from engine.audio.tone import ToneSource
 from engine.clock import Clock
 from engine.errors import AudioFileError
@@ -31,6 +32,8 @@ def open_source(choice: cmd.SourceChoice, clock: Clock, *, audible: bool) -> Aud
     match choice.kind:
         case "mic":
             source = DeviceSource(choice.device)
+        case "loopback":
+            source = _system_sound(choice.device, clock)
         case "demo":
             source = FileSource(demo_track(), clock=clock, loop=True, audible=audible, kind="demo")
         case "file":
@@ -43,12 +46,22 @@ def open_source(choice: cmd.SourceChoice, clock: Clock, *, audible: bool) -> Aud
     return source
 
 
+def _system_sound(device: str, clock: Clock) -> AudioSource:
+    """What this computer plays itself, or the virtual cable that carries it."""
+    system = sound_system()
+    if system is not None:
+        return LoopbackSource(device, clock=clock, system=system)
+    cable = find_loopback(device, cables(list_devices()))
+    return DeviceSource(cable.key, clock=clock, kind="loopback")
+
+
 def open_missing_source(choice: cmd.SourceChoice, clock: Clock) -> AudioSource:
-    """Open a microphone that was missing, after a fresh look at the hardware.
+    """Open an input that was missing, after a fresh look at the hardware.
 
     Raises `AudioDeviceError`. No other stream may be open; may block for a second.
     """
-    reinitialise()
+    if choice.kind == "mic" or sound_system() is None:
+        reinitialise()
     return open_source(choice, clock, audible=False)
 
 

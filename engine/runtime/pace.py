@@ -7,6 +7,7 @@ from collections import deque
 import numpy as np
 
 _SMOOTHING = 0.05
+_USUAL_FRAMES = 31
 
 
 class Pace:
@@ -19,6 +20,7 @@ class Pace:
         self.latency_ms = 0.0
         self.longest_gap_ms = 0.0
         self.latencies_ms: deque[float] = deque(maxlen=4096)
+        self._newest_ms: deque[float] = deque(maxlen=_USUAL_FRAMES)
         self._first_s = 0.0
         self._times: deque[float] = deque(maxlen=90)
 
@@ -36,6 +38,12 @@ class Pace:
         if self.frames < 2 or self._times[-1] <= self._first_s:
             return 0.0
         return (self.frames - 1) / (self._times[-1] - self._first_s)
+
+    @property
+    def usual_latency_ms(self) -> float:
+        """Median over the newest second or so: a stall of the machine does not count."""
+        newest = list(self._newest_ms)
+        return float(np.median(newest)) if newest else 0.0
 
     def latency_percentiles_ms(self) -> dict[str, float]:
         """Newest sample heard -> frame handed over, over the newest frames."""
@@ -57,4 +65,5 @@ class Pace:
         self.frames += 1
         if latency_s is not None:
             self.latencies_ms.append(1000.0 * latency_s)
+            self._newest_ms.append(1000.0 * latency_s)
             self.latency_ms += _SMOOTHING * (1000.0 * latency_s - self.latency_ms)

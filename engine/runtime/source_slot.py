@@ -16,7 +16,7 @@ from engine.runtime.awaited import AwaitedDevice
 
 logger = logging.getLogger(__name__)
 
-LOOK_AGAIN_S = 2.0
+LOOK_AGAIN_S = 0.9
 """How long after a vain look for a missing microphone the next one follows."""
 
 SourceOpener = Callable[[SourceChoice], AudioSource]
@@ -34,8 +34,8 @@ class Heard:
 class SourceSlot:
     """Opens, exchanges, watches and closes sources.
 
-    A microphone that cannot be opened is awaited in silence: "no device" is a state of the show,
-    not its end, and it is heard as soon as it appears.
+    A microphone or system sound that cannot be opened is awaited in silence: "no device" is a
+    state of the show, not its end, and it is heard as soon as it appears.
     """
 
     def __init__(self, opener: SourceOpener, reopener: SourceOpener, clock: Clock) -> None:
@@ -74,7 +74,7 @@ class SourceSlot:
             try:
                 source = self._open(choice)
             except AudioDeviceError as error:
-                if choice.kind != "mic":
+                if choice.kind not in ("mic", "loopback"):
                     raise
                 source = AwaitedDevice(choice, str(error), self._clock)
                 source.open()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from engine.keys import TONICS
 from engine.synthesis.bass import bass_note
 from engine.synthesis.drummer import Drummer
 from engine.synthesis.drums import make_kit
@@ -22,7 +23,6 @@ _BARS_PER_PHRASE = 4
 # Minor and major progressions as (root above the tonic, third above the root).
 _MINOR = ((0, 3), (8, 4), (3, 4), (10, 4))
 _MAJOR = ((0, 4), (7, 4), (9, 3), (5, 4))
-_NOTE_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _PEAK = 0.7
 
 
@@ -168,7 +168,7 @@ class _Loop:
             downbeats_s=beats_s[:: self._per_bar],
             onsets_s=merge_onsets(drummer.all_times_s() + self._tones),
             lanes=drummer.lanes(),
-            key=f"{_NOTE_NAMES[self._tonic]} {mode}" if self._spec.pads else None,
+            key=f"{TONICS[self._tonic]} {mode}" if self._spec.pads else None,
             sections=self._sections(),
         )
 

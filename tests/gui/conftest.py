@@ -26,9 +26,13 @@ from tests.gui.fake_engine import FakeEngine
 class Device:
     key: str
     inputs: int
+    loopback: bool = False
 
 
-DEVICES = (Device("ALSA: pulse", 2), Device("ALSA: HDMI", 0), Device("ALSA: USB Audio", 2))
+DEVICES = (
+    Device("ALSA: pulse", 2), Device("ALSA: HDMI", 0), Device("ALSA: USB Audio", 2),
+    Device("PulseAudio: speakers", 2, True), Device("PulseAudio: headphones", 2, True),
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")

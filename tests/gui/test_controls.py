@@ -8,7 +8,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
-from app.engine_bridge import EngineBridge
+from app.engine_bridge import NUDGE_BEATS, EngineBridge
 from app.main_window import MainWindow
 from app.widgets.param_row import ParamRow
 from engine import commands as cmd
@@ -219,6 +219,27 @@ def test_source_buttons_post_their_choice(window: MainWindow, engine: FakeEngine
     ]
 
 
+def test_the_systems_own_sound_is_a_source_with_devices_of_its_own(
+    window: MainWindow, engine: FakeEngine, bridge: EngineBridge, look: Look
+) -> None:
+    panel = window.column.source
+    bridge.scan_devices()
+    bridge.devices.join(5.0)
+    bridge.poll_status()
+    panel.buttons["loopback"].click()
+    look(source=SourceStatus("loopback", "PulseAudio: speakers", True))
+    texts = [panel.device.itemText(index) for index in range(panel.device.count())]
+    assert texts == ["System default", "PulseAudio: speakers", "PulseAudio: headphones"]
+    panel.device.activated.emit(2)
+    look(source=SourceStatus("mic", "ALSA: pulse", True))
+    assert panel.device.findData("ALSA: USB Audio") > 0
+    assert panel.device.findData("PulseAudio: headphones") < 0
+    assert engine.commands == [
+        cmd.SelectSource(cmd.SourceChoice("loopback")),
+        cmd.SelectSource(cmd.SourceChoice("loopback", "PulseAudio: headphones")),
+    ]
+
+
 def test_the_lit_source_is_the_one_the_engine_listens_to(window: MainWindow, look: Look) -> None:
     buttons = window.column.source.buttons
     buttons["demo"].click()
@@ -333,12 +354,15 @@ def test_tap_auto_record_next_and_presets_post(
     window.header.presets.addItems(["default", "neon"])
     qtbot.mousePress(window.strip.tap, LEFT)
     window.strip.auto.click()
+    for button in ("half", "double", "later", "earlier"):
+        getattr(window.strip.hand, button).click()
     window.header.record.click()
     window.column.prompt.next.click()
     window.header.presets.activated.emit(window.header.presets.findText("neon"))
     assert engine.commands == [
-        cmd.TapTempo(), cmd.SetTempo(0.0), cmd.StartRecording(), cmd.NextPrompt(),
-        cmd.LoadPreset("neon"),
+        cmd.TapTempo(), cmd.SetTempo(0.0), cmd.HalveTempo(), cmd.DoubleTempo(),
+        cmd.NudgeTempo(-NUDGE_BEATS), cmd.NudgeTempo(NUDGE_BEATS), cmd.StartRecording(),
+        cmd.NextPrompt(), cmd.LoadPreset("neon"),
     ]  # fmt: skip
 
 

@@ -9,7 +9,16 @@ from PySide6.QtGui import QImage
 from app.main_window import MainWindow
 from app.widgets.meter_paint import db_position
 from engine.clock import ManualClock
-from engine.messages import EngineStatus, Phase, SourceStatus
+from engine.messages import (
+    Bar,
+    EngineStatus,
+    Lanes,
+    Phase,
+    SourceStatus,
+    Structure,
+    Tonal,
+    freeze,
+)
 from tests.gui.fake_engine import FakeEngine, features
 
 Look = Callable[..., None]
@@ -173,3 +182,43 @@ def test_a_failed_engine_is_a_state_that_shows(
     look()
     assert window.status_line.phase.text() == "Failed"
     assert window.column.message.isVisible()
+
+
+def test_a_stroke_between_two_looks_lights_its_lamp(window: MainWindow, look: Look) -> None:
+    def struck(*counts: int) -> Lanes:
+        return Lanes(freeze(np.array([0.9, 0.0, 0.6], np.float32)), counts)
+
+    look(features=features(96_000, lanes=struck(3, 2, 8)))
+    look(features=features(192_000, lanes=struck(3, 2, 8)))
+    assert max(window.strip.lanes.glow) < 0.01
+    look(features=features(196_800, lanes=struck(4, 2, 10)))
+    kick, snare, hat = window.strip.lanes.glow
+    assert (kick, hat) == (pytest.approx(0.9), pytest.approx(0.6))
+    assert snare < 0.01
+    look(features=features(288_000, lanes=struck(4, 2, 10)))
+    assert max(window.strip.lanes.glow) < 0.01
+
+
+def test_the_dots_show_which_beat_of_the_bar_it_is(window: MainWindow, look: Look) -> None:
+    look(features=features(96_000, bar=Bar(beats=4, phase=0.6, confidence=0.7)))
+    assert window.strip.lanes.beat_in_bar == 2
+    look(features=features(97_000, bar=Bar(beats=3, phase=0.1, confidence=0.7)))
+    assert window.strip.lanes.beat_in_bar == 0
+    look(features=features(98_000, bar=Bar(phase=0.6, confidence=0.0)))
+    assert window.strip.lanes.beat_in_bar is None
+
+
+def test_key_and_part_are_named_and_a_part_that_came_back_says_so(
+    window: MainWindow, look: Look
+) -> None:
+    form = window.strip.form
+    look(features=features(96_000))
+    assert (form.key.text(), form.section.text()) == ("", "")
+    heard = {"tonal": Tonal(key=14, key_confidence=0.5), "structure": Structure(section=1)}
+    look(features=features(97_000, **heard))
+    assert (form.key.text(), form.section.text()) == ("D minor", "part B")
+    again = Structure(section=0, heard_before=True)
+    look(features=features(98_000, tonal=heard["tonal"], structure=again))
+    assert form.section.text() == "part A, again"
+    look(features=features(99_000, silent=True, **heard))
+    assert (form.key.text(), form.section.text()) == ("", "")

@@ -58,6 +58,8 @@ def test_a_slow_loop_is_named_by_its_model_and_morphs_pair_by_pair(
         (["bench", "start", "--quality"], "sonolume bench ember --loop 10m"),
         (["bench", "ember", "--quality", "--pictures", "3"], "at least 4"),
         (["bench", "live", "--runner", "onnx"], "--runner belongs to ember"),
+        (["bench", "live", "--data", "."], "sonolume bench hearing --data DIR"),
+        (["bench", "hearing", "--data", "no/such"], "--data names the folder that holds loops/"),
         (["bench", "--loop", "10m"], "sonolume bench ember --loop 10m"),
         (["bench", "ember", "--loop", "5s", "--model", "null"], "give 20s to 24h"),
         (["bench", "ember", "--loop", "nan", "--model", "null"], "give 20s to 24h"),

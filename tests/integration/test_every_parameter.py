@@ -25,7 +25,11 @@ PRESET = Preset(
         PromptScene(text="a spiral galaxy", hold_s=0.2, transition_s=0.2),
     ),
     params={"motion/zoom": 0.3},
-    routes=(Route(source="all.hit", target="colour/exposure", amount=0.8),),
+    routes=(
+        Route(source="all.hit", target="colour/exposure", amount=0.8),
+        Route(source="all.level", target="colour/contrast", amount=0.5),
+        Route(source="beat.pulse", target="colour/saturation", amount=-0.6),
+    ),
 )
 
 
@@ -42,6 +46,7 @@ def last_frame(model: ImageModel, name: str, value: float) -> Uint8:
     for start in range(0, RATE_HZ, RATE_HZ // 8):
         samples[start : start + 2000] *= 25.0
     analyzer, modulation = Analyzer(RATE_HZ), Modulation(PRESET)
+    analyzer.set_tempo(150.0)
     modulation.apply(SetParam(name, value))
     fire = SemanticState(0, "embedded", ("fire",), (1.0,), label=0, prompt="a wall of fire")
     modulation.listen(fire)
@@ -49,7 +54,7 @@ def last_frame(model: ImageModel, name: str, value: float) -> Uint8:
     step = RATE_HZ // FRAMES
     frame = np.zeros((128, 128, 3), np.uint8)
     for k in range(FRAMES):
-        analyzer.gain_db = modulation.modulated["audio/gain"]
+        analyzer.follow(modulation.modulated)
         for features in analyzer.push(samples[k * step : (k + 1) * step]):
             dt_s = analyzer.hop_length / RATE_HZ
             control = modulation.step(features, dt_s, host_time_s=0.0)

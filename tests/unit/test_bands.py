@@ -89,6 +89,44 @@ def test_the_noise_of_an_empty_band_is_not_blown_up() -> None:
     assert level[BAND_NAMES.index("high")] < 0.05
 
 
+def in_mood(samples: np.ndarray, mood: float) -> list[AudioFeatures]:
+    analyzer = Analyzer(RATE)
+    analyzer.follow({"audio/gain": 0.0, "audio/mood": mood})
+    return analyzer.push(samples)
+
+
+def test_moods_go_from_steady_to_lively() -> None:
+    """A tone that swells by 6 dB, twice a second: the livelier the mood, the further it moves."""
+    time_s = np.arange(16 * RATE) / RATE
+    swell = 10.0 ** (0.15 * np.sin(2.0 * np.pi * 2.0 * time_s))
+    tone = sine(700.0, 16.0, RATE) * swell.astype(np.float32) * np.float32(0.5)
+    all_band = BAND_NAMES.index("all")
+    spread = [np.ptp(levels(in_mood(tone, mood))[-300:, all_band]) for mood in (0.0, 1.0, 2.0)]
+    assert spread[0] < 0.7 * spread[1]
+    assert spread[1] < 0.7 * spread[2]
+
+
+@pytest.mark.parametrize("mood", [0.0, 1.0, 2.0])
+def test_in_every_mood_a_chorus_is_brighter_and_silence_dark(mood: float) -> None:
+    verse, chorus = (drums(120.0, 6.0, RATE) * np.float32(gain) for gain in (0.3, 1.0))
+    pause = np.zeros(4 * RATE, np.float32)
+    level = levels(in_mood(np.concatenate([verse, chorus, pause]), mood))[:, -1]
+    hop_s = 256 / RATE
+    assert (
+        level[round(8 / hop_s) : round(12 / hop_s)].mean()
+        > level[round(2 / hop_s) : round(6 / hop_s)].mean()
+    )
+    assert level[-1] < 0.01
+
+
+def test_the_mood_may_change_while_the_music_plays() -> None:
+    analyzer, music = Analyzer(RATE), drums(120.0, 6.0, RATE)
+    for mood in (0.0, 2.0, 1.0, 7.0):
+        analyzer.follow({"audio/gain": 0.0, "audio/mood": mood})
+        last = analyzer.push(music)[-1]
+    assert last.band_presence[-1] > 0.3
+
+
 def test_presence_follows_the_level_within_seconds() -> None:
     features = heard(np.concatenate([sine(700.0, 6.0, RATE), sine(100.0, 6.0, RATE)]))
     mid = BAND_NAMES.index("mid")

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from app.arguments import as_host_port, as_size
 from app.cli import _parser, main
@@ -16,6 +18,7 @@ from app.train_command import STAGE_NAMES
 from engine.commands import SourceChoice
 from engine.errors import CommandError, ModelLoadError
 from engine.registry import find_model
+from tests.signals import sine
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,9 +26,9 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    for name in ("live", "render", "analyze", "score", "models", "presets", "devices", "osc",
-                 "doctor", "train", "bench"):  # fmt: skip
-        assert f"\n    {name} " in text
+    for name in ("live", "render", "analyze", "score", "models", "presets", "devices",
+                 "calibrate", "osc", "doctor", "train", "bench"):  # fmt: skip
+        assert re.search(rf"\n    {name}\s", text)
 
 
 def test_the_defaults_are_the_documented_ones() -> None:
@@ -53,7 +56,7 @@ def test_the_source_argument_wins_over_what_is_remembered() -> None:
     assert choose_source("demo", remembered, "") == SourceChoice("demo")
     assert choose_source("mic", remembered, "ALSA: pulse") == SourceChoice("mic", "ALSA: pulse")
     assert choose_source("file:a b.wav", remembered, "").path == Path("a b.wav")
-    with pytest.raises(CommandError, match="mic, demo, tone"):
+    with pytest.raises(CommandError, match="mic, loopback, demo, tone"):
         choose_source("radio", remembered, "")
 
 
@@ -104,6 +107,19 @@ def test_training_ends_with_a_line_of_json(
 def test_osc_prints_its_table_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["osc", "--json"]) == 0
     assert set(json.loads(capsys.readouterr().out.splitlines()[-1])) == {"in", "out"}
+
+
+def test_analyze_describes_the_music_when_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song, report = tmp_path / "song.wav", tmp_path / "song.json"
+    soundfile.write(song, sine(440.0, 3.0, 16_000), 16_000)
+    assert main(["analyze", str(song), "--json", str(report)]) == 0
+    assert "description" not in json.loads(report.read_text("utf-8"))
+    assert main(["analyze", str(song), "--json", str(report), "--describe"]) == 0
+    description = json.loads(report.read_text("utf-8"))["description"]
+    assert "flower" in description
+    assert capsys.readouterr().out.splitlines()[-1] == description
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from engine.diffusion.feedback import FeedbackModel
 from engine.diffusion.models.ember.bundle import open_ember
 from engine.messages import Reading
 from engine.registry import ModelRequest
+from engine.semantic.describer import RULES, Heard, Rule, describe
 from tests.states import control
 
 
@@ -27,6 +28,16 @@ def test_ember_says_how_many_words_it_leaves_out(ember: FeedbackModel) -> None:
 
 def test_ember_names_what_it_does_not_know(ember: FeedbackModel) -> None:
     assert [word for word, _ in ember.reading("a zorblax in the fog").unknown_words] == ["zorblax"]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.quantity}-{rule.low:g}")
+def test_ember_knows_every_word_of_a_description(ember: FeedbackModel, rule: Rule) -> None:
+    assert ember.reading(rule.words).unknown_words == ()
+
+
+def test_ember_hears_the_longest_description_to_its_end(ember: FeedbackModel) -> None:
+    longest = describe(Heard(300.0, 14, 1.0, 3.0, 70.0))
+    assert ember.reading(longest) == Reading()
 
 
 ODD = ("", "word " * 2000, "🌋🔥🎸", "雷雨", "гроза над морем", "xqzt wvbn prrk", "...!?", "\x00")

@@ -11,7 +11,7 @@ import pytest
 
 from engine.commands import Freeze, NextPrompt, RestartPicture, SetParam, SetPrompt
 from engine.errors import CommandError
-from engine.messages import AudioFeatures, ControlState
+from engine.messages import AudioFeatures, ControlState, Structure
 from engine.modulation.stage import Modulation
 from engine.params import PARAMS
 from engine.presets import Preset, PromptScene, Route, load_preset
@@ -174,13 +174,19 @@ def test_restart_is_a_counter():
 
 def test_another_preset_changes_the_look_but_not_what_belongs_to_the_performer():
     stage = Modulation(load_preset("default"))
-    for name, value in (("master/fade", 0.5), ("audio/gain", 6.0), ("motion/pan_x", 0.5)):
+    for name, value in (
+        ("master/fade", 0.5),
+        ("audio/gain", 6.0),
+        ("audio/mood", 2.0),
+        ("motion/pan_x", 0.5),
+    ):
         stage.apply(SetParam(name, value))
     travel = run(stage, 1.0).travel
     stage.set_preset(load_preset("ink"))
     state = run(stage, 2.0)
     assert state.values["master/fade"] == 0.5
     assert state.values["audio/gain"] == 6.0
+    assert state.values["audio/mood"] == 2.0
     assert state.values["motion/pan_x"] == 0.0
     assert state.values["colour/contrast"] == 1.14
     assert state.prompts[0].text.startswith("ink")
@@ -200,3 +206,56 @@ def test_every_factory_preset_answers_a_hit_within_one_hop(name: str):
     assert after["diffusion/noise_walk"] > before["diffusion/noise_walk"] + 1.0
     assert abs(after["colour/exposure"] - before["colour/exposure"]) > 0.15
     assert any(abs(after[axis] - before[axis]) > 0.2 for axis in ("motion/zoom", "motion/pan_x"))
+
+
+def in_section(number: int) -> AudioFeatures:
+    return replace(SILENCE, silent=False, structure=Structure(section=number))
+
+
+def test_a_chorus_returns_to_its_picture_when_the_preset_follows_the_sections():
+    scenes = tuple(PromptScene(text=text, hold_s=1.0, transition_s=0.5) for text in "abc")
+    stage = Modulation(Preset(name="form", prompts=scenes, params={"prompt/follow_sections": 1.0}))
+    shown = [run(stage, 3.0, in_section(number)).prompts for number in (0, 1, 0, 2, 1)]
+    assert [prompts[0].text for prompts in shown] == ["a", "b", "a", "c", "b"]
+    assert all(len(prompts) == 1 for prompts in shown)
+    stage.apply(SetParam("prompt/follow_sections", 0.0))
+    assert run(stage, 1.2, in_section(0)).prompts[0].text == "b"
+    assert len(run(stage, 0.2, in_section(0)).prompts) == 2  # by the clock again
+
+
+def test_an_export_that_starts_late_follows_what_it_hears():
+    scenes = tuple(PromptScene(text=text, hold_s=1.0, transition_s=0.5) for text in "abc")
+    by_clock = Modulation(Preset(name="clock", prompts=scenes))
+    by_clock.begin_at(2.0)
+    assert by_clock.prompt_index == 1
+    preset = Preset(name="form", prompts=scenes, params={"prompt/follow_sections": 1.0})
+    follows = Modulation(preset)
+    follows.begin_at(2.0)
+    assert follows.prompt_index == 0
+
+
+def test_a_drop_jumps_and_falls_and_the_build_before_it_rises():
+    stage = Modulation(
+        preset(
+            Route(
+                source="drop.pulse",
+                target="motion/zoom",
+                amount=1.0,
+                attack_ms=0.0,
+                release_ms=0.0,
+            ),
+            Route(source="build", target="motion/warp", amount=0.8, attack_ms=0.0),
+            Route(source="section.novelty", target="motion/rotation", amount=10.0, attack_ms=0.0),
+        )
+    )
+    before = Structure(novelty=0.5, build=0.75, drop_count=2)
+    built = run(stage, 0.2, replace(SILENCE, silent=False, structure=before))
+    assert built.values["motion/warp"] == pytest.approx(0.6)
+    assert built.values["motion/rotation"] == pytest.approx(5.0)
+    quiet = run(Modulation(stage.preset), 0.2, replace(SILENCE, structure=before))
+    assert quiet.values["motion/warp"] == quiet.values["motion/rotation"] == 0.0
+    rest = built.values["motion/zoom"]
+    fell = replace(SILENCE, silent=False, structure=replace(before, build=0.0, drop_count=3))
+    assert run(stage, HOP_S, fell).values["motion/zoom"] - rest == pytest.approx(1.0)
+    assert run(stage, 1.0, fell).values["motion/zoom"] - rest == pytest.approx(0.22, abs=0.05)
+    assert run(stage, 4.0, fell).values["motion/zoom"] == pytest.approx(rest, abs=0.01)

@@ -17,9 +17,12 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from engine.clock import ManualClock
 from engine.commands import (
     Blackout,
+    DoubleTempo,
     Freeze,
+    HalveTempo,
     LoadPreset,
     NextPrompt,
+    NudgeTempo,
     RestartPicture,
     SetParam,
     SetPrompt,
@@ -34,7 +37,16 @@ from engine.control.osc_addresses import ADDRESSES, address_table, interpret
 from engine.control.osc_inbox import SPACING_S, OscInbox
 from engine.control.osc_packet import MalformedPacketError, read_datagram
 from engine.errors import CommandError, EngineError
-from engine.messages import AudioFeatures, EngineStatus, SemanticState, freeze
+from engine.messages import (
+    AudioFeatures,
+    EngineStatus,
+    Lanes,
+    SemanticState,
+    Structure,
+    Texture,
+    Tonal,
+    freeze,
+)
 from engine.params import PARAMS
 
 NOW = 1_800_000_000.0
@@ -96,6 +108,7 @@ def test_out_of_range_is_clamped_and_said():
     ("address", "command"),
     [
         ("prompt/next", NextPrompt()), ("tempo/tap", TapTempo()),
+        ("tempo/half", HalveTempo()), ("tempo/double", DoubleTempo()),
         ("panic/restart", RestartPicture()),
     ],
 )  # fmt: skip
@@ -104,6 +117,15 @@ def test_a_trigger_fires_on_the_press_and_not_on_the_release(address, command):
         assert interpret(f"/sonolume/{address}", press) == (command, "")
     for release in ((0,), (0.0,), (False,), ("0",)):
         assert interpret(f"/sonolume/{address}", release) == (None, "")
+
+
+def test_a_nudge_is_a_share_of_a_beat_of_at_most_a_half():
+    assert interpret("/sonolume/tempo/nudge", (0.02,)) == (NudgeTempo(0.02), "")
+    assert interpret("/sonolume/tempo/nudge", (-0.25,)) == (NudgeTempo(-0.25), "")
+    command, note = interpret("/sonolume/tempo/nudge", (3,))
+    assert command == NudgeTempo(0.5)
+    assert "3 is outside -0.5..0.5, clamped" in note
+    assert interpret("/sonolume/tempo/nudge", ())[0] is None
 
 
 @pytest.mark.parametrize(
@@ -327,7 +349,9 @@ def features(**changes: object) -> AudioFeatures:
         sample_index=0, sample_rate=48_000, level_db=-20.0, peak=0.5, silent=False,
         band_level=bands, band_hit=bands, band_presence=bands, onset_strength=0.0, onset_count=0,
         centroid=0.5, flatness=0.1, tempo_bpm=120.0, tempo_confidence=0.8, beat_count=0,
-        beat_phase=0.25,
+        beat_phase=0.25, tonal=Tonal(key=14, pitch_hz=293.66, pitch_confidence=0.9),
+        lanes=Lanes(count=(4, 2, 9)),
+        texture=Texture(loudness_lufs=-18.5, width=0.3),
     )  # fmt: skip
     return dataclasses.replace(base, **changes)
 
@@ -362,19 +386,55 @@ def test_the_sender_says_everything_once_and_then_only_changes(peer):
     sender.open()
     status = EngineStatus(features=features(), values={"prompt/mix": 0.5})
     sender.send(status)
-    first = dict(peer.messages(23))  # 18 of bands, 4 of beats, 1 parameter
+    begun = sender.sent
+    first = dict(peer.messages(begun))
     assert first["/sonolume/audio/sub/level"] == 0.0
     assert first["/sonolume/audio/all/presence"] == pytest.approx(1.0)
     assert first["/sonolume/tempo/bpm"] == pytest.approx(120.0)
+    assert first["/sonolume/lane/snare"] == 2
+    assert first["/sonolume/texture/width"] == pytest.approx(0.3)
+    assert first["/sonolume/texture/loudness"] == pytest.approx(-18.5)
     assert first["/sonolume/prompt/mix"] == pytest.approx(0.5)
+    assert first["/sonolume/tonal/key"] == "D minor"
+    assert first["/sonolume/tonal/pitch_hz"] == pytest.approx(293.7)
+    assert first["/sonolume/tonal/pitch_confidence"] == pytest.approx(0.9)
     clock.advance(0.1)
     sender.send(status)
     sender.send(dataclasses.replace(status, features=features(beat_count=1)))
     assert peer.messages(1) == [("/sonolume/beat", 1)]
     sender.send(EngineStatus(values={"prompt/mix": 0.75}))
     assert peer.messages(1) == [("/sonolume/prompt/mix", 0.75)]
-    assert sender.sent == 25
+    assert sender.sent == begun + 2
     sender.close()
+    sender.close()
+
+
+def test_an_unknown_key_is_an_empty_text(peer):
+    sender = OscSender("127.0.0.1", peer.port, clock=ManualClock())
+    sender.open()
+    sender.send(EngineStatus(features=features(tonal=Tonal())))
+    assert dict(peer.messages(sender.sent))["/sonolume/tonal/key"] == ""
+    sender.close()
+
+
+def test_the_sender_tells_sections_drops_and_the_build(peer):
+    sender = OscSender("127.0.0.1", peer.port, clock=ManualClock())
+    sender.open()
+    sender.send(EngineStatus(features=features()))
+    first = dict(peer.messages(sender.sent))
+    assert first["/sonolume/structure/section"] == -1
+    assert first["/sonolume/structure/drop"] == 0
+    assert first["/sonolume/structure/build"] == 0.0
+    heard = Structure(section=2, section_count=5, drop_count=1, build=0.8764)
+    sender.close()
+    sender = OscSender("127.0.0.1", peer.port, clock=ManualClock())
+    sender.open()
+    sender.send(EngineStatus(features=features(structure=heard)))
+    now = dict(peer.messages(sender.sent))
+    assert now["/sonolume/structure/section"] == 2
+    assert now["/sonolume/structure/drop"] == 1
+    assert isinstance(now["/sonolume/structure/drop"], int)
+    assert now["/sonolume/structure/build"] == pytest.approx(0.876)
     sender.close()
 
 
@@ -430,6 +490,8 @@ def test_the_page_names_every_address():
         assert f"| `{address}` |" in page
     assert "`/sonolume/audio/air/hit`" in page
     assert "`/sonolume/beat`" in page
+    assert "| `/sonolume/tonal/key` | string |" in page
+    assert "`/sonolume/structure/section`" in page
 
 
 def test_the_table_holds_every_address_with_its_range():

@@ -113,17 +113,17 @@ def test_orders_leave_out_what_has_no_held_out_phrasing() -> None:
     assert {order.prompt for order in styled} == expected
 
 
-def test_painting_takes_as_many_calls_as_asked_with_the_same_noise() -> None:
+def test_painting_takes_one_call_for_every_noise() -> None:
     bundle = _EchoBundle()
     noise = torch.full((1, 3, 2, 2), 0.8)
     prompt = PromptEmbedding(torch.zeros(1, 1, 1))
-    once = paint(bundle, noise, prompt, 1)
+    once = paint(bundle, [noise], prompt)
     assert bundle.calls == [(1.0, 1.5)]
     assert once.shape == (32, 32, 3)
     assert (once == round((0.4 + 1) * 127.5)).all()
     bundle.calls.clear()
-    often = paint(bundle, noise, prompt, 4)
-    assert bundle.calls == [(1.0, 1.5), (0.75, 1.5), (0.5, 1.5), (0.25, 1.5)]
+    often = paint(bundle, [noise, noise, noise, noise], prompt)
+    assert bundle.calls == [(1.0, 1.5), (0.75, 1.5), (0.625, 1.5), (0.5, 1.5)]
     assert (often != once).all()
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.messages import AudioFeatures
+from engine.keys import KEY_NAMES
+from engine.messages import AudioFeatures, Bar, Lanes, Texture, Tonal
 from engine.modulation.router import Router, modulated
 from engine.modulation.sources import SourceBank
 from engine.params import PARAMS, SOURCES
@@ -45,10 +46,60 @@ def test_bands_arrive_under_their_own_names():
     assert values["mid.level"] == pytest.approx(0.7)
 
 
+def test_pitch_runs_over_four_octaves():
+    bank = SourceBank()
+    for pitch_hz, value in ((0.0, 0.0), (30.0, 0.0), (60.0, 0.0), (240.0, 0.5), (2000.0, 1.0)):
+        heard = replace(LOUD, tonal=Tonal(pitch_hz=pitch_hz, pitch_confidence=0.7))
+        values = bank.step(heard, HOP_S)
+        assert values["pitch"] == pytest.approx(value)
+        assert values["pitch.confidence"] == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(
+    ("key", "hue", "minor"),
+    [
+        ("C major", 0.0, 0.0),
+        ("A minor", 0.0, 1.0),
+        ("G major", 1 / 12, 0.0),
+        ("D minor", 11 / 12, 1.0),
+    ],
+)
+def test_keys_of_the_same_notes_have_one_hue(key, hue, minor):
+    heard = replace(LOUD, tonal=Tonal(key=KEY_NAMES.index(key), key_confidence=0.6))
+    values = SourceBank().step(heard, HOP_S)
+    assert values["key.hue"] == pytest.approx(hue)
+    assert values["key.minor"] == minor
+    assert values["key.confidence"] == pytest.approx(0.6)
+
+
+def test_an_unknown_key_is_neither_coloured_nor_minor():
+    values = SourceBank().step(LOUD, HOP_S)
+    assert (values["key.hue"], values["key.minor"], values["key.confidence"]) == (0.0, 0.0, 0.0)
+
+
+def test_strokes_and_texture_arrive_under_their_own_names():
+    heard = replace(
+        LOUD,
+        lanes=Lanes(hit=np.array([0.9, 0.2, 0.4], np.float32)),
+        texture=Texture(loudness_lufs=-29.0, rolloff=0.3, flux=0.4, crest=0.5, width=0.6),
+    )
+    values = SourceBank().step(heard, HOP_S)
+    assert values["kick.hit"] == pytest.approx(0.9)
+    assert values["snare.hit"] == pytest.approx(0.2)
+    assert values["hat.hit"] == pytest.approx(0.4)
+    assert values["loudness"] == pytest.approx(0.5)
+    assert (values["rolloff"], values["flux"]) == (0.3, 0.4)
+    assert (values["crest"], values["width"], values["percussive"]) == (0.5, 0.6, 0.0)
+    assert SourceBank().step(replace(heard, silent=True), HOP_S)["loudness"] == 0.0
+
+
 def test_sources_stay_in_their_ranges_whatever_the_features_say():
     wild = replace(
         LOUD, band_hit=np.array([np.nan, np.inf, -np.inf, 9, -9, 1], np.float32),
+        tonal=Tonal(pitch_hz=float("nan"), pitch_confidence=float("inf"), key_confidence=-1.0),
         onset_strength=float("nan"), beat_phase=2.0, centroid=-3.0,
+        lanes=Lanes(hit=np.array([np.nan, 7.0, -1.0], np.float32)),
+        texture=Texture(loudness_lufs=np.inf, width=float("nan"), crest=4.0, flux=-1.0),
     )  # fmt: skip
     bank = SourceBank()
     for _ in range(1000):
@@ -65,14 +116,19 @@ def test_the_beat_sources_peak_on_the_beat_and_rest_in_silence_and_without_tempo
     assert off_beat["beat.sine"] == pytest.approx(-1.0)
     for resting in (replace(LOUD, silent=True), replace(LOUD, tempo_bpm=0.0)):
         values = SourceBank().step(resting, HOP_S)
-        assert all(values[f"beat.{kind}"] == 0.0 for kind in ("pulse", "phase", "sine"))
+        for unit in ("beat", "bar"):
+            assert all(values[f"{unit}.{kind}"] == 0.0 for kind in ("pulse", "phase", "sine"))
 
 
-def test_the_bar_sine_takes_four_beats():
-    peaks = [
-        SourceBank().step(replace(LOUD, beat_count=beat), HOP_S)["bar.sine"] for beat in range(9)
-    ]
-    assert [index for index, value in enumerate(peaks) if value > 0.99] == [0, 4, 8]
+def test_the_sources_of_the_bar_follow_its_phase():
+    first, middle = (
+        SourceBank().step(replace(LOUD, bar=Bar(beats=3, phase=phase)), HOP_S)
+        for phase in (0.0, 0.5)
+    )
+    assert (first["bar.phase"], first["bar.sine"], first["bar.pulse"]) == (0.0, 1.0, 1.0)
+    assert middle["bar.phase"] == 0.5
+    assert middle["bar.sine"] == pytest.approx(0.0)
+    assert 0.0 < middle["bar.pulse"] < 0.1
 
 
 def test_the_slow_wave_has_its_stated_period():

@@ -160,3 +160,67 @@ def test_to_go_to_a_scene_changes_no_text():
     assert biggest_jump(history) < 0.05
     scenes.go_to(7, 1.0)
     assert walk(scenes, 1.0)[-1] == {"c": 1.0}
+
+
+def follow(scenes: SceneWalk, section: int, seconds: float) -> dict[str, float]:
+    history = [weights(scenes.step(0.02, pace=1.0, mix=0.0, section=section))
+               for _ in range(round(seconds / 0.02))]  # fmt: skip
+    assert biggest_jump(history) < 0.03
+    return history[-1]
+
+
+def test_after_the_music_a_new_section_walks_on_and_one_that_returns_gets_its_prompt_back():
+    scenes = SceneWalk(THREE)
+    assert follow(scenes, -1, 9.0) == {"a": 1.0}  # the clock stands still
+    assert follow(scenes, 0, 9.0) == {"a": 1.0}
+    assert follow(scenes, 1, 1.0).keys() == {"a", "b"}
+    assert follow(scenes, 1, 9.0) == {"b": 1.0}
+    assert follow(scenes, 0, 2.1) == {"a": 1.0}
+    assert follow(scenes, 2, 2.1) == {"c": 1.0}  # b is taken
+    assert follow(scenes, 1, 2.1) == {"b": 1.0}
+    assert follow(scenes, 3, 2.1) == {"c": 1.0}  # all are taken: the next one
+    assert scenes.index == 2
+
+
+def test_a_section_keeps_the_prompt_that_the_performer_chose_in_it():
+    scenes = SceneWalk(THREE)
+    follow(scenes, 0, 1.0)
+    scenes.go_to(2, 1.0)
+    follow(scenes, 0, 1.5)
+    assert follow(scenes, 1, 3.0) == {"a": 1.0}  # after c comes a, which is free again
+    assert follow(scenes, 0, 3.0) == {"c": 1.0}
+    scenes.next()
+    assert follow(scenes, 0, 3.0) == {"a": 1.0}
+    follow(scenes, 1, 3.0)
+    assert follow(scenes, 0, 3.0) == {"a": 1.0}
+
+
+def test_a_section_that_changes_in_a_transition_turns_it_round_without_a_jump():
+    scenes = SceneWalk(THREE)
+    follow(scenes, 0, 1.0)
+    assert follow(scenes, 1, 1.0).keys() == {"a", "b"}
+    assert follow(scenes, 0, 3.0) == {"a": 1.0}
+
+
+def test_another_piece_of_music_or_another_list_forgets_the_places():
+    scenes = SceneWalk(THREE)
+    for section in (0, 1, 2):
+        follow(scenes, section, 3.0)
+    assert follow(scenes, -1, 1.0) == {"c": 1.0}
+    assert follow(scenes, 0, 3.0) == {"c": 1.0}
+    assert follow(scenes, 1, 3.0) == {"a": 1.0}
+    scenes.replace_scenes(THREE)
+    assert follow(scenes, 1, 3.0) == {"a": 1.0}
+    assert follow(scenes, 0, 3.0) == {"b": 1.0}
+
+
+def test_the_clock_goes_on_when_the_music_is_no_longer_followed():
+    scenes = SceneWalk(THREE)
+    follow(scenes, 0, 9.0)
+    assert walk(scenes, 6.1)[-1] == {"b": 1.0}
+
+
+def test_a_single_prompt_stays_whatever_the_sections_are():
+    scenes = SceneWalk(THREE[:1])
+    for section in (0, 1, 0, 2):
+        assert follow(scenes, section, 2.0) == {"a": 1.0}

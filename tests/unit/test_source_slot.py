@@ -83,7 +83,7 @@ def test_the_hardware_is_not_asked_all_the_time(
     for _ in range(40):
         clock.advance(0.25)
         slot.service(clock.now())
-    assert 3 <= hardware.initialised <= 5
+    assert 8 <= hardware.initialised <= 11
 
 
 def test_the_reason_is_that_of_the_newest_look(

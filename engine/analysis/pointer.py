@@ -1,0 +1,128 @@
+"""`BeatPointer`: every tempo and every place in the beat at once, weighed by what is heard."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+SLOWEST_BPM, FASTEST_BPM = 55.0, 215.0
+_BEAT_SHARE = 1.0 / 16.0
+"""How much of a beat counts as its beginning."""
+_TEMPO_STIFFNESS = 60.0
+"""Tempo changes by the share x of a beat to the next are as likely as exp(-stiffness * x)."""
+CHANCE = _BEAT_SHARE
+"""The probability of a beat that says nothing."""
+_RESTART = 3e-4
+"""Share of the belief that begins anew in each hop: a new song is heard quickly."""
+_PRIOR_BPM, _PRIOR_OCTAVES = 118.0, 0.75
+_SHARPNESS = 0.8
+_LOWEST, _HIGHEST = 0.015, 0.9
+_EVIDENCE_S = 2.5
+_DOUBT_S = 2.5
+"""So much music without any evidence is imagined before the first: a start proves little."""
+_NEAR = 0.045
+"""Periods this close are one tempo."""
+_STAY = 1.5
+"""The present tempo is kept until another is believed that much more."""
+
+
+class BeatPointer:
+    """A hidden Markov model of the beat, filtered forwards only. Analysis thread only.
+
+    One state per hop of a beat, for every period of whole hops between 55 and 215 BPM; the tempo
+    may change only at a beat (Krebs, Boeck and Widmer, ISMIR 2015). The states of one tempo are a
+    ring that stands still while the pointer runs over it, so that a hop costs what its beats cost.
+
+    `period` and `phase` are those of the tempo believed most, between the whole hops.
+    """
+
+    def __init__(self, dt_s: float) -> None:
+        self.period = 0.0
+        """Hops per beat; 0 before the first step."""
+        self.phase = 0.0
+        self.clarity = 0.0
+        """In [0, 1]: belief in this tempo times how sharply it points at one phase."""
+        self.evidence = 0.0
+        """Nats per second over the last seconds by which beats come where they were expected.
+
+        About 0 where expecting them is no better than chance: noise, rubato.
+        """
+        first = math.ceil(60.0 / (FASTEST_BPM * dt_s))
+        self._periods = np.arange(first, math.floor(60.0 / (SLOWEST_BPM * dt_s)) + 1)
+        self._begins = np.concatenate([[0], np.cumsum(self._periods)])
+        octaves = np.log2(60.0 / (self._periods * dt_s) / _PRIOR_BPM)
+        prior = np.exp(-0.5 * (octaves / _PRIOR_OCTAVES) ** 2)
+        prior /= prior.sum()
+        self._restart = np.repeat(prior / self._periods, self._periods)
+        self._belief = self._restart.copy()
+        self._turns = np.concatenate(
+            [np.exp(2j * np.pi * np.arange(period) / period) for period in self._periods]
+        )
+        widths = np.maximum(1, np.round(self._periods * _BEAT_SHARE)).astype(int)
+        self._window_period = np.repeat(self._periods, widths)
+        self._window_begin = np.repeat(self._begins[:-1], widths)
+        self._window_offset = np.concatenate([np.arange(width) for width in widths])
+        ratio = self._periods[None, :] / self._periods[:, None]
+        change = np.exp(-_TEMPO_STIFFNESS * np.abs(ratio - 1.0))
+        self._change = change / change.sum(axis=1, keepdims=True)
+        self._hop = 0
+        self._dt_s = dt_s
+        self._heard_s = _DOUBT_S
+        self._best = -1
+
+    def step(self, beat: float) -> None:
+        """Move on by one hop that is a beat with this probability."""
+        self._hop += 1
+        wrapped = self._begins[:-1] + (-self._hop) % self._periods
+        self._belief[wrapped] = self._belief[wrapped] @ self._change
+        window = self._window_begin + (self._window_offset - self._hop) % self._window_period
+        likely = min(max(beat, _LOWEST), _HIGHEST)
+        ratio = (likely / (1.0 - likely) * (1.0 / _BEAT_SHARE - 1.0)) ** _SHARPNESS
+        self._weigh(ratio, float(self._belief[window].sum()))
+        self._belief[window] *= ratio
+        self._belief *= (1.0 - _RESTART) / self._belief.sum()
+        self._belief += _RESTART * self._restart
+        self._read()
+
+    def open_phase(self) -> None:
+        """Keep what is believed of the tempo, forget the phase: music may begin anywhere."""
+        weights = np.add.reduceat(self._belief, self._begins[:-1])
+        self._belief = np.repeat(weights / self._periods, self._periods)
+
+    def _weigh(self, ratio: float, expected: float) -> None:
+        """Compare what was expected of this hop with what chance would have expected.
+
+        To expect nothing between two strokes is no merit; to expect a beat that fails is a fault.
+        """
+        gain = math.log(1.0 + expected * (ratio - 1.0))
+        if ratio > 1.0:
+            gain -= math.log(1.0 + _BEAT_SHARE * (ratio - 1.0))
+        self._heard_s += self._dt_s
+        share = 1.0 - math.exp(-self._dt_s / min(_EVIDENCE_S, self._heard_s))
+        self.evidence += share * (gain / self._dt_s - self.evidence)
+
+    def _read(self) -> None:
+        """Find the tempo believed most, and where in its beat it is."""
+        weights = np.add.reduceat(self._belief, self._begins[:-1])
+        total = np.concatenate([[0.0], np.cumsum(weights)])
+        low = np.searchsorted(self._periods, self._periods * (1.0 - _NEAR), side="left")
+        high = np.searchsorted(self._periods, self._periods * (1.0 + _NEAR), side="right")
+        clusters = total[high] - total[low]
+        best = int(clusters.argmax())
+        if self._best >= 0:
+            near = slice(low[self._best], high[self._best])
+            here = near.start + int(clusters[near].argmax())
+            if clusters[here] * _STAY >= clusters[best]:
+                best = here
+        self._best = best
+        first, last = int(low[best]), int(high[best])
+        periods, mass = self._periods[first:last], weights[first:last]
+        self.period = float(np.dot(mass, periods) / mass.sum())
+        begin, end = self._begins[first], self._begins[last]
+        turned = np.add.reduceat(
+            self._belief[begin:end] * self._turns[begin:end], self._begins[first:last] - begin
+        )
+        pointed = complex(np.dot(turned, np.exp(2j * np.pi * (self._hop % periods) / periods)))
+        self.clarity = min(abs(pointed), 1.0)
+        self.phase = math.atan2(pointed.imag, pointed.real) / math.tau % 1.0

@@ -1,0 +1,145 @@
+"""Kick, snare, hat and onsets against the exact truth of synthesised loops with bass and pads.
+
+The loops are not those that the constants of `engine.analysis` were tuned on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from engine.analysis.report import analyze
+from engine.bench.area import Result
+from engine.messages import LANE_NAMES
+from engine.synthesis.loop import render_loop
+from engine.synthesis.oscillator import SAMPLE_RATE_HZ
+from engine.synthesis.truth import Truth
+
+STROKE_WINDOW_S = 0.05
+_TEMPI_BPM: Mapping[str, tuple[float, float]] = {
+    "house": (115.0, 130.0), "rock": (95.0, 150.0), "breaks": (120.0, 140.0),
+    "hiphop": (80.0, 100.0), "dnb": (165.0, 178.0), "halftime": (120.0, 150.0),
+    "waltz": (85.0, 180.0),
+}  # fmt: skip
+_PER_GROOVE = 3
+_BARS = 8
+_SEED = 2026
+
+Strokes = Mapping[str, Sequence[float]]
+"""Seconds per lane."""
+
+
+def bench_lanes() -> list[Result]:
+    """Return `hearing/lanes` (F per lane, crosstalk) and `hearing/onsets` (F), all loops pooled.
+
+    F counts strokes within 50 ms, each matched once. Crosstalk of a lane is the share of the
+    other lanes' strokes, where it has none itself, at which it fired.
+    """
+    lanes = {lane: _Count() for lane in LANE_NAMES}
+    onsets = _Count()
+    crossed, strange = dict.fromkeys(LANE_NAMES, 0), dict.fromkeys(LANE_NAMES, 0)
+    loops = 0
+    for samples, truth in _loops():
+        loops += 1
+        report, _ = analyze([samples], SAMPLE_RATE_HZ)
+        onsets.add(report["onsets_s"], truth.onsets_s)
+        for lane, count in lanes.items():
+            count.add(report["lanes"][lane], truth.lanes[lane])
+            fired, chances = _bleeding(report["lanes"], truth.lanes, lane)
+            crossed[lane] += fired
+            strange[lane] += chances
+    shares = {lane: crossed[lane] / max(strange[lane], 1) for lane in LANE_NAMES}
+    return [
+        {"name": "hearing/lanes", **{lane: round(c.f, 3) for lane, c in lanes.items()},
+         "crosstalk": round(sum(crossed.values()) / max(sum(strange.values()), 1), 3),
+         **{f"{lane}_crosstalk": round(share, 3) for lane, share in shares.items()},
+         "loops": loops},
+        {"name": "hearing/onsets", "f": round(onsets.f, 3),
+         "precision": round(onsets.precision, 3), "recall": round(onsets.recall, 3),
+         "loops": loops},
+    ]  # fmt: skip
+
+
+def lane_f(found: Strokes, truth: Strokes, lane: str) -> float:
+    """F of one lane."""
+    count = _Count()
+    count.add(found[lane], truth[lane])
+    return count.f
+
+
+def bleed(found: Strokes, truth: Strokes, lane: str) -> float:
+    """Share of the other lanes' strokes at which this lane fired without one of its own."""
+    fired, chances = _bleeding(found, truth, lane)
+    return fired / max(chances, 1)
+
+
+class _Count:
+    def __init__(self) -> None:
+        self._hits = self._found = self._true = 0
+
+    def add(self, found_s: Sequence[float], true_s: Sequence[float]) -> None:
+        self._hits += len(_matched(found_s, true_s))
+        self._found += len(found_s)
+        self._true += len(true_s)
+
+    @property
+    def precision(self) -> float:
+        return self._hits / max(self._found, 1)
+
+    @property
+    def recall(self) -> float:
+        return self._hits / max(self._true, 1)
+
+    @property
+    def f(self) -> float:
+        return 2.0 * self._hits / max(self._found + self._true, 1)
+
+
+def _matched(found_s: Sequence[float], true_s: Sequence[float]) -> list[float]:
+    """Those found within 50 ms of a truth, each truth taken once, in order of time."""
+    found, true = sorted(found_s), sorted(true_s)
+    hits: list[float] = []
+    i = j = 0
+    while i < len(found) and j < len(true):
+        late_s = found[i] - true[j]
+        if abs(late_s) <= STROKE_WINDOW_S:
+            hits.append(found[i])
+            i, j = i + 1, j + 1
+        elif late_s < 0.0:
+            i += 1
+        else:
+            j += 1
+    return hits
+
+
+def _bleeding(found: Strokes, truth: Strokes, lane: str) -> tuple[int, int]:
+    own = truth[lane]
+    matched = set(_matched(found[lane], own))
+    free = [t for t in found[lane] if t not in matched]
+    others = sorted(t for name in LANE_NAMES if name != lane for t in truth[name])
+    alone = [t for t in others if not _near(t, own)]
+    return sum(_near(t, free) for t in alone), len(alone)
+
+
+def _near(time_s: float, times_s: Sequence[float]) -> bool:
+    return any(abs(time_s - other) <= STROKE_WINDOW_S for other in times_s)
+
+
+def _loops() -> Iterator[tuple[np.ndarray, Truth]]:
+    rng = np.random.default_rng(_SEED)
+    for index in range(_PER_GROOVE * len(_TEMPI_BPM)):
+        groove = list(_TEMPI_BPM)[index % len(_TEMPI_BPM)]
+        yield render_loop(
+            seed=int(rng.integers(1_000_000)),
+            groove=groove,
+            bpm=float(rng.uniform(*_TEMPI_BPM[groove])),
+            bars=_BARS,
+            swing=float(rng.choice([0.5, 0.58, 0.64])),
+            drift=float(rng.choice([0.0, 0.02])),
+            kit_variation=float(rng.uniform()),
+            humanise_ms=float(rng.choice([2.0, 4.0])),
+            lead=bool(rng.random() < 0.4),
+            noise_db=(None, -30.0, -20.0)[int(rng.integers(3))],
+            gain_db=float(rng.choice([0.0, -12.0, -24.0])),
+        )

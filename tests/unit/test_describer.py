@@ -1,0 +1,194 @@
+"""From music to words."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from engine.analysis.report import analyze
+from engine.keys import KEY_NAMES
+from engine.messages import AudioFeatures, Tonal
+from engine.semantic.describer import (
+    QUANTITIES,
+    RULES,
+    Describer,
+    Heard,
+    Rule,
+    describe,
+    heard_in_notes,
+    heard_throughout,
+    rules_page,
+)
+from engine.training.ember.captions import CAPTION_WORDS
+from tests.signals import drums, in_blocks, sine
+
+HOP_S = 512 / 48_000
+SOMETHING = Heard(pitch_hz=300.0, key=14, tones=3.0, onsets_per_s=3.0, tempo_bpm=120.0)
+PLAYED = AudioFeatures(
+    sample_index=0, sample_rate=48_000, level_db=-20.0, peak=0.5, silent=False,
+    band_level=np.zeros(6, np.float32), band_hit=np.zeros(6, np.float32),
+    band_presence=np.zeros(6, np.float32), onset_strength=0.0, onset_count=0, centroid=0.4,
+    flatness=0.1, tempo_bpm=120.0, tempo_confidence=0.9, beat_count=0, beat_phase=0.0,
+    tonal=Tonal(np.eye(12, dtype=np.float32)[2], 14, 0.8, 300.0, 0.9),
+)  # fmt: skip
+
+
+def inside(rule: Rule) -> float:
+    return rule.low + 0.5 * (min(rule.high, 4.0 * abs(rule.low)) - rule.low)
+
+
+def with_value(rule: Rule) -> Heard:
+    """Something heard that this rule is about."""
+    if rule.quantity in ("fifths", "minor"):
+        keys = (key for key in range(-1, 24)
+                if rule.low <= QUANTITIES[rule.quantity](Heard(key=key)) < rule.high)  # fmt: skip
+        return replace(SOMETHING, key=next(keys))
+    return replace(SOMETHING, **{rule.quantity: inside(rule)})
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.quantity}-{rule.low:g}")
+def test_every_rule_speaks_where_it_holds(rule: Rule) -> None:
+    text = describe(with_value(rule))
+    for word in rule.words.removeprefix("a ").split():
+        assert word in text.replace(",", "").split()
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_the_rules_of_a_quantity_leave_no_gap_and_all_say_something_else(quantity: str) -> None:
+    rules = [rule for rule in RULES if rule.quantity == quantity]
+    assert all(first.high == second.low for first, second in itertools.pairwise(rules))
+    texts = {describe(with_value(rule)) for rule in rules}
+    assert len(texts) >= len(rules) - (quantity == "tones")
+
+
+def test_every_word_is_one_of_embers_own() -> None:
+    words = {word for rule in RULES for word in rule.words.replace(",", "").split()}
+    assert words <= CAPTION_WORDS
+
+
+def test_the_page_has_a_row_for_every_rule() -> None:
+    rows = rules_page().splitlines()
+    assert len(rows) == len(RULES) + 2
+    assert rows[0].startswith("| heard |")
+    assert all(row.count("|") == 7 for row in rows)
+
+
+def test_keys_of_the_same_notes_have_one_colour_and_another_light() -> None:
+    major, minor = (
+        describe(replace(SOMETHING, key=KEY_NAMES.index(name))) for name in ("F major", "D minor")
+    )
+    assert major.split(",")[0] == minor.split(",")[0]
+    assert major != minor
+
+
+def test_the_article_fits_the_colour() -> None:
+    assert describe(replace(SOMETHING, key=7)).startswith("an orange jellyfish, ")
+    assert describe(replace(SOMETHING, key=0)).startswith("a red jellyfish, ")
+    assert describe(replace(SOMETHING, key=7, pitch_hz=600.0)).startswith("orange soap bubbles, ")
+
+
+def test_nothing_and_nonsense_are_described_too() -> None:
+    assert describe(Heard()) == "curling smoke, calm"
+    nan = float("nan")
+    assert describe(Heard(nan, -1, nan, nan, nan)) == "curling smoke, calm"
+    assert describe(Heard(1e9, 23, 12.0, 1e9, 1e9)).startswith("golden glowing crystals, ")
+
+
+def scale(tonic: int, steps: tuple[int, ...], beat_s: float) -> list[tuple[float, int, int]]:
+    return [(beat_s * place, tonic + step, 90) for place, step in enumerate(steps * 4)]
+
+
+def test_notes_of_a_keyboard_are_summed_up() -> None:
+    heard = heard_in_notes(scale(62, (0, 3, 7, 0, 5, 8, 7, 0), 0.5))
+    assert KEY_NAMES[heard.key] == "D minor"
+    assert heard.tempo_bpm == pytest.approx(120.0, abs=1.0)
+    assert heard.onsets_per_s == pytest.approx(2.0, abs=0.1)
+    assert heard.pitch_hz == pytest.approx(349.2, rel=0.08)
+
+
+def test_a_chord_is_one_attack_of_several_tones() -> None:
+    chords = [(0.6 * k + 0.005 * voice, 60 + note, 80)
+              for k in range(8) for voice, note in enumerate((0, 4, 7))]  # fmt: skip
+    heard = heard_in_notes(chords[::-1])
+    assert heard.onsets_per_s == pytest.approx(1.0 / 0.6, rel=0.02)
+    assert heard.tones == 3.0
+    assert KEY_NAMES[heard.key] == "C major"
+    assert heard.pitch_hz == pytest.approx(392.0, rel=0.01)
+
+
+def test_no_notes_and_released_keys_are_nothing() -> None:
+    assert heard_in_notes([]) == Heard()
+    assert heard_in_notes([(0.0, 60, 0)]) == Heard()
+    assert heard_in_notes([(0.0, 69, 100)]).pitch_hz == pytest.approx(440.0)
+
+
+def test_a_whole_sound_is_described() -> None:
+    rate = 12_000
+    music = 0.6 * drums(120.0, 10.0, rate) + sine(293.7, 10.0, rate) + sine(440.0, 10.0, rate)
+    report, arrays = analyze(in_blocks(music, 4096), rate)
+    heard = heard_throughout(arrays, report)
+    assert heard.tempo_bpm == pytest.approx(120.0, rel=0.02)
+    assert heard.onsets_per_s > 1.0
+    assert heard.tones == pytest.approx(2.0, abs=0.7)
+    silence, nothing = analyze([np.zeros(rate, np.float32)], rate)
+    assert heard_throughout(nothing, silence) == Heard()
+
+
+def live(describer: Describer, features: AudioFeatures, seconds: float) -> list[str]:
+    return [describer.step(features, HOP_S) for _ in range(round(seconds / HOP_S))]
+
+
+def test_live_music_is_described_after_three_seconds() -> None:
+    texts = live(Describer(), PLAYED, 5.0)
+    assert texts[round(2.5 / HOP_S)] == ""
+    assert texts[-1] == "a crimson jellyfish, in one colour, calm, whirling, in the dark"
+    assert set(texts) == {"", texts[-1]}
+
+
+def test_a_description_does_not_flicker_at_a_border() -> None:
+    describer = Describer()
+    live(describer, PLAYED, 5.0)
+    texts = []
+    for k in range(2000):
+        wavering = replace(
+            PLAYED, tempo_bpm=131.0 + 3.0 * (k % 2),
+            tonal=replace(PLAYED.tonal, pitch_hz=370.0 * (1.0 + 0.03 * (-1) ** k), key=14 + k % 2),
+        )  # fmt: skip
+        texts.append(describer.step(wavering, HOP_S))
+    assert len(set(texts)) <= 2
+
+
+def test_a_new_key_shows_within_ten_seconds_and_once() -> None:
+    describer = Describer()
+    live(describer, PLAYED, 10.0)
+    texts = live(describer, replace(PLAYED, tonal=replace(PLAYED.tonal, key=4)), 10.0)
+    assert "green" not in texts[0]
+    assert "green" in texts[-1]
+    assert len(set(texts)) == 2
+
+
+def test_a_neighbouring_key_is_another_colour() -> None:
+    describer = Describer()
+    live(describer, replace(PLAYED, tonal=replace(PLAYED.tonal, key=2)), 10.0)
+    texts = live(describer, replace(PLAYED, tonal=replace(PLAYED.tonal, key=9)), 10.0)
+    assert "golden" in texts[0]
+    assert "yellow" in texts[-1]
+
+
+def test_attacks_are_counted_live() -> None:
+    describer = Describer()
+    texts = [
+        describer.step(replace(PLAYED, onset_count=k // 16), HOP_S)  # six a second
+        for k in range(1000)
+    ]
+    assert "swirling" in texts[-1]
+
+
+def test_silence_holds_the_description() -> None:
+    describer = Describer()
+    before = live(describer, PLAYED, 5.0)[-1]
+    assert live(describer, replace(PLAYED, silent=True, tempo_bpm=0.0), 20.0)[-1] == before
+    assert live(Describer(), replace(PLAYED, silent=True), 5.0)[-1] == ""
