@@ -154,7 +154,7 @@ def drums(rng: np.random.Generator, duration_s: float) -> Float32:
 def _at_pitch(sound: Float32, speed: float) -> Float32:
     """The sound played `speed` times as fast."""
     place = np.arange(0.0, len(sound) - 1.0, speed)
-    return np.interp(place, np.arange(len(sound)), sound).astype(np.float32)
+    return np.asarray(np.interp(place, np.arange(len(sound)), sound), np.float32)
 
 
 def _steps(
