@@ -37,7 +37,7 @@ class EmbeddedListener:
     window_s = WINDOW_S
     step_s = 0.5
     temperature = 0.15
-    least_cosine = 0.15
+    least_cosine = 0.33
 
     def __init__(self, folder: Traversable | None = None) -> None:
         """`folder` holds `model.safetensors`; without it, the one that ships."""

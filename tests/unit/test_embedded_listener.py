@@ -68,7 +68,7 @@ def test_a_bank_of_the_users_own_steers_by_its_own_words():
     bank = Bank(
         (
             Label("weather", ("a storm at sea",), "a stormy sea"),
-            Label("tower", ("a cathedral on sunday",), "a church on a hill"),
+            Label("tower", ("the bells of a cathedral",), "a church on a hill"),
             Label("club", ("a drummer at a festival",), "a rave"),
         )
     )

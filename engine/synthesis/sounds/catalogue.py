@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from engine.synthesis.oscillator import Float32
-from engine.synthesis.sounds.creatures import birds, crowd
+from engine.synthesis.sounds.creatures import birds, crowd, voice
 from engine.synthesis.sounds.machines import bells, chainsaw, clock, helicopter, train
 from engine.synthesis.sounds.players import drums, guitar, pads, piano, synthesiser
 from engine.synthesis.sounds.weather import fire, rain, thunder, waves, wind
@@ -35,5 +35,6 @@ SOUNDS: Mapping[str, Sound] = MappingProxyType(
         "piano": piano,
         "pads": pads,
         "synthesiser": synthesiser,
+        "voice": voice,
     }
 )

@@ -16,6 +16,7 @@ from engine.synthesis.space import reverb
 
 _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 3, 5, 7, 10))
 _CHORDS = ((0, 4, 7), (0, 3, 7), (0, 4, 7, 11), (0, 3, 7, 10), (0, 5, 7), (0, 7, 12, 16))
+_KIT = ("kick", "snare", "hat", "open_hat", "clap", "tom_low", "tom_high", "shaker")
 _STRINGS = (40, 45, 50, 55, 59, 64)
 
 
@@ -117,6 +118,9 @@ def pads(rng: np.random.Generator, duration_s: float, root: int = 48) -> Float32
 def drums(rng: np.random.Generator, duration_s: float) -> Float32:
     """A kit that keeps a beat, from a bare kick to all of it."""
     kit = make_kit(rng, variation=1.0)
+    tuned = {
+        name: _at_pitch(kit.sound(name), float(2.0 ** rng.uniform(-0.6, 0.6))) for name in _KIT
+    }
     out = np.zeros(n_samples(duration_s), np.float32)
     step_s = 60.0 / float(rng.uniform(70.0, 178.0)) / 4.0
     lanes = {
@@ -127,20 +131,30 @@ def drums(rng: np.random.Generator, duration_s: float) -> Float32:
         "clap": _steps(rng, (), (4, 12), 0.3),
         "tom_low": _steps(rng, (), (11, 13, 14), 0.2),
         "tom_high": _steps(rng, (), (10, 12, 15), 0.2),
+        "shaker": _steps(rng, (), tuple(range(16)), float(rng.choice((0.0, 0.0, 0.7)))),
     }
     loud = {name: float(rng.uniform(0.3, 1.0)) for name in lanes}
     loud["kick"] = float(rng.uniform(0.7, 1.2))
     for name in lanes:
-        if name not in ("kick", "snare") and rng.random() < 0.3:
+        if name != "kick" and rng.random() < (0.15 if name == "snare" else 0.3):
             loud[name] = 0.0
     shift = int(rng.integers(16))
     for step in range(int(duration_s / step_s) + 1):
         for name, steps in lanes.items():
             if (step + shift) % 16 in steps and loud[name] > 0.0:
-                add_at(
-                    out, kit.sound(name), step * step_s, loud[name] * float(rng.uniform(0.7, 1))
-                )
+                add_at(out, tuned[name], step * step_s, loud[name] * float(rng.uniform(0.7, 1)))
+    if rng.random() < 0.35:  # a sampler, or a desk that is turned up
+        drive = float(rng.uniform(1.5, 6.0))
+        out = low_pass(np.tanh(drive * levelled(out)), float(rng.uniform(3000.0, 12_000.0)))
+    if rng.random() < 0.3:
+        out = high_pass(out, float(rng.uniform(60.0, 350.0)))
     return levelled(_in_a_room(rng, out) if rng.random() < 0.5 else out)
+
+
+def _at_pitch(sound: Float32, speed: float) -> Float32:
+    """The sound played `speed` times as fast."""
+    place = np.arange(0.0, len(sound) - 1.0, speed)
+    return np.asarray(np.interp(place, np.arange(len(sound)), sound), np.float32)
 
 
 def _steps(

@@ -23,7 +23,8 @@ Licence: Apache-2.0.
   {names}.
 
 In training they are mixed, filtered, narrowed, put into rooms and noise, sped up and slowed down.
-The label `sneeze` was learned, too; the bank that ships leaves it out, for ember paints none.
+The labels `sneeze` and `voice` were learned, too; the bank that ships leaves them out, for ember
+paints neither.
 
 ## Command
 `sonolume train listener --data DIR --budget {budget:g} --fold {fold} --seed {seed}`:

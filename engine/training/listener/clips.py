@@ -36,8 +36,11 @@ LABEL_OF_CATEGORY = {
 
 LABEL_OF_SOUND = {name: name for name in SOUNDS} | {"pads": "synthesiser"}
 
-SNEEZE = Label("sneeze", ("a person sneezing", "a sneeze", "a loud sneeze"), "a person")
-"""Not in the shipped bank, for ember does not paint it; but the listener knows it."""
+UNPAINTED = (
+    Label("sneeze", ("a person sneezing", "a sneeze", "a loud sneeze"), "a person"),
+    Label("voice", ("a person speaking", "speech", "a voice talking", "conversation"), "a person"),
+)
+"""Not in the shipped bank, for ember does not paint them; but the listener knows them."""
 
 NOTHING = "nothing"
 """Hum, hiss and bare tones: they belong to no label."""
@@ -47,7 +50,7 @@ _LOW_DB = -120.0
 
 def taught_bank() -> Bank:
     """Every label that is taught, with its words."""
-    return Bank((*default_bank().labels, SNEEZE))
+    return Bank((*default_bank().labels, *UNPAINTED))
 
 
 @dataclass(frozen=True, slots=True)
