@@ -99,7 +99,7 @@ def _step(
     logits = network(inputs)[:, _WARM_UP_HOPS:]
     loss = nn.functional.binary_cross_entropy_with_logits(logits, target[:, _WARM_UP_HOPS:])
     optimiser.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     optimiser.step()
     return float(loss.detach())
