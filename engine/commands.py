@@ -116,6 +116,22 @@ class SelectSource:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockChoice:
+    """Which beat the picture follows."""
+
+    kind: Literal["sound", "midi", "link"] = "sound"
+    port: str = ""
+    """Only for `midi`: the input's name or a part of it; empty: whichever sends a clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectClock:
+    """Follow another beat clock; the sound leads again with `sound`."""
+
+    choice: ClockChoice
+
+
+@dataclass(frozen=True, slots=True)
 class Play:
     """Play or pause a file."""
 
@@ -153,5 +169,5 @@ class SelectModel:
 Command = (
     SetParam | SetPrompt | GoToPrompt | NextPrompt | LoadPreset | TapTempo | SetTempo
     | StartRecording | StopRecording | Freeze | Blackout | Still | RestartPicture | SelectSource
-    | Play | Seek | SetLoop | SetVolume | SelectModel
+    | Play | Seek | SetLoop | SetVolume | SelectModel | SelectClock
 )  # fmt: skip
