@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from engine.analysis.bands import BandMeter
@@ -9,10 +11,18 @@ from engine.analysis.beat import BeatTracker
 from engine.analysis.framer import Framer, hop_length
 from engine.analysis.loudness import Gate, level_db
 from engine.analysis.onset import OnsetDetector
+from engine.analysis.outer_bar import OuterBar
 from engine.analysis.spectrum import Spectrum, band_weights, log_filterbank
 from engine.analysis.tap import TapTempo
 from engine.analysis.timbre import Timbre
-from engine.messages import BAND_EDGES_HZ, BAND_NAMES, AudioFeatures, Float32
+from engine.messages import (
+    BAND_EDGES_HZ,
+    BAND_NAMES,
+    AudioFeatures,
+    Bar,
+    Float32,
+    TempoReading,
+)
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 8_000, 192_000
 ATTACK_DELAY_S = 0.012
@@ -31,7 +41,8 @@ class Analyzer:
     """The causal analysis at any sample rate from 8 to 192 kHz.
 
     The features depend on the samples alone, never on how they were cut into blocks. Owned by one
-    thread. `gain_db` may be set between two calls of `push` (the parameter `audio/gain`).
+    thread. `gain_db` (the parameter `audio/gain`) and `outer_clock` may be set between two calls
+    of `push`.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -42,6 +53,8 @@ class Analyzer:
         self.sample_rate = sample_rate
         self.hop_length = hop_length(sample_rate)
         self.gain_db = 0.0
+        self.outer_clock: Callable[[int], TempoReading] | None = None
+        """Asked once per hop, with the sample index of its end, for the beat to follow."""
         dt_s = self.hop_length / sample_rate
         self._dt_s = dt_s
         self._quick = Spectrum(sample_rate, _QUICK_S, _QUICK_RISE)
@@ -59,6 +72,7 @@ class Analyzer:
         self._timbre = Timbre(self._quick.frequencies_hz, dt_s)
         self._onsets = OnsetDetector(self._bank.shape[0], dt_s)
         self._beats = BeatTracker(dt_s, ATTACK_DELAY_S)
+        self._outer_bar = OuterBar()
         self._taps = TapTempo()
 
     def push(self, block: Float32) -> list[AudioFeatures]:
@@ -89,7 +103,10 @@ class Analyzer:
         self._step_bands(quick, exact, silent)
         self._timbre.step(quick, silent=silent)
         self._onsets.step(self._bank @ quick, silent=silent)
+        reading = self.outer_clock(sample_index) if self.outer_clock is not None else None
+        self._beats.follow(reading)
         self._beats.step(self._onsets.novelty, silent=silent)
+        bar = self._outer_bar.step(Bar(), reading, self._beats.phase)
         levels, hits, presences = self._meter.frozen()
         return AudioFeatures(
             sample_index=sample_index,
@@ -109,6 +126,8 @@ class Analyzer:
             beat_count=self._beats.count,
             beat_phase=self._beats.phase,
             tempo_by_hand=self._beats.by_hand,
+            bar=bar,
+            tempo_source=_leader(reading, by_hand=self._beats.by_hand),
         )
 
     def _step_bands(self, quick: Float32, exact: Float32, silent: bool) -> None:
@@ -120,3 +139,9 @@ class Analyzer:
         whole = BAND_NAMES.index("all")
         level_power[whole] = level_power[:whole].sum()
         self._meter.step(level_power, hit_power, silent=silent)
+
+
+def _leader(reading: TempoReading | None, *, by_hand: bool) -> str:
+    if reading is not None and reading.bpm > 0.0:
+        return reading.source
+    return "hand" if by_hand else "sound"

@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.analysis.phase import PhaseMemory
 from engine.analysis.tempo import TempoEstimator
+from engine.messages import TempoReading
 
 _UPDATE_HOPS = 12
 _LOCAL_MEAN_S = 0.25
@@ -28,6 +29,8 @@ _PHASE_GAIN_PER_BEAT = 0.35
 _MAX_SLEW = 0.35
 """The clock runs at most this much faster or slower to catch up."""
 _PERIOD_GAIN = 0.08
+_OUTER_GAIN_PER_BEAT = 2.0
+"""An outer clock is right: what is left of an error falls to a third in half a beat."""
 
 
 class BeatTracker:
@@ -47,6 +50,7 @@ class BeatTracker:
         self._memory = PhaseMemory()
         self._period = 0.0
         self._fixed_bpm = 0.0
+        self._outer: TempoReading | None = None
         self._mean = np.zeros(max(2, round(_LOCAL_MEAN_S / dt_s)))
         self._scale = 0.0
         self._heard_s = 0.0
@@ -64,11 +68,13 @@ class BeatTracker:
     @property
     def by_hand(self) -> bool:
         """True while the tempo is fixed by hand."""
-        return self._fixed_bpm > 0.0
+        return self._fixed_bpm > 0.0 and self._outer is None
 
     @property
     def locked(self) -> bool:
         """True while beats are counted."""
+        if self._outer is not None:
+            return self._outer.running
         if self._period <= 0.0 or self._silent_s > _SILENT_HOLD_S:
             return False
         return self._fixed_bpm > 0.0 or self._unclear_s < _HOLD_S * self._trust
@@ -76,8 +82,28 @@ class BeatTracker:
     def set_tempo(self, bpm: float) -> None:
         """Fix the tempo by hand; 0 gives it back to the tracker."""
         self._fixed_bpm = bpm if bpm > 0.0 else 0.0
-        if self._fixed_bpm:
+        if self._fixed_bpm and self._outer is None:
             self._period = 60.0 / (self._fixed_bpm * self._dt_s)
+
+    def follow(self, reading: TempoReading | None) -> None:
+        """Let an outer clock lead the next `step`; None, or no tempo in it: the sound leads.
+
+        `reading` is about the end of the hop that `step` takes next. Its tempo counts at once; to
+        its phase the clock glides, at most `_MAX_SLEW` faster or slower, and is set to it only
+        where it had no tempo before. Without a phase in it, the sound and taps say where the beat
+        is, as with a tempo set by hand. Beats are counted while `reading.running`, in silence
+        too. Afterwards the tempo stays until the tracker, or a hand's tempo, moves it.
+        """
+        if reading is None or reading.bpm <= 0.0:
+            if self._outer is not None:
+                self._outer = None
+                self.set_tempo(self._fixed_bpm)
+            return
+        first = self._period <= 0.0
+        self._outer = reading
+        self._period = 60.0 / (reading.bpm * self._dt_s)
+        if first and reading.beat_phase is not None:
+            self.phase = (reading.beat_phase - 1.0 / self._period) % 1.0
 
     def tap(self, ago_s: float) -> None:
         """Say that there was a beat `ago_s` seconds before the newest sample."""
@@ -117,7 +143,7 @@ class BeatTracker:
 
     def _follow_tempo(self) -> None:
         target = self._tempo.period
-        if self._fixed_bpm or target <= 0.0:
+        if self._fixed_bpm or self._outer is not None or target <= 0.0:
             return
         if self._period > 0.0 and abs(math.log(target / self._period)) <= _SAME_TEMPO:
             self._period += _PERIOD_GAIN * (target - self._period)
@@ -147,11 +173,14 @@ class BeatTracker:
     def _run_clock(self, paused: bool) -> bool:
         """Move on by one hop, pulled towards the remembered phase."""
         step = 1.0 / self._period
-        error = 0.0
-        if not paused and self._memory.certain:
+        error, gain = 0.0, _PHASE_GAIN_PER_BEAT * 2.0
+        if self._outer is not None and self._outer.beat_phase is not None:
+            error = (self._outer.beat_phase - self.phase - step + 0.5) % 1.0 - 0.5
+            gain = _OUTER_GAIN_PER_BEAT
+        elif not paused and self._memory.certain:
             wanted = self._memory.phase - self._memory.beat + self._late()
             error = (wanted - self.phase + 0.5) % 1.0 - 0.5
-        pull = min(max(_PHASE_GAIN_PER_BEAT * 2.0 * error, -_MAX_SLEW), _MAX_SLEW)
+        pull = min(max(gain * error, -_MAX_SLEW), _MAX_SLEW)
         self.phase += step * (1.0 + pull)
         if self.phase < 1.0:
             return False
