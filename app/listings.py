@@ -49,20 +49,36 @@ def devices(options: argparse.Namespace) -> int:
     from engine.audio.device import list_devices
 
     found = list_devices()
+    midi, no_midi = _midi_inputs()
     if options.json:
         rows = [
             {"device": d.key, "inputs": d.inputs, "outputs": d.outputs,
              "sample_rate": d.default_rate_hz, "default": d.default}
             for d in found
         ]  # fmt: skip
-        print(json.dumps({"devices": rows}))
+        print(json.dumps({"devices": rows, "midi_inputs": midi, "midi_message": no_midi}))
         return 0
     for d in found:
         mark = "*" if d.default else " "
         print(f"{mark} {d.key}  (in {d.inputs}, out {d.outputs}, {d.default_rate_hz} Hz)")
     if not found:
         print("no sound device is visible: `--source demo` and `--source file:PATH` play silently")
+    for name in midi:
+        print(f"  MIDI input: {name}  (--clock 'midi:{name}')")
+    if not midi:
+        print(no_midi or "no MIDI input is connected")
     return 0
+
+
+def _midi_inputs() -> tuple[list[str], str]:
+    """All MIDI inputs, or none and one line why."""
+    from engine.control.midi_ports import midi_input_names
+    from engine.errors import TempoSourceError
+
+    try:
+        return midi_input_names(), ""
+    except TempoSourceError as error:
+        return [], str(error)
 
 
 def osc(options: argparse.Namespace) -> int:

@@ -173,6 +173,7 @@ def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
             model_width=options.model_size[0], model_height=options.model_size[1],
             fps=options.fps, device_compute=options.device_compute, runner=options.runner,
             seed=options.seed, record=options.record, audible=not options.mute,
+            clock=options.clock,
             still=user_cache_path("sonolume", appauthor=False) / LAST_PICTURE,
         )  # fmt: skip
 

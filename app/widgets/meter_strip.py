@@ -12,6 +12,7 @@ from app.snapshots import PanicState, SignalState
 from app.style import font
 from app.widgets.band_meters import BandMeters
 from app.widgets.beat_lamp import BeatLamp
+from app.widgets.beat_source import BeatSource
 from app.widgets.buttons import Button, label, restyle, rule
 from app.widgets.icons import pixmap
 from app.widgets.level_meter import LevelMeter
@@ -112,6 +113,7 @@ class MeterStrip(QFrame):
         self.beat = BeatLamp()
         self.tap = Button("TAP", kind="tap", tip=f"Tap the tempo ({shown_key('tap')})")
         self.auto = Button("Auto", kind="auto", tip=AUTO_TIP)
+        self.source = BeatSource(bridge)
         self.caption = SignalCaption()
         self.level = LevelMeter()
         self.bands = BandMeters()
@@ -138,6 +140,7 @@ class MeterStrip(QFrame):
         layout.setSpacing(10)
         layout.addWidget(self.beat)
         layout.addLayout(tempo)
+        layout.addWidget(self.source)
         layout.addWidget(rule())
         layout.addWidget(self.caption)
         layout.addLayout(meters, 1)

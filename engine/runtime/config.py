@@ -28,6 +28,8 @@ class EngineConfig:
     """What executes the networks of the model, where it knows others than eager torch."""
     seed: int | None = None
     record: Path | None = None
+    clock: cmd.ClockChoice = field(default_factory=cmd.ClockChoice)
+    """Which beat the picture follows."""
     audible: bool = True
     """Whether files are heard through the speakers."""
     still: Path | None = None

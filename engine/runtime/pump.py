@@ -7,8 +7,8 @@ import numpy as np
 from engine.analysis.analyzer import Analyzer
 from engine.clock import Clock
 from engine.errors import OverrunError
-from engine.messages import Float32
-from engine.protocols import AudioSource
+from engine.messages import Float32, TempoReading
+from engine.protocols import AudioSource, TempoSource
 
 PUMP_WAIT_S = 0.05
 """How long the analysis waits for samples before it looks at its commands again."""
@@ -37,11 +37,24 @@ class Pump:
         self._source = source
         self._clock = clock
         self._read = source.ring.written
+        self._tempo: TempoSource | None = None
 
     @property
     def show_s(self) -> float:
         """Musical time after the newest sample heard."""
         return self.start_s + self.heard / self._source.sample_rate
+
+    def follow(self, tempo: TempoSource | None) -> None:
+        """Let this clock lead the beat from the next hop on; None: the sound."""
+        if tempo is not self._tempo:
+            self._tempo = tempo
+            self.analyzer.outer_clock = self._tempo_at if tempo is not None else None
+
+    def _tempo_at(self, sample_index: int) -> TempoReading:
+        """What the outer clock says about the moment when this sample arrived."""
+        behind_s = (self.heard - sample_index) / self._source.sample_rate
+        tempo = self._tempo
+        return tempo.state_at(self.arrived_s - behind_s) if tempo is not None else TempoReading()
 
     def next_block(self) -> Float32:
         """Return all new samples, shape `(n, channels)`; waits at most `PUMP_WAIT_S` for a hop.
