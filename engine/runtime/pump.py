@@ -16,6 +16,8 @@ DEAD_SOURCE_S = 0.25
 """Without samples for this long the show goes on with silence."""
 MOST_BEHIND_S = 0.4
 """When the machine stalls, older sound than this is recorded but no longer analysed."""
+_MOST_EARLY_S = 1.0
+"""No source reads its samples longer before they are heard."""
 
 
 class Pump:
@@ -44,6 +46,14 @@ class Pump:
         """Musical time after the newest sample heard."""
         return self.start_s + self.heard / self._source.sample_rate
 
+    def behind_s(self, sample_index: int) -> float:
+        """How much later than this sample of the analyzer is what is heard at `arrived_s`.
+
+        Below 0 for a file, whose samples are here before the loudspeakers play them.
+        """
+        ring_index = self._read - self.heard + sample_index
+        return self._source.heard_s(self.arrived_s) - ring_index / self._source.sample_rate
+
     def follow(self, tempo: TempoSource | None) -> None:
         """Let this clock lead the beat from the next hop on; None: the sound."""
         if tempo is not self._tempo:
@@ -51,10 +61,16 @@ class Pump:
             self.analyzer.outer_clock = self._tempo_at if tempo is not None else None
 
     def _tempo_at(self, sample_index: int) -> TempoReading:
-        """What the outer clock says about the moment when this sample arrived."""
-        behind_s = (self.heard - sample_index) / self._source.sample_rate
+        """What the outer clock says about the moment of this sample."""
         tempo = self._tempo
-        return tempo.state_at(self.arrived_s - behind_s) if tempo is not None else TempoReading()
+        return tempo.state_at(self._air_s(sample_index)) if tempo is not None else TempoReading()
+
+    def _air_s(self, sample_index: int) -> float:
+        """Host time at which this sample of the analyzer is, or was, in the air."""
+        behind_s = self.behind_s(sample_index)
+        if not -_MOST_EARLY_S <= behind_s <= MOST_BEHIND_S:  # a source that stands or is gone
+            behind_s = (self.heard - sample_index) / self._source.sample_rate
+        return self.arrived_s - behind_s
 
     def next_block(self) -> Float32:
         """Return all new samples, shape `(n, channels)`; waits at most `PUMP_WAIT_S` for a hop.

@@ -92,6 +92,37 @@ def test_each_hop_follows_the_clock_at_the_moment_its_last_sample_arrived() -> N
     assert pump.analyzer.push(pump.fresh(pump.next_block()))[-1].tempo_source == "sound"
 
 
+class Early(ScriptedSource):
+    """A file's samples: here 0.2 s before the loudspeakers play them."""
+
+    def heard_s(self, now_s: float) -> float:
+        return super().heard_s(now_s) - 0.2
+
+
+def test_what_is_read_ahead_gets_the_beat_of_the_moment_when_it_will_be_heard() -> None:
+    clock, source = ManualClock(50.0), Early(RATE)
+    pump = Pump(source, clock, 0.0)
+    pump.follow(SteadyTempo(97.0, 12.3))
+    clock.advance(0.3)
+    source.feed(np.zeros(round(0.3 * RATE), np.float32))
+    last = pump.analyzer.push(pump.fresh(pump.next_block()))[-1]
+    expected = (50.2 + last.sample_index / RATE - 12.3) * 97.0 / 60.0
+    assert abs((last.beat_phase - expected + 0.5) % 1.0 - 0.5) < 1e-6
+
+
+def test_while_no_samples_come_the_beat_goes_on_at_the_clock() -> None:
+    clock, source = ManualClock(50.0), ScriptedSource(RATE)
+    pump = Pump(source, clock, 0.0)
+    pump.follow(SteadyTempo(120.0, 50.0))
+    heard: list[AudioFeatures] = []
+    for _ in range(4):
+        clock.advance(0.3)  # nothing is fed: after 0.25 s the pump goes on with silence
+        heard += pump.analyzer.push(pump.fresh(pump.next_block()))
+    beats = heard[-1].sample_index / RATE * 2.0
+    assert heard[-1].beat_count == int(beats) + 1
+    assert abs((heard[-1].beat_phase - beats + 0.5) % 1.0 - 0.5) < 1e-6
+
+
 def test_the_command_line_names_a_clock() -> None:
     assert as_clock("sound") == ClockChoice()
     assert as_clock("midi") == MIDI
