@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,23 @@ def check_sound() -> list[Finding]:
         _sound_direction("sound input", devices, "max_input_channels", "the demo track plays"),
         _sound_direction("sound output", devices, "max_output_channels", "files play silently"),
     ]
+
+
+def check_outer_clocks() -> list[Finding]:
+    """Whether MIDI clock and Ableton Link can be followed (`--clock`)."""
+    from engine.control.midi_ports import midi_input_names
+    from engine.errors import TempoSourceError
+
+    try:
+        names = midi_input_names()
+    except TempoSourceError as error:
+        midi = Finding("midi clock", True, f"none: {error}", present=False)
+    else:
+        what = f"{len(names)}: {', '.join(names)}" if names else "no MIDI input is connected"
+        midi = Finding("midi clock", True, what, present=bool(names))
+    there = find_spec("link") is not None
+    what = "can be followed" if there else "none: `pip install 'sonolume[link]'` lets it lead"
+    return [midi, Finding("ableton link", True, what, present=there)]
 
 
 def check_display() -> list[Finding]:
@@ -232,6 +250,7 @@ _CHECKS: tuple[Callable[[], list[Finding]], ...] = (
     check_python,
     check_torch,
     check_sound,
+    check_outer_clocks,
     check_display,
     check_window_libraries,
     check_encoders,

@@ -57,7 +57,7 @@ class LinkTempo:
         try:
             self._link = self._library.Link(_DEFAULT_BPM)
             self._link.enabled = True
-        except (RuntimeError, OSError) as error:
+        except (RuntimeError, OSError, AttributeError) as error:  # or another package `link`
             self._link = None
             raise TempoSourceError(
                 f"Ableton Link cannot start: {error}; check that this machine has a network"

@@ -8,7 +8,7 @@ unchanged since 2023, and mido is a layer above it that this needs nothing of.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
 from engine.errors import TempoSourceError
@@ -18,17 +18,19 @@ _ALSA_NUMBERS = re.compile(r" \d+:\d+$")
 
 
 class MidiInput(Protocol):
-    """What is used of `rtmidi2.MidiIn`."""
+    """What is used of `rtmidi2.MidiIn`: its queue, filled by a thread of its own.
 
-    callback: Callable[[Sequence[int], float], None] | None
-    """Called with a whole message on a thread of the library."""
+    Its callbacks are not used: closing a port waits for that thread while the thread waits for
+    Python, and what it stamps does not wait.
+    """
 
-    def open_port(self, port: int) -> None:
-        """Open by number."""
+    @property
+    def deltatime(self) -> float:
+        """Seconds between the newest message taken and the one before, as the driver has it."""
         ...
 
-    def ignore_types(self, *, midi_sysex: bool, midi_time: bool, midi_sense: bool) -> None:
-        """Leave these out; clocks are left out unless told otherwise."""
+    def get_message(self) -> list[int] | None:
+        """Take one whole message; None when there is none. Never blocks."""
         ...
 
     def close_port(self) -> None:
@@ -43,8 +45,8 @@ class MidiPorts(Protocol):
         """All inputs, in the system's order. Raises `TempoSourceError`."""
         ...
 
-    def open(self, index: int, receive: Callable[[Sequence[int]], None]) -> MidiInput:
-        """Listen to one; `receive` runs on the library's thread. Raises `TempoSourceError`."""
+    def open(self, index: int) -> MidiInput:
+        """Listen to one, clocks included. Raises `TempoSourceError`."""
         ...
 
 
@@ -65,16 +67,15 @@ class SystemMidiPorts:
         except (RuntimeError, OSError) as error:
             raise TempoSourceError(_no_midi(error)) from error
 
-    def open(self, index: int, receive: Callable[[Sequence[int]], None]) -> MidiInput:
+    def open(self, index: int) -> MidiInput:
         """Listen to one input, clocks included."""
         try:
-            midi_in = cast("MidiInput", self._library.MidiIn("Sonolume"))
+            midi_in = self._library.MidiIn("Sonolume")
             midi_in.ignore_types(midi_sysex=True, midi_time=False, midi_sense=True)
-            midi_in.callback = lambda message, _since_s: receive(message)
             midi_in.open_port(index)
-        except (RuntimeError, OSError) as error:
+        except (RuntimeError, ValueError, OSError) as error:  # ValueError: it has just gone
             raise TempoSourceError(f"a MIDI input cannot be opened: {_line(error)}") from error
-        return midi_in
+        return cast("MidiInput", midi_in)
 
 
 def midi_input_names() -> list[str]:

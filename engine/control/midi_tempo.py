@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import threading
 
 from engine.clock import Clock
+from engine.control.arrival import ArrivalTimes
 from engine.control.midi_clock import MidiClock
 from engine.control.midi_ports import (
     MidiInput,
@@ -21,24 +21,38 @@ from engine.messages import TempoReading, TempoState
 logger = logging.getLogger(__name__)
 
 _LOOK_AGAIN_S = 2.0
+_MOST_PER_LOOK = 1024
 _ALIVE = (TempoState.RUNNING, TempoState.STOPPED)
 
 
-@dataclass(frozen=True, slots=True)
 class _Heard:
-    """One open input."""
+    """One open input and its clock. One thread at a time."""
 
-    name: str
-    clock: MidiClock
-    port: MidiInput
+    def __init__(self, name: str, clock: MidiClock, port: MidiInput) -> None:
+        self.name = name
+        self.clock = clock
+        self.port = port
+        self._times = ArrivalTimes()
+
+    def take(self, now_s: float) -> None:
+        """Give the clock what has come by now."""
+        messages: list[list[int]] = []
+        waits_s: list[float] = []
+        while len(messages) < _MOST_PER_LOOK and (message := self.port.get_message()):
+            messages.append(message)
+            waits_s.append(self.port.deltatime)
+        if messages:
+            times_s = self._times.take(waits_s, now_s)
+            for message, time_s in zip(messages, times_s, strict=True):
+                self.clock.receive(message, time_s)
 
 
 class MidiTempo:
     """Listens to the inputs; the first that sends a clock leads until it falls silent.
 
     An input that is missing is awaited, one that was pulled out is heard again when it is back.
-    `open`, `service`, `close` by one thread at a time; the rest is for any. The library calls
-    each input's `receive` on a thread of its own, which only takes the time and does sums.
+    `open`, `service`, `close` by one thread at a time; the rest is for any. Whoever asks for the
+    state takes what has come since, unless another thread is just doing so.
     """
 
     kind = "midi"
@@ -48,6 +62,7 @@ class MidiTempo:
         self._wanted = wanted  # immutable
         self._clock = clock
         self._ports = ports
+        self._taking = threading.Lock()  # inputs are read, opened and closed by one at a time
         self._clocks: dict[str, MidiClock] = {}  # by name: what comes back goes on
         self._inputs: tuple[_Heard, ...] = ()  # replaced whole
         self._leader: _Heard | None = None
@@ -64,11 +79,13 @@ class MidiTempo:
         """Look for inputs. Raises `TempoSourceError` when there cannot be any."""
         if self._ports is None:
             self._ports = SystemMidiPorts()
-        self._listen(self._ports)
+        with self._taking:
+            self._listen(self._ports)
         self._look_at_s = self._clock.now() + _LOOK_AGAIN_S
 
     def state_at(self, host_time_s: float) -> TempoReading:
         """Tempo and phase of the input that leads. Any thread, never blocks."""
+        self._take()
         leader = self._leader
         if leader is not None:
             reading = leader.clock.state_at(host_time_s)
@@ -89,15 +106,25 @@ class MidiTempo:
             return
         self._look_at_s = now_s + _LOOK_AGAIN_S
         try:
-            self._listen(self._ports)
+            with self._taking:
+                self._listen(self._ports)
         except TempoSourceError as error:
             self._problem = str(error)
 
     def close(self) -> None:
         """Free all inputs; idempotent."""
-        inputs, self._inputs, self._leader = self._inputs, (), None
-        for heard in inputs:
-            _close(heard.port)
+        with self._taking:
+            inputs, self._inputs, self._leader = self._inputs, (), None
+            for heard in inputs:
+                heard.port.close_port()
+
+    def _take(self) -> None:
+        if self._taking.acquire(blocking=False):
+            try:
+                for heard in self._inputs:
+                    heard.take(self._clock.now())
+            finally:
+                self._taking.release()
 
     def _listen(self, ports: MidiPorts) -> None:
         """Open what is wanted and not open yet, close what is gone."""
@@ -107,7 +134,7 @@ class MidiTempo:
         kept = tuple(h for h in self._inputs if h.name in wanted and not self._lost(h))
         for heard in self._inputs:
             if heard not in kept:
-                _close(heard.port)
+                heard.port.close_port()
         new = tuple(
             self._open(ports, name, index)
             for name, index in wanted.items()
@@ -121,18 +148,12 @@ class MidiTempo:
 
     def _open(self, ports: MidiPorts, name: str, index: int) -> _Heard:
         midi_clock = self._clocks.setdefault(name, MidiClock(name))
-        heard = _Heard(name, midi_clock, ports.open(index, self._receiver(midi_clock)))
+        heard = _Heard(name, midi_clock, ports.open(index))
         leader = self._leader
         if leader is not None and leader.name == name:
             self._leader = heard
         logger.info("listening to MIDI input %s", name)
         return heard
-
-    def _receiver(self, midi_clock: MidiClock) -> Callable[[Sequence[int]], None]:
-        def receive(message: Sequence[int]) -> None:
-            midi_clock.receive(message, self._clock.now())
-
-        return receive
 
     def _other(self, leader: _Heard | None, host_time_s: float) -> _Heard | None:
         """An input with a running clock, of those that do not lead."""
@@ -153,8 +174,3 @@ class MidiTempo:
     def _nothing_yet(self) -> str:
         names = ", ".join(heard.name for heard in self._inputs)
         return f"no MIDI clock yet from {names}: switch on sending it there"
-
-
-def _close(port: MidiInput) -> None:
-    port.callback = None
-    port.close_port()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 
 from engine.clock import ManualClock
+from engine.control.arrival import ArrivalTimes
 from engine.control.midi_ports import (
     MidiInput,
     SystemMidiPorts,
@@ -17,23 +18,32 @@ from engine.control.midi_ports import (
 )
 from engine.control.midi_tempo import MidiTempo
 from engine.errors import TempoSourceError
-from engine.messages import TempoState
+from engine.messages import TempoReading, TempoState
 
 KEYS, DRUMS = "Keys:Keys MIDI 1 24:0", "Drum Box:Drum Box MIDI 1 28:0"
 START, CLOCK, STOP = [0xFA], [0xF8], [0xFC]
 
 
 class FakeInput:
-    """One open input; the test plays into it."""
+    """One open input, its queue stamped by a driver; the test plays into it."""
 
-    def __init__(self, receive: Callable[[Sequence[int]], None]) -> None:
-        self.receive = receive
-        self.callback: Callable[[Sequence[int], float], None] | None = None
+    def __init__(self) -> None:
+        self.queue: list[tuple[list[int], float]] = []
+        self.deltatime = 0.0
         self.closed = False
+        self._newest_s: float | None = None
 
-    def open_port(self, port: int) -> None: ...
+    def come(self, message: list[int], time_s: float) -> None:
+        self.queue.append(
+            (message, time_s - (time_s if self._newest_s is None else self._newest_s))
+        )
+        self._newest_s = time_s
 
-    def ignore_types(self, *, midi_sysex: bool, midi_time: bool, midi_sense: bool) -> None: ...
+    def get_message(self) -> list[int] | None:
+        if not self.queue:
+            return None
+        message, self.deltatime = self.queue.pop(0)
+        return message
 
     def close_port(self) -> None:
         self.closed = True
@@ -49,98 +59,130 @@ class FakePorts:
     def names(self) -> list[str]:
         return list(self.there)
 
-    def open(self, index: int, receive: Callable[[Sequence[int]], None]) -> MidiInput:
-        port = self.opened[self.there[index]] = FakeInput(receive)
+    def open(self, index: int) -> MidiInput:
+        port = self.opened[self.there[index]] = FakeInput()
         return port
 
-    def play(self, name: str, clock: ManualClock, beats: int, bpm: float = 120.0) -> None:
+
+class Room:
+    """Somebody plays clocks into inputs while we look 94 times a second."""
+
+    def __init__(self, wanted: str, *names: str) -> None:
+        self.clock = ManualClock()
+        self.ports = FakePorts(*names)
+        self.tempo = MidiTempo(wanted, self.clock, self.ports)
+        self.tempo.open()
+
+    def send(self, name: str, message: list[int]) -> None:
+        self.ports.opened[name].come(message, self.clock.now())
+
+    def play(self, name: str, beats: int, bpm: float = 120.0) -> TempoReading:
         for _ in range(24 * beats):
-            self.opened[name].receive(CLOCK)
-            clock.advance(60.0 / (24.0 * bpm))
+            self.send(name, CLOCK)
+            self.look()
+            self.clock.advance(60.0 / (24.0 * bpm))
+        return self.look()
+
+    def look(self) -> TempoReading:
+        return self.tempo.state_at(self.clock.now())
+
+    def wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.tempo.service(self.clock.now())
 
 
 def test_the_input_that_sends_a_clock_leads_until_it_falls_silent() -> None:
-    clock, ports = ManualClock(), FakePorts(KEYS, DRUMS)
-    tempo = MidiTempo("", clock, ports)
-    tempo.open()
-    waiting = tempo.state_at(clock.now())
+    room = Room("", KEYS, DRUMS)
+    waiting = room.look()
     assert waiting.state is TempoState.WAITING
     assert "Keys MIDI 1, Drum Box:Drum Box MIDI 1" in waiting.message
-    ports.opened[DRUMS].receive(START)
-    ports.play(DRUMS, clock, 4)
-    assert tempo.state_at(clock.now()).bpm == pytest.approx(120.0)
-    assert tempo.name == "Drum Box:Drum Box MIDI 1"
-    ports.opened[KEYS].receive(START)
-    for _ in range(8):
-        ports.play(KEYS, clock, 1, 90.0)
-        reading = tempo.state_at(clock.now())
-    assert (reading.state, tempo.name) == (TempoState.RUNNING, "Keys:Keys MIDI 1")
+    room.send(DRUMS, START)
+    assert room.play(DRUMS, 4).bpm == pytest.approx(120.0)
+    assert room.tempo.name == "Drum Box:Drum Box MIDI 1"
+    room.send(KEYS, START)
+    reading = room.play(KEYS, 8, 90.0)
+    assert (reading.state, room.tempo.name) == (TempoState.RUNNING, "Keys:Keys MIDI 1")
     assert reading.bpm == pytest.approx(90.0)
-    tempo.close()
-    assert all(port.closed for port in ports.opened.values())
+    room.tempo.close()
+    assert all(port.closed for port in room.ports.opened.values())
 
 
 def test_a_stopped_leader_keeps_leading() -> None:
-    clock, ports = ManualClock(), FakePorts(KEYS, DRUMS)
-    tempo = MidiTempo("", clock, ports)
-    tempo.open()
-    ports.opened[DRUMS].receive(START)
-    ports.play(DRUMS, clock, 2)
-    tempo.state_at(clock.now())
-    ports.opened[DRUMS].receive(STOP)
-    ports.play(KEYS, clock, 4)
-    reading = tempo.state_at(clock.now())
-    assert (reading.state, tempo.name) == (TempoState.STOPPED, "Drum Box:Drum Box MIDI 1")
+    room = Room("", KEYS, DRUMS)
+    room.send(DRUMS, START)
+    room.play(DRUMS, 2)
+    room.send(DRUMS, STOP)
+    reading = room.play(KEYS, 4)
+    assert (reading.state, room.tempo.name) == (TempoState.STOPPED, "Drum Box:Drum Box MIDI 1")
 
 
 def test_a_missing_input_is_awaited_and_heard_when_it_comes() -> None:
-    clock, ports = ManualClock(), FakePorts(KEYS)
-    tempo = MidiTempo("drum box", clock, ports)
-    tempo.open()
-    assert "'drum box' is not connected" in tempo.state_at(0.0).message
-    ports.there.append(DRUMS)
-    tempo.service(clock.now())  # too early: nobody looks ten times a second
-    assert not ports.opened
-    clock.advance(2.5)
-    tempo.service(clock.now())
-    ports.opened[DRUMS].receive(START)
-    ports.play(DRUMS, clock, 2)
-    assert tempo.state_at(clock.now()).running
-    assert list(ports.opened) == [DRUMS]
+    room = Room("drum box", KEYS)
+    assert "'drum box' is not connected" in room.look().message
+    room.ports.there.append(DRUMS)
+    room.wait(0.1)  # too early: nobody looks ten times a second
+    assert not room.ports.opened
+    room.wait(2.5)
+    room.send(DRUMS, START)
+    assert room.play(DRUMS, 2).running
+    assert list(room.ports.opened) == [DRUMS]
 
 
 def test_an_input_that_was_pulled_out_goes_on_when_it_is_back_under_another_number() -> None:
-    clock, ports = ManualClock(), FakePorts(DRUMS)
-    tempo = MidiTempo("Drum Box", clock, ports)
-    tempo.open()
-    ports.opened[DRUMS].receive(START)
-    ports.play(DRUMS, clock, 8)
-    assert tempo.state_at(clock.now()).running
-    ports.there.clear()
-    clock.advance(3.0)
-    tempo.service(clock.now())
-    lost = tempo.state_at(clock.now())
-    assert (lost.state, lost.bpm) == (TempoState.LOST, pytest.approx(120.0))
+    room = Room("Drum Box", DRUMS)
+    room.send(DRUMS, START)
+    assert room.play(DRUMS, 8).running
+    room.ports.there.clear()
+    room.wait(3.0)
+    lost = room.look()
+    assert lost.state is TempoState.LOST
+    assert lost.bpm == pytest.approx(120.0)
     back = DRUMS.replace("28:0", "32:0")
-    ports.there.append(back)
-    clock.advance(3.0)
-    tempo.service(clock.now())
-    ports.play(back, clock, 2)
-    reading = tempo.state_at(clock.now())
+    room.ports.there.append(back)
+    room.wait(3.0)
+    reading = room.play(back, 2)
     assert reading.state is TempoState.RUNNING
-    assert reading.beat_phase == pytest.approx(clock.now() * 2.0 % 1.0, abs=0.01)
+    assert reading.beat_phase == pytest.approx(room.clock.now() * 2.0 % 1.0, abs=0.01)
 
 
 def test_one_that_is_there_but_lost_is_opened_anew() -> None:
-    clock, ports = ManualClock(), FakePorts(DRUMS)
-    tempo = MidiTempo("", clock, ports)
-    tempo.open()
-    first = ports.opened[DRUMS]
-    ports.play(DRUMS, clock, 2)
-    clock.advance(3.0)
-    tempo.service(clock.now())
+    room = Room("", DRUMS)
+    first = room.ports.opened[DRUMS]
+    room.play(DRUMS, 2)
+    room.wait(3.0)
     assert first.closed
-    assert ports.opened[DRUMS] is not first
+    assert room.ports.opened[DRUMS] is not first
+
+
+def test_looking_late_and_irregularly_moves_no_beat() -> None:
+    room = Room("", DRUMS)
+    port = room.ports.opened[DRUMS]
+    port.come(START, 0.0)
+    rng = np.random.default_rng(1)
+    ticks = (np.arange(24 * 40) * 60.0 / (24.0 * 126.0)).tolist()
+    while ticks:
+        room.clock.advance(float(rng.choice([0.003, 0.011, 0.03, 0.3], p=[0.3, 0.5, 0.17, 0.03])))
+        while ticks and ticks[0] <= room.clock.now():
+            port.come(CLOCK, ticks.pop(0))
+        reading = room.look()
+        if room.clock.now() > 3.0 and ticks:
+            apart = (reading.beat_phase or 0.0) - room.clock.now() * 126.0 / 60.0
+            assert abs((apart + 0.5) % 1.0 - 0.5) * 60.0 / 126.0 < 0.002
+
+
+def test_a_driver_that_loses_or_repeats_time_is_right_again_soon_and_never_ahead_of_now() -> None:
+    times = ArrivalTimes()
+    true_s = np.arange(400) * 0.02
+    waits_s = np.diff(true_s, prepend=0.0)
+    waits_s[100] += 0.02  # two messages in one packet, both stamped with the time before it
+    waits_s[200] -= 0.015
+    found = [
+        times.take([wait_s], now_s + 0.003)[0]
+        for now_s, wait_s in zip(true_s, waits_s, strict=True)
+    ]
+    late_s = np.array(found) - true_s
+    assert late_s.max() <= 0.003 + 1e-9
+    np.testing.assert_allclose(np.delete(late_s, slice(200, 265)), 0.003, atol=1e-9)
 
 
 def test_names_are_found_whole_first_then_by_a_part_of_them() -> None:
@@ -168,7 +210,7 @@ class FakeLibrary:
 
     class MidiIn(FakeInput):
         def __init__(self, client: str) -> None:
-            super().__init__(lambda message: None)
+            super().__init__()
             self.client = client
             self.steps: list[object] = []
 
@@ -176,7 +218,9 @@ class FakeLibrary:
             self.steps.append(("ignore", midi_sysex, midi_time, midi_sense))
 
         def open_port(self, port: int) -> None:
-            self.steps.append(("open", port, self.callback is not None))
+            if port > 1:
+                raise ValueError("port number out of range")
+            self.steps.append(("open", port))
 
     def __init__(self, problem: str = "") -> None:
         self.problem = problem
@@ -189,14 +233,12 @@ class FakeLibrary:
 
 def test_clocks_are_asked_for_before_the_port_opens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rtmidi2", FakeLibrary())
-    heard: list[Sequence[int]] = []
-    port = SystemMidiPorts().open(1, heard.append)
+    port = SystemMidiPorts().open(1)
     assert isinstance(port, FakeLibrary.MidiIn)
-    assert port.steps == [("ignore", True, False, True), ("open", 1, True)]
-    assert port.callback is not None
-    port.callback([0xF8], 0.02)
-    assert heard == [[0xF8]]
+    assert port.steps == [("ignore", True, False, True), ("open", 1)]
     assert midi_input_names() == ["Keys:Keys MIDI 1", "Drum Box:Drum Box MIDI 1"]
+    with pytest.raises(TempoSourceError, match="out of range"):
+        SystemMidiPorts().open(2)
 
 
 def test_a_system_without_midi_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
