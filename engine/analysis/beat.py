@@ -106,7 +106,12 @@ class BeatTracker:
             self.phase = (reading.beat_phase - 1.0 / self._period) % 1.0
 
     def tap(self, ago_s: float) -> None:
-        """Say that there was a beat `ago_s` seconds before the newest sample."""
+        """Say that there was a beat `ago_s` seconds before the newest sample.
+
+        An outer clock that says where the beat is knows better.
+        """
+        if self._outer is not None and self._outer.beat_phase is not None:
+            return
         if self._period > 0.0:
             phase = ago_s / (self._period * self._dt_s) % 1.0
             self._memory.insist((self._memory.phase - phase - self._late()) % 1.0)

@@ -62,7 +62,7 @@ class LinkTempo:
             raise TempoSourceError(
                 f"Ableton Link cannot start: {error}; check that this machine has a network"
             ) from error
-        self._compare_clocks(sure=True)
+        self._compare_clocks(self._link, sure=True)
 
     def state_at(self, host_time_s: float) -> TempoReading:
         """Tempo and phase of the session. Any thread, never blocks."""
@@ -74,7 +74,7 @@ class LinkTempo:
             waiting = "nobody else is in the Link session yet: waiting"
             return TempoReading(message=waiting, source=self.kind)
         self._met = True
-        self._compare_clocks(sure=False)
+        self._compare_clocks(link, sure=False)
         session = link.captureAppSessionState()
         at_us = round(host_time_s * 1e6 + self._ahead_us)
         # Link's phase is never negative, before the session's first beat neither.
@@ -100,10 +100,10 @@ class LinkTempo:
         if link is not None:
             link.enabled = False
 
-    def _compare_clocks(self, *, sure: bool) -> None:
+    def _compare_clocks(self, link: Any, *, sure: bool) -> None:
         """Note by how much Link's clock is ahead; the two drift apart slowly."""
         before_s = self._clock.now()
-        link_us = float(self._link.clock().micros())
+        link_us = float(link.clock().micros())
         after_s = self._clock.now()
         if sure or after_s - before_s < _LONGEST_LOOK_S:
             self._ahead_us = link_us - 0.5e6 * (before_s + after_s)

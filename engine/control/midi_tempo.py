@@ -96,7 +96,8 @@ class MidiTempo:
             leader = self._leader = other
         if leader is not None:
             return leader.clock.state_at(host_time_s)
-        return TempoReading(message=self._problem or self._nothing_yet())
+        message = self._nothing_yet() if self._inputs else self._problem
+        return TempoReading(message=message)
 
     def service(self, now_s: float) -> None:
         """While no clock runs, look whether inputs have come or gone. Watchdog thread."""
@@ -135,25 +136,28 @@ class MidiTempo:
         for heard in self._inputs:
             if heard not in kept:
                 heard.port.close_port()
-        new = tuple(
-            self._open(ports, name, index)
-            for name, index in wanted.items()
-            if name not in {heard.name for heard in kept}
-        )
-        self._inputs = kept + new
-        self._problem = "" if self._inputs else self._missing()
+        self._inputs = kept
+        self._problem = "" if wanted else self._missing()
+        for name, index in wanted.items():
+            if name not in {heard.name for heard in kept}:
+                self._open(ports, name, index)
 
     def _lost(self, heard: _Heard) -> bool:
         return heard.clock.state_at(self._clock.now()).state is TempoState.LOST
 
-    def _open(self, ports: MidiPorts, name: str, index: int) -> _Heard:
-        midi_clock = self._clocks.setdefault(name, MidiClock(name))
-        heard = _Heard(name, midi_clock, ports.open(index))
+    def _open(self, ports: MidiPorts, name: str, index: int) -> None:
+        """Add one input; one that another program holds is left out until the next look."""
+        try:
+            port = ports.open(index)
+        except TempoSourceError as error:
+            self._problem = f"{name}: {error}"
+            return
+        heard = _Heard(name, self._clocks.setdefault(name, MidiClock(name)), port)
+        self._inputs = (*self._inputs, heard)
         leader = self._leader
         if leader is not None and leader.name == name:
             self._leader = heard
         logger.info("listening to MIDI input %s", name)
-        return heard
 
     def _other(self, leader: _Heard | None, host_time_s: float) -> _Heard | None:
         """An input with a running clock, of those that do not lead."""

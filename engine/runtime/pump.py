@@ -36,7 +36,7 @@ class Pump:
         """Samples given to the analyzer."""
         self.skipped = 0
         """Samples the analysis did not hear because it fell behind."""
-        self._source = source
+        self.source = source
         self._clock = clock
         self._read = source.ring.written
         self._tempo: TempoSource | None = None
@@ -44,15 +44,50 @@ class Pump:
     @property
     def show_s(self) -> float:
         """Musical time after the newest sample heard."""
-        return self.start_s + self.heard / self._source.sample_rate
+        return self.start_s + self.heard / self.source.sample_rate
+
+    @property
+    def device(self) -> str:
+        """Name of what is listened to."""
+        return self.source.status().name
 
     def behind_s(self, sample_index: int) -> float:
         """How much later than this sample of the analyzer is what is heard at `arrived_s`.
 
         Below 0 for a file, whose samples are here before the loudspeakers play them.
         """
-        ring_index = self._read - self.heard + sample_index
-        return self._source.heard_s(self.arrived_s) - ring_index / self._source.sample_rate
+        ring_s = self.ring_index(sample_index) / self.source.sample_rate
+        return self.source.heard_s(self.arrived_s) - ring_s
+
+    def ring_index(self, sample_index: int) -> int:
+        """Where in the source's ring this sample of the analyzer is."""
+        return self._read - self.heard + sample_index
+
+    def next_block(self) -> Float32:
+        """Return all new samples, shape `(n, channels)`; waits at most `PUMP_WAIT_S` for a hop.
+
+        When none come for `DEAD_SOURCE_S`, silence of that length.
+        """
+        ring = self.source.ring
+        if ring.wait(self._read + self.analyzer.hop_length, PUMP_WAIT_S):
+            block = self._read_all()
+        elif self._clock.now() - self.arrived_s > DEAD_SOURCE_S:
+            count = round((self._clock.now() - self.arrived_s) * self.source.sample_rate)
+            block = np.zeros((count, ring.channels), np.float32)
+        else:
+            return np.zeros((0, ring.channels), np.float32)
+        self.arrived_s = self._clock.now()
+        return block
+
+    def fresh(self, block: Float32) -> Float32:
+        """Return the part of a block that is worth analysing, and count it as heard."""
+        late = block.shape[0] - round(MOST_BEHIND_S * self.source.sample_rate)
+        if late > 0:
+            self.skipped += late
+            self.start_s += late / self.source.sample_rate
+            block = block[late:]
+        self.heard += block.shape[0]
+        return block
 
     def follow(self, tempo: TempoSource | None) -> None:
         """Let this clock lead the beat from the next hop on; None: the sound."""
@@ -69,43 +104,17 @@ class Pump:
         """Host time at which this sample of the analyzer is, or was, in the air."""
         behind_s = self.behind_s(sample_index)
         if not -_MOST_EARLY_S <= behind_s <= MOST_BEHIND_S:  # a source that stands or is gone
-            behind_s = (self.heard - sample_index) / self._source.sample_rate
+            behind_s = (self.heard - sample_index) / self.source.sample_rate
         return self.arrived_s - behind_s
 
-    def next_block(self) -> Float32:
-        """Return all new samples, shape `(n, channels)`; waits at most `PUMP_WAIT_S` for a hop.
-
-        When none come for `DEAD_SOURCE_S`, silence of that length.
-        """
-        ring = self._source.ring
-        if ring.wait(self._read + self.analyzer.hop_length, PUMP_WAIT_S):
-            block = self._read_all()
-        elif self._clock.now() - self.arrived_s > DEAD_SOURCE_S:
-            count = round((self._clock.now() - self.arrived_s) * self._source.sample_rate)
-            block = np.zeros((count, ring.channels), np.float32)
-        else:
-            return np.zeros((0, ring.channels), np.float32)
-        self.arrived_s = self._clock.now()
-        return block
-
-    def fresh(self, block: Float32) -> Float32:
-        """Return the part of a block that is worth analysing, and count it as heard."""
-        late = block.shape[0] - round(MOST_BEHIND_S * self._source.sample_rate)
-        if late > 0:
-            self.skipped += late
-            self.start_s += late / self._source.sample_rate
-            block = block[late:]
-        self.heard += block.shape[0]
-        return block
-
     def _read_all(self) -> Float32:
-        ring = self._source.ring
+        ring = self.source.ring
         while True:
             behind = ring.written - self._read - ring.capacity * 3 // 4
             if behind > 0:  # nearly lapped by the writer: what lies there is lost
                 self._read += behind
                 self.skipped += behind
-                self.start_s += behind / self._source.sample_rate
+                self.start_s += behind / self.source.sample_rate
             count = ring.written - self._read
             try:
                 block = ring.read(self._read, count)

@@ -55,11 +55,14 @@ class FakePorts:
     def __init__(self, *names: str) -> None:
         self.there = list(names)
         self.opened: dict[str, FakeInput] = {}
+        self.held = ""
 
     def names(self) -> list[str]:
         return list(self.there)
 
     def open(self, index: int) -> MidiInput:
+        if self.there[index] == self.held:
+            raise TempoSourceError("busy")
         port = self.opened[self.there[index]] = FakeInput()
         return port
 
@@ -152,6 +155,21 @@ def test_one_that_is_there_but_lost_is_opened_anew() -> None:
     room.wait(3.0)
     assert first.closed
     assert room.ports.opened[DRUMS] is not first
+
+
+def test_an_input_that_another_program_holds_does_not_keep_us_from_the_others() -> None:
+    clock, ports = ManualClock(), FakePorts(KEYS, DRUMS)
+    ports.held = KEYS
+    tempo = MidiTempo("", clock, ports)
+    tempo.open()
+    assert list(ports.opened) == [DRUMS]
+    only = MidiTempo("Keys", clock, ports)
+    only.open()
+    assert "Keys MIDI 1: busy" in only.state_at(0.0).message
+    ports.held = ""
+    clock.advance(3.0)
+    only.service(clock.now())
+    assert "no MIDI clock yet from Keys:Keys MIDI 1" in only.state_at(3.0).message
 
 
 def test_looking_late_and_irregularly_moves_no_beat() -> None:

@@ -91,6 +91,25 @@ def test_a_tempo_set_by_hand_waits_behind_the_clock() -> None:
     assert by_hand.tempo_by_hand
 
 
+def test_a_tap_does_not_move_the_beat_of_a_clock_that_says_where_it_is() -> None:
+    analyzer = Analyzer(RATE)
+    analyzer.outer_clock = steady(97.0)
+    analyzer.push(noise(1.0, RATE, level=0.05))
+    analyzer.tap(RATE)
+    last = analyzer.push(noise(0.1, RATE, level=0.05))[-1]
+    assert apart(last.beat_phase, last.sample_index / RATE * 97.0 / 60.0) < 1e-6
+
+
+def test_a_tap_places_the_beat_of_a_clock_that_has_a_tempo_only() -> None:
+    reading = TempoReading(bpm=120.0, state=TempoState.RUNNING)
+    analyzer = Analyzer(RATE)
+    analyzer.outer_clock = lambda sample_index: reading
+    analyzer.push(np.zeros(RATE, np.float32))
+    analyzer.tap(round(0.9 * RATE))
+    last = analyzer.push(np.zeros(RATE // 2, np.float32))[-1]
+    assert apart(last.beat_phase, (last.sample_index / RATE - 0.9) * 2.0) < 0.02
+
+
 def test_beats_are_counted_in_silence_while_the_clock_runs_and_not_while_it_stands() -> None:
     analyzer = Analyzer(RATE)
     silence = np.zeros(6 * RATE, np.float32)
