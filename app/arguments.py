@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.train_command import STAGE_NAMES
 from engine.bench.area import AREAS
+from engine.commands import ClockChoice
 from engine.registry import RUNNER_NAMES
 
 COMPUTE_DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -143,6 +144,14 @@ def add_live(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="sound input, with --source loopback the loudspeaker, as `sonolume devices` names it "
         "(default: the system's)",
+    )
+    parser.add_argument(
+        "--clock",
+        type=as_clock,
+        default=ClockChoice(),
+        metavar="sound|midi|midi:PORT|link",
+        help="whose beat, bar and tempo the picture follows: the sound's, MIDI clock from PORT "
+        "(`sonolume devices` names them) or from any input, or Ableton Link (default: sound)",
     )
     parser.add_argument(
         "--seed",
@@ -471,6 +480,16 @@ def as_duration_s(text: str) -> float:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no duration; write 90s, 10m or 1h"
         ) from None
+
+
+def as_clock(text: str) -> ClockChoice:
+    """`sound`, `midi`, `midi:PORT` or `link`; raises what argparse turns into a line."""
+    if text in ("sound", "midi", "link"):
+        return ClockChoice(text)  # type: ignore[arg-type]
+    kind, _, port = text.partition(":")
+    if kind == "midi" and port.strip():
+        return ClockChoice("midi", port.strip())
+    raise argparse.ArgumentTypeError(f"no clock {text!r}; choose sound, midi, midi:PORT or link")
 
 
 def as_host_port(text: str) -> tuple[str, int]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,23 @@ def check_loopback() -> list[Finding]:
         return [Finding("system sound", True, f"none: {error}", present=False)]
     what = f"{len(found)}: {', '.join(info.name for info in found)}" if found else no_loopback()
     return [Finding("system sound", True, what, present=bool(found))]
+
+
+def check_outer_clocks() -> list[Finding]:
+    """Whether MIDI clock and Ableton Link can be followed (`--clock`)."""
+    from engine.control.midi_ports import midi_input_names
+    from engine.errors import TempoSourceError
+
+    try:
+        names = midi_input_names()
+    except TempoSourceError as error:
+        midi = Finding("midi clock", True, f"none: {error}", present=False)
+    else:
+        what = f"{len(names)}: {', '.join(names)}" if names else "no MIDI input is connected"
+        midi = Finding("midi clock", True, what, present=bool(names))
+    there = find_spec("link") is not None
+    what = "can be followed" if there else "none: `pip install 'sonolume[link]'` lets it lead"
+    return [midi, Finding("ableton link", True, what, present=there)]
 
 
 def check_display() -> list[Finding]:
@@ -248,6 +266,7 @@ _CHECKS: tuple[Callable[[], list[Finding]], ...] = (
     check_torch,
     check_sound,
     check_loopback,
+    check_outer_clocks,
     check_display,
     check_window_libraries,
     check_encoders,

@@ -59,6 +59,8 @@ class EngineBridge(QObject):
     """Mapping[str, float]: after modulation"""
     source_changed = Signal(object)
     """SourceStatus"""
+    clock_changed = Signal(str)
+    """Whose beat leads: `sound`, `midi` or `link`"""
     prompts_changed = Signal(object)
     """PromptState"""
     presets_changed = Signal(object)
@@ -171,6 +173,7 @@ class EngineBridge(QObject):
     def _offer_sound(self, status: EngineStatus) -> None:
         self._offer("signal", signal_state(status), self.signal_state_changed)
         self._offer("source", status.source, self.source_changed)
+        self._offer("clock", status.tempo.kind, self.clock_changed)
         features = status.features
         if features is not None and features.sample_index != self._features_index:
             self._features_index = features.sample_index
@@ -200,6 +203,7 @@ class EngineBridge(QObject):
         self._put_message("engine", status.message)
         self._put_message("model", status.model_problem)
         self._put_message("source", status.source.message)
+        self._put_message("clock", status.tempo.reading.message)
         self._put_record_message(status.record)
         self._put_message("devices", self.devices.result().message)
         if self._crash_log is not None:
@@ -304,6 +308,11 @@ class EngineBridge(QObject):
     def set_tempo(self, bpm: float) -> None:
         """Fix the tempo; 0 gives it back to the tracker."""
         self._post(commands.SetTempo(bpm))
+
+    @Slot(object)
+    def select_clock(self, choice: commands.ClockChoice) -> None:
+        """Let another beat clock lead."""
+        self._post(commands.SelectClock(choice))
 
     @Slot()
     def halve_tempo(self) -> None:

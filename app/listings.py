@@ -50,13 +50,14 @@ def devices(options: argparse.Namespace) -> int:
     from engine.audio.loopback import list_loopbacks
 
     found, played = list_devices(), list_loopbacks()
+    midi, no_midi = _midi_inputs()
     if options.json:
         rows = [
             {"device": d.key, "inputs": d.inputs, "outputs": d.outputs,
              "sample_rate": d.default_rate_hz, "default": d.default, "loopback": d.loopback}
             for d in (*found, *played)
         ]  # fmt: skip
-        print(json.dumps({"devices": rows}))
+        print(json.dumps({"devices": rows, "midi_inputs": midi, "midi_message": no_midi}))
         return 0
     for d in found:
         mark = "*" if d.default else " "
@@ -67,7 +68,22 @@ def devices(options: argparse.Namespace) -> int:
         print(f"{'*' if d.default else ' '} {d.key}")
     if not found and not played:
         print("no sound device is visible: `--source demo` and `--source file:PATH` play silently")
+    for name in midi:
+        print(f"  MIDI input: {name}  (--clock 'midi:{name}')")
+    if not midi:
+        print(no_midi or "no MIDI input is connected")
     return 0
+
+
+def _midi_inputs() -> tuple[list[str], str]:
+    """All MIDI inputs, or none and one line why."""
+    from engine.control.midi_ports import midi_input_names
+    from engine.errors import TempoSourceError
+
+    try:
+        return midi_input_names(), ""
+    except TempoSourceError as error:
+        return [], str(error)
 
 
 def osc(options: argparse.Namespace) -> int:

@@ -184,6 +184,7 @@ def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
             fps=options.fps, device_compute=options.device_compute, runner=options.runner,
             seed=options.seed, record=options.record, audible=not options.mute,
             offsets_ms=settings.offsets_ms, lookahead=options.lookahead, labels=options.labels,
+            clock=options.clock,
             still=user_cache_path("sonolume", appauthor=False) / LAST_PICTURE,
         )  # fmt: skip
 

@@ -133,6 +133,22 @@ class SelectSource:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockChoice:
+    """Which beat the picture follows."""
+
+    kind: Literal["sound", "midi", "link"] = "sound"
+    port: str = ""
+    """Only for `midi`: the input's name or a part of it; empty: whichever sends a clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectClock:
+    """Follow another beat clock; the sound leads again with `sound`."""
+
+    choice: ClockChoice
+
+
+@dataclass(frozen=True, slots=True)
 class Play:
     """Play or pause a file."""
 
@@ -171,5 +187,5 @@ Command = (
     SetParam | SetPrompt | GoToPrompt | NextPrompt | LoadPreset | TapTempo | SetTempo
     | NudgeTempo | HalveTempo | DoubleTempo
     | StartRecording | StopRecording | Freeze | Blackout | Still | RestartPicture | SelectSource
-    | Play | Seek | SetLoop | SetVolume | SelectModel
+    | Play | Seek | SetLoop | SetVolume | SelectModel | SelectClock
 )  # fmt: skip

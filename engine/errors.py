@@ -27,6 +27,10 @@ class CommandError(EngineError):
     """A command from the window, OSC or MIDI cannot be applied."""
 
 
+class TempoSourceError(EngineError):
+    """MIDI clock or Ableton Link cannot be followed: a package or the system's MIDI is missing."""
+
+
 class PresetError(EngineError):
     """A preset file is broken; the message names the file, the key and the nearest name."""
 

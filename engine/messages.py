@@ -135,6 +135,41 @@ def section_name(number: int) -> str:
     return name
 
 
+class TempoState(Enum):
+    """How an outer beat clock is doing."""
+
+    WAITING = "waiting"
+    """It has not said a tempo yet: the sound leads."""
+    RUNNING = "running"
+    STOPPED = "stopped"
+    """Its transport stands: the phase runs on, beats are not counted."""
+    LOST = "lost"
+    """It has fallen silent: phase and beats run on at its last tempo."""
+
+
+@dataclass(frozen=True, slots=True)
+class TempoReading:
+    """What an outer beat clock (MIDI, Link) says about one moment."""
+
+    bpm: float = 0.0
+    """Beats per minute; 0 while unknown."""
+    beat_phase: float | None = None
+    """In [0, 1), 0 at the beat; None while only the tempo is known: the sound then places it."""
+    bar_phase: float | None = None
+    """In [0, 1), 0 at the downbeat; None while unknown."""
+    beats_per_bar: int = 4
+    state: TempoState = TempoState.WAITING
+    message: str = ""
+    """One line when something is wrong or missing, else empty."""
+    source: str = "midi"
+    """`midi` or `link`."""
+
+    @property
+    def running(self) -> bool:
+        """Whether its beats are to be counted."""
+        return self.bpm > 0.0 and self.state in (TempoState.RUNNING, TempoState.LOST)
+
+
 @dataclass(frozen=True, slots=True)
 class AudioFeatures:
     """What is heard, once per analysis hop. Written by `analysis`, read by anyone."""
@@ -177,6 +212,8 @@ class AudioFeatures:
     bar: Bar = field(default_factory=Bar)
     tonal: Tonal = field(default_factory=Tonal)
     structure: Structure = field(default_factory=Structure)
+    tempo_source: str = "sound"
+    """Who leads the beat: `sound`, `hand`, or the outer clock that is followed, `midi`, `link`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +373,17 @@ class SourceStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class TempoStatus:
+    """The outer beat clock as the window shows it."""
+
+    kind: str = "sound"
+    """`sound` for none, `midi` or `link`."""
+    name: str = ""
+    """The MIDI input, or how many play along."""
+    reading: TempoReading = field(default_factory=TempoReading)
+
+
+@dataclass(frozen=True, slots=True)
 class RecordStatus:
     """A running or finished recording."""
 
@@ -366,6 +414,7 @@ class EngineStatus:
     """One line when a model could not be opened or failed; another message may hide it."""
     preset: str = ""
     source: SourceStatus = field(default_factory=lambda: SourceStatus("none", "", False))
+    tempo: TempoStatus = field(default_factory=TempoStatus)
     features: AudioFeatures | None = None
     semantic: SemanticState | None = None
     """What the sound is about; None until the listener is ready."""

@@ -1,6 +1,6 @@
 """The seams: what a source, a listener, an image model and a sink must be able to do.
 
-Each has a dull twin without hardware (`ToneSource`, `NullModel`, `MemorySink`) for tests.
+Each has a dull twin without hardware (`ToneSource`, `SteadyTempo`, `NullModel`, `MemorySink`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from engine.messages import ControlState, Float32, Frame, Reading, SourceStatus, Uint8
+from engine.messages import (
+    ControlState,
+    Float32,
+    Frame,
+    Reading,
+    SourceStatus,
+    TempoReading,
+    Uint8,
+)
 from engine.ring import SampleRing
 
 
@@ -139,6 +147,39 @@ class Listener(Protocol):
 
     def close(self) -> None:
         """Free all memory and end what it has started; idempotent."""
+
+
+class TempoSource(Protocol):
+    """A beat clock that is not the sound: MIDI clock, Ableton Link. Its twin: `SteadyTempo`."""
+
+    @property
+    def kind(self) -> str:
+        """`midi` or `link`; what `AudioFeatures.tempo_source` says while it leads."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What the window shows beside it. Any thread, never blocks."""
+        ...
+
+    def open(self) -> None:
+        """Start to listen. Raises `TempoSourceError`; may block for a second."""
+        ...
+
+    def state_at(self, host_time_s: float) -> TempoReading:
+        """Tempo and phase at a moment of `Clock.now()`, within a second of now.
+
+        Any thread, never blocks. The phase runs smoothly; it may step only where the clock itself
+        is set anew (a start, another Link session), and the beat clock of the analysis glides.
+        """
+        ...
+
+    def service(self, now_s: float) -> None:
+        """Look after the device; called about once a second off the realtime threads."""
+        ...
+
+    def close(self) -> None:
+        """Stop and free; idempotent."""
         ...
 
 

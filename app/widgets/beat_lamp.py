@@ -14,6 +14,8 @@ from engine.messages import AudioFeatures
 
 BEAT_FADE_S = 0.22
 ONSET_FADE_S = 0.15
+GIVEN = {"hand": "set by hand", "midi": "MIDI clock", "link": "Ableton Link"}
+"""Who has said the tempo, where it was not heard."""
 
 
 class BeatLamp(QWidget):
@@ -26,13 +28,13 @@ class BeatLamp(QWidget):
         self.setAccessibleName("Beat and tempo")
         self.setToolTip(
             "Lamp: beats. Small lamp: onsets. Bar: how sure the tempo is; while that is 0 %, and "
-            "in silence, no tempo shows. A tempo set by hand (taps, OSC) shows always; Auto gives "
-            "it back to the tracker."
+            "in silence, no tempo shows. A tempo set by hand (taps, OSC) or by an outer clock "
+            "shows always; Auto gives one set by hand back to the tracker."
         )
         self._live = False
         self._tempo_bpm = 0.0
         self._confidence = 0.0
-        self._by_hand = False
+        self._given = ""  # the note on a tempo that was not heard
         self._phase = 0.0
         self._beats = self._onsets = -1
         self._beat_glow = self._onset_glow = 0.0
@@ -45,15 +47,15 @@ class BeatLamp(QWidget):
 
     @property
     def note(self) -> str:
-        """The line under the tempo: how sure it is, or that a hand has set it."""
-        if self._by_hand:
-            return "set by hand"
+        """The line under the tempo: how sure it is, or who has said it."""
+        if self._given:
+            return self._given
         return f"confidence {round(self._confidence * 100)} %" if self._known else "no tempo yet"
 
     @property
     def _known(self) -> bool:
         """Whether there is a tempo worth a figure: one that runs on in silence is none."""
-        if self._by_hand:
+        if self._given:
             return self._tempo_bpm > 0
         return self._live and self._tempo_bpm > 0 and round(self._confidence, 2) > 0
 
@@ -86,7 +88,7 @@ class BeatLamp(QWidget):
         self._beats, self._onsets = features.beat_count, features.onset_count
         self._tempo_bpm = features.tempo_bpm
         self._confidence = features.tempo_confidence
-        self._by_hand = features.tempo_by_hand
+        self._given = GIVEN.get("hand" if features.tempo_by_hand else features.tempo_source, "")
         self._phase = features.beat_phase
         self.update()
 
@@ -108,7 +110,7 @@ class BeatLamp(QWidget):
         painter.setPen(QPen(colour("hover"), 3))
         painter.drawEllipse(ring)
         if known:
-            sure = 1.0 if self._by_hand else self._confidence
+            sure = 1.0 if self._given else self._confidence
             pen = QPen(colour("accent", 0.35 + 0.65 * sure), 3)
             pen.setCapStyle(Qt.PenCapStyle.RoundCap)
             painter.setPen(pen)
@@ -147,8 +149,8 @@ class BeatLamp(QWidget):
         )
 
     def _paint_note(self, painter: QPainter, known: bool) -> None:
-        """Say how sure the tempo is; one that was set by hand has no such figure, and no bar."""
-        if not self._by_hand:
+        """Say how sure the tempo is; one that was given has no such figure, and no bar."""
+        if not self._given:
             bar = QRectF(0, 66, self.width(), 3)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(colour("hover"))
@@ -157,6 +159,6 @@ class BeatLamp(QWidget):
             painter.setBrush(colour("accent"))
             painter.drawRoundedRect(QRectF(0, 66, bar.width() * share, 3), 1.5, 1.5)
         painter.setFont(font(10))
-        painter.setPen(colour("accent" if self._by_hand else "faint"))
+        painter.setPen(colour("accent" if self._given else "faint"))
         where = QRectF(0, 71, self.width(), 14)
         painter.drawText(where, Qt.AlignmentFlag.AlignLeft, self.note)

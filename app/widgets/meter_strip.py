@@ -12,6 +12,7 @@ from app.snapshots import PanicState, SignalState
 from app.style import font
 from app.widgets.band_meters import BandMeters
 from app.widgets.beat_lamp import BeatLamp
+from app.widgets.beat_source import BeatSource
 from app.widgets.buttons import Button, label, restyle, rule
 from app.widgets.form_line import FormLine
 from app.widgets.icons import pixmap
@@ -137,6 +138,7 @@ class MeterStrip(QFrame):
         self.hand = TempoButtons(bridge)
         self.lanes = LaneLamps()
         self.form = FormLine()
+        self.source = BeatSource(bridge)
         self.caption = SignalCaption()
         self.level = LevelMeter()
         self.bands = BandMeters()
@@ -168,6 +170,7 @@ class MeterStrip(QFrame):
         layout.addWidget(self.hand)
         layout.addWidget(self.lanes)
         layout.addWidget(self.form)
+        layout.addWidget(self.source)
         layout.addWidget(rule())
         layout.addWidget(self.caption)
         layout.addLayout(meters, 1)

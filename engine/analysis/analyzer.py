@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from engine.analysis.framer import Framer, hop_length
 from engine.analysis.lanes import LaneDetector
 from engine.analysis.loudness import Gate, level_db
 from engine.analysis.onset import OnsetDetector
+from engine.analysis.outer_bar import OuterBar
 from engine.analysis.spectrum import Spectrum, band_weights, log_filterbank
 from engine.analysis.split import PercussiveSplit
 from engine.analysis.stereo import StereoMeter
@@ -20,7 +21,14 @@ from engine.analysis.tap import TapTempo
 from engine.analysis.texture import TextureMeter
 from engine.analysis.timbre import Timbre
 from engine.analysis.tonal import TonalEar
-from engine.messages import BAND_EDGES_HZ, BAND_NAMES, AudioFeatures, Float32, Texture
+from engine.messages import (
+    BAND_EDGES_HZ,
+    BAND_NAMES,
+    AudioFeatures,
+    Float32,
+    TempoReading,
+    Texture,
+)
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 8_000, 192_000
 ATTACK_DELAY_S = 0.012
@@ -40,7 +48,7 @@ class Analyzer:
     """The causal analysis at any sample rate from 8 to 192 kHz.
 
     The features depend on the samples alone, never on how they were cut into blocks. Owned by one
-    thread. `follow` may be called between two calls of `push`.
+    thread. `follow` may be called, and `outer_clock` set, between two calls of `push`.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -51,6 +59,8 @@ class Analyzer:
         self.sample_rate = sample_rate
         self.hop_length = hop_length(sample_rate)
         self.gain_db = 0.0
+        self.outer_clock: Callable[[int], TempoReading] | None = None
+        """Asked once per hop, with the sample index of its end, for the beat to follow."""
         dt_s = self.hop_length / sample_rate
         self._dt_s = dt_s
         self._quick = Spectrum(sample_rate, QUICK_S, QUICK_RISE)
@@ -77,6 +87,7 @@ class Analyzer:
         self._stereo = StereoMeter(sample_rate, self.hop_length)
         self._structure = StructureTracker(self._exact.frequencies_hz, dt_s)
         self._beats = BeatListener(self._quick.frequencies_hz, dt_s)
+        self._outer_bar = OuterBar()
         self._taps = TapTempo()
 
     def follow(self, values: Mapping[str, float]) -> None:
@@ -133,6 +144,8 @@ class Analyzer:
         structure = self._structure.step(
             exact, self._timbre.centroid, level + self.gain_db, self._onsets.count, silent=silent
         )
+        reading = self.outer_clock(sample_index) if self.outer_clock is not None else None
+        self._beats.clock.follow(reading)
         self._beats.step(quick, silent=silent)
         levels, hits, presences = self._meter.frozen()
         clock = self._beats.clock
@@ -154,7 +167,8 @@ class Analyzer:
             beat_count=clock.count,
             beat_phase=clock.phase,
             tempo_by_hand=clock.by_hand,
-            bar=self._beats.bar,
+            bar=self._outer_bar.step(self._beats.bar, reading, clock.phase),
+            tempo_source=_leader(reading, by_hand=clock.by_hand),
             tonal=tonal,
             structure=structure,
             lanes=self._lanes.frozen(),
@@ -181,3 +195,9 @@ class Analyzer:
         whole = BAND_NAMES.index("all")
         level_power[whole] = level_power[:whole].sum()
         self._meter.step(level_power, hit_power, silent=silent)
+
+
+def _leader(reading: TempoReading | None, *, by_hand: bool) -> str:
+    if reading is not None and reading.bpm > 0.0:
+        return reading.source
+    return "hand" if by_hand else "sound"

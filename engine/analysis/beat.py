@@ -6,6 +6,7 @@ import math
 
 from engine.analysis.phase import PhaseMemory
 from engine.analysis.pointer import CHANCE, BeatPointer
+from engine.messages import TempoReading
 
 SLOWEST_BY_HAND_BPM, FASTEST_BY_HAND_BPM = 30.0, 300.0
 _CLEAR, _UNCLEAR = 0.5, 0.1
@@ -26,6 +27,8 @@ _PHASE_GAIN_PER_BEAT = 0.9
 _MAX_SLEW = 0.35
 """The clock runs at most this much faster or slower to catch up."""
 _PERIOD_S = 0.4
+_OUTER_GAIN_PER_BEAT = 2.0
+"""An outer clock is right: what is left of an error falls to a third in half a beat."""
 _STROKE_FLOOR, _STROKE_GAIN = 0.2, 5.0
 """What counts as a stroke beside a tap: noise does not move what the finger said."""
 
@@ -47,6 +50,7 @@ class BeatTracker:
         self._memory = PhaseMemory()
         self._period = 0.0
         self._fixed_bpm = 0.0
+        self._outer: TempoReading | None = None
         self._octave = 0  # +1: the performer hears twice as many beats as the pointer
         self._nudge = 0.0
         self._unclear_s = math.inf
@@ -63,11 +67,18 @@ class BeatTracker:
     @property
     def by_hand(self) -> bool:
         """True while the tempo is fixed by hand."""
-        return self._fixed_bpm > 0.0
+        return self._fixed_bpm > 0.0 and self._outer is None
+
+    @property
+    def _given(self) -> bool:
+        """True while the tempo is not the tracker's own: a hand's or an outer clock's."""
+        return self._fixed_bpm > 0.0 or self._outer is not None
 
     @property
     def locked(self) -> bool:
         """True while beats are counted."""
+        if self._outer is not None:
+            return self._outer.running
         if self._period <= 0.0 or self._silent_s > _SILENT_HOLD_S:
             return False
         return self.by_hand or self._unclear_s < _HOLD_S * self._trust
@@ -81,8 +92,33 @@ class BeatTracker:
         else:
             self._nudge = 0.0
 
+    def follow(self, reading: TempoReading | None) -> None:
+        """Let an outer clock lead the next `step`; None, or no tempo in it: the sound leads.
+
+        `reading` is about the end of the hop that `step` takes next. Its tempo counts at once; to
+        its phase the clock glides, at most `_MAX_SLEW` faster or slower, and is set to it only
+        where it had no tempo before. Without a phase in it, the sound and taps say where the beat
+        is, as with a tempo set by hand. Beats are counted while `reading.running`, in silence
+        too. Afterwards the tempo stays until the tracker, or a hand's tempo, moves it.
+        """
+        if reading is None or reading.bpm <= 0.0:
+            if self._outer is not None:
+                self._outer = None
+                self.set_tempo(self._fixed_bpm)
+            return
+        first = self._period <= 0.0
+        self._outer = reading
+        self._period = 60.0 / (reading.bpm * self._dt_s)
+        if first and reading.beat_phase is not None:
+            self.phase = (reading.beat_phase - 1.0 / self._period) % 1.0
+
     def tap(self, ago_s: float) -> None:
-        """Say that there was a beat `ago_s` seconds before the newest sample."""
+        """Say that there was a beat `ago_s` seconds before the newest sample.
+
+        An outer clock that says where the beat is knows better.
+        """
+        if self._outer is not None and self._outer.beat_phase is not None:
+            return
         if self._period > 0.0:
             phase = ago_s / (self._period * self._dt_s) % 1.0
             self._nudge = 0.0
@@ -120,6 +156,8 @@ class BeatTracker:
         return self._run_clock(paused)
 
     def _shift_octave(self, by: int) -> None:
+        if self._outer is not None:
+            return
         if self.by_hand:
             bpm = self._fixed_bpm * 2.0**by
             if SLOWEST_BY_HAND_BPM <= bpm <= FASTEST_BY_HAND_BPM:
@@ -129,7 +167,7 @@ class BeatTracker:
             self._period = self._pointer.period / 2.0**self._octave
 
     def _follow_tempo(self) -> None:
-        if self.by_hand:
+        if self._given:
             return
         target = self._pointer.period / 2.0**self._octave
         if self._period > 0.0 and abs(math.log(target / self._period)) <= _SAME_TEMPO:
@@ -179,7 +217,7 @@ class BeatTracker:
 
     def _wanted(self) -> float:
         """The phase that is right now: the performer's, or the pointer's in the wanted octave."""
-        if self.by_hand:
+        if self._given:
             return self._memory.phase - self._memory.beat + self._late() + self._nudge
         pointed = self._pointer.phase + self._delay_hops / self._pointer.period
         if self._octave > 0:
@@ -193,11 +231,15 @@ class BeatTracker:
     def _run_clock(self, paused: bool) -> bool:
         """Move on by one hop, pulled towards the phase that is right."""
         step = 1.0 / self._period
-        error = 0.0
-        certain = self._memory.certain if self.by_hand else self._clear() > 0.0
-        if not paused and certain:
+        error, gain = 0.0, _PHASE_GAIN_PER_BEAT
+        certain = self._memory.certain if self._given else self._clear() > 0.0
+        if self._outer is not None and self._outer.beat_phase is not None:
+            wanted = self._outer.beat_phase + self._nudge
+            error = (wanted - self.phase - step + 0.5) % 1.0 - 0.5
+            gain = _OUTER_GAIN_PER_BEAT
+        elif not paused and certain:
             error = (self._wanted() - self.phase + 0.5) % 1.0 - 0.5
-        pull = min(max(_PHASE_GAIN_PER_BEAT * error, -_MAX_SLEW), _MAX_SLEW)
+        pull = min(max(gain * error, -_MAX_SLEW), _MAX_SLEW)
         self.phase += step * (1.0 + pull)
         if self.phase < 1.0:
             return False

@@ -28,12 +28,13 @@ class GridClock:
     def step(self, features: AudioFeatures, position_s: float) -> AudioFeatures:
         """Return the features with tempo, beat and bar of the file at `position_s`.
 
-        A tempo that was fixed by hand, and a file without beats, leave them as they were heard.
+        A tempo that was fixed by hand, an outer clock, and a file without beats leave them alone.
         """
         beats_s = self.grid.beats_s
         if self._beats is None:
             self._beats, self._bars = features.beat_count, features.bar.count
-        if features.tempo_by_hand or beats_s.shape[0] < 2:
+        led = features.tempo_by_hand or features.tempo_source != "sound"
+        if led or beats_s.shape[0] < 2:
             return features
         beat, phase, period_s = self._where(position_s)
         inside = 0 <= beat < beats_s.shape[0]

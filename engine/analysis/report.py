@@ -31,7 +31,7 @@ GROUPS: Mapping[str, type[Lanes | Texture | Bar | Tonal | Structure]] = {
 FEATURE_NAMES: tuple[str, ...] = tuple(
     row.name
     for row in fields(AudioFeatures)
-    if row.name != "sample_rate" and row.name not in GROUPS
+    if row.name not in ("sample_rate", "tempo_source") and row.name not in GROUPS
 )
 _CONFIDENT = 0.3
 _TEMPO_STEP = 1.005

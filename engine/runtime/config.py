@@ -32,6 +32,8 @@ class EngineConfig:
     labels: Path | None = None
     """A bank of labels to listen for; None: the one that ships."""
     record: Path | None = None
+    clock: cmd.ClockChoice = field(default_factory=cmd.ClockChoice)
+    """Which beat the picture follows."""
     audible: bool = True
     """Whether files are heard through the speakers."""
     lookahead: Literal["causal", "whole"] = "causal"

@@ -41,6 +41,7 @@ from engine.runtime.pump import PUMP_WAIT_S, Pump
 from engine.runtime.recordings import Recordings
 from engine.runtime.semantic_loop import SemanticLoop
 from engine.runtime.source_slot import SourceOpener, SourceSlot
+from engine.runtime.tempo_slot import TempoOpener, TempoSlot
 from engine.semantic.bank import default_bank, read_bank
 from engine.semantic.embedded import EmbeddedListener
 from engine.threads import Worker
@@ -75,8 +76,9 @@ class Engine:
         *,
         clock: Clock | None = None,
         open_source: SourceOpener | None = None,
+        open_tempo: TempoOpener | None = None,
     ) -> None:
-        """`open_source` replaces the real sources: tests and benchmarks bring their own.
+        """`open_source`, `open_tempo` replace the real ones: tests and benchmarks bring their own.
 
         Raises `EngineError` for a preset, size, rate or seed that will not do.
         """
@@ -90,6 +92,7 @@ class Engine:
         self._slot = SourceSlot(
             open_source or self._open_source, open_source or self._open_missing_source, self._clock
         )
+        self._tempo = TempoSlot(self._clock, open_tempo)
         self._controls: Latest[ControlState] = Latest()
         self._features: Latest[AudioFeatures] = Latest()
         self._pictures: Latest[Picture] = Latest()
@@ -126,6 +129,7 @@ class Engine:
 
     def start(self) -> None:
         """Open the source, start all threads, begin to load the model. Raises `EngineError`."""
+        self._tempo.choose(self.config.clock)
         self._slot.choose(self.config.source)
         self._diffusion.request_model(self._brush(self.config.model))
         bodies: dict[str, Callable[[threading.Event], None]] = {
@@ -166,19 +170,18 @@ class Engine:
         opening = self._diffusion.model_opening
         if phase is Phase.RUNNING and opening:
             phase = Phase.LOADING
-        source_status = self._slot.status()
+        source_status, tempo = self._slot.status(), self._tempo.status()
+        hearing = source_status.message or tempo.reading.message or self._semantic.message
         return EngineStatus(
             phase=phase,
-            message=self._message
-            or self._diffusion.message
-            or source_status.message
-            or self._semantic.message,
+            message=self._message or self._diffusion.message or hearing,
             model=self._diffusion.model_name or self.config.model,
             model_asked=self._diffusion.model_asked,
             model_opening=opening,
             model_problem=self._diffusion.message,
             preset=self._preset_name,
             source=source_status,
+            tempo=tempo,
             features=self._features.get(),
             semantic=self._semantic.states.get(),
             values=self._modulation.base,
@@ -263,6 +266,7 @@ class Engine:
         if problem:
             self._say(problem)
         self._slot.close()
+        self._tempo.close()
         self._phase = Phase.STOPPED
 
     # analysis thread ----------------------------------------------------------------------------
@@ -279,6 +283,7 @@ class Engine:
             if pump is None or number != heard.number:
                 number = heard.number
                 pump = Pump(source, self._clock, pump.show_s if pump is not None else 0.0)
+            pump.follow(self._tempo.source)
             self._apply_fast(pump)
             block = pump.next_block()
             recording = self._recordings.running
@@ -384,6 +389,9 @@ class Engine:
             case cmd.SelectSource(choice):
                 self._slot.choose(choice)
                 self._say("")
+            case cmd.SelectClock(choice):
+                self._tempo.choose(choice)
+                self._say("")
             case cmd.SelectModel(name):
                 self._say("")
                 self._diffusion.request_model(self._brush(name))
@@ -428,6 +436,7 @@ class Engine:
         while not stopping.wait(WATCH_S):
             try:
                 self._slot.service(self._clock.now())
+                self._tempo.service(self._clock.now())
             except AudioDeviceError as error:
                 self._say(str(error))
 

@@ -7,8 +7,8 @@ import numpy as np
 from engine.analysis.analyzer import Analyzer
 from engine.clock import Clock
 from engine.errors import OverrunError
-from engine.messages import Float32
-from engine.protocols import AudioSource
+from engine.messages import Float32, TempoReading
+from engine.protocols import AudioSource, TempoSource
 
 PUMP_WAIT_S = 0.05
 """How long the analysis waits for samples before it looks at its commands again."""
@@ -16,6 +16,8 @@ DEAD_SOURCE_S = 0.25
 """Without samples for this long the show goes on with silence."""
 MOST_BEHIND_S = 0.4
 """When the machine stalls, older sound than this is recorded but no longer analysed."""
+_MOST_EARLY_S = 1.0
+"""No source reads its samples longer before they are heard."""
 
 
 class Pump:
@@ -37,6 +39,7 @@ class Pump:
         self.source = source
         self._clock = clock
         self._read = source.ring.written
+        self._tempo: TempoSource | None = None
 
     @property
     def show_s(self) -> float:
@@ -85,6 +88,24 @@ class Pump:
             block = block[late:]
         self.heard += block.shape[0]
         return block
+
+    def follow(self, tempo: TempoSource | None) -> None:
+        """Let this clock lead the beat from the next hop on; None: the sound."""
+        if tempo is not self._tempo:
+            self._tempo = tempo
+            self.analyzer.outer_clock = self._tempo_at if tempo is not None else None
+
+    def _tempo_at(self, sample_index: int) -> TempoReading:
+        """What the outer clock says about the moment of this sample."""
+        tempo = self._tempo
+        return tempo.state_at(self._air_s(sample_index)) if tempo is not None else TempoReading()
+
+    def _air_s(self, sample_index: int) -> float:
+        """Host time at which this sample of the analyzer is, or was, in the air."""
+        behind_s = self.behind_s(sample_index)
+        if not -_MOST_EARLY_S <= behind_s <= MOST_BEHIND_S:  # a source that stands or is gone
+            behind_s = (self.heard - sample_index) / self.source.sample_rate
+        return self.arrived_s - behind_s
 
     def _read_all(self) -> Float32:
         ring = self.source.ring

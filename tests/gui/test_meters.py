@@ -9,6 +9,7 @@ from PySide6.QtGui import QImage
 from app.main_window import MainWindow
 from app.widgets.meter_paint import db_position
 from engine.clock import ManualClock
+from engine.commands import ClockChoice, SelectClock
 from engine.messages import (
     Bar,
     EngineStatus,
@@ -16,6 +17,9 @@ from engine.messages import (
     Phase,
     SourceStatus,
     Structure,
+    TempoReading,
+    TempoState,
+    TempoStatus,
     Tonal,
     freeze,
 )
@@ -94,6 +98,41 @@ def test_a_tempo_set_by_hand_shows_at_once_and_says_so(window: MainWindow, look:
     look(features=features(98_000, tempo_bpm=124.0, tempo_confidence=0.5))
     assert (strip.beat.tempo_text, strip.beat.note) == ("124.0", "confidence 50 %")
     assert strip.auto.property("state") == ""
+
+
+def test_a_tempo_from_an_outer_clock_shows_in_silence_too_and_says_whose_it_is(
+    window: MainWindow, look: Look
+) -> None:
+    strip = window.strip
+    for index, source, note in ((1, "midi", "MIDI clock"), (2, "link", "Ableton Link")):
+        led = {"silent": True, "tempo_confidence": 0.0, "tempo_source": source}
+        look(features=features(96_000 + index, **led))
+        assert (strip.beat.tempo_text, strip.beat.note) == ("124.0", note)
+        assert strip.auto.property("state") == ""
+    look(features=features(97_000, tempo_confidence=0.5))
+    assert strip.beat.note == "confidence 50 %"
+
+
+def test_the_beat_of_another_clock_is_asked_for_and_shown_when_the_engine_follows_it(
+    window: MainWindow, engine: FakeEngine, look: Look
+) -> None:
+    box = window.strip.source
+    box.activated.emit(box.findData("link"))
+    assert engine.commands[-1] == SelectClock(ClockChoice("link"))
+    assert box.currentData() == "sound"
+    look(tempo=TempoStatus("link", "1 peer"))
+    assert box.currentData() == "link"
+    asked = len(engine.commands)
+    box.activated.emit(box.findData("link"))
+    assert len(engine.commands) == asked
+
+
+def test_a_lost_clock_is_a_line_in_the_window(window: MainWindow, look: Look) -> None:
+    lost = TempoReading(120.0, 0.0, 0.0, 4, TempoState.LOST, "MIDI clock from Keys is lost")
+    look(tempo=TempoStatus("midi", "Keys", lost))
+    assert window.column.message.text.text() == "MIDI clock from Keys is lost"
+    look(tempo=TempoStatus("midi", "Keys", TempoReading(120.0, 0.0, 0.0)))
+    assert not window.column.message.isVisible()
 
 
 def test_the_level_scale_rises_and_gives_the_top_half_to_24_db() -> None:

@@ -12,9 +12,11 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from engine import commands as cmd
 from engine.clock import MonotonicClock
 from engine.control.osc import OscServer
+from engine.control.steady import SteadyTempo
 from engine.diffusion.models.null import NullModel
-from engine.errors import PresetError
+from engine.errors import PresetError, TempoSourceError
 from engine.messages import EngineStatus, Phase
+from engine.protocols import TempoSource
 from engine.registry import ModelEntry, ModelRequest
 from engine.runtime.config import EngineConfig
 from engine.runtime.engine import Engine
@@ -89,6 +91,34 @@ def test_an_unknown_parameter_is_a_message_and_the_show_goes_on(
     play(source, 0.2)
     status = until(engine, lambda s: "diffusion/strength" in s.message)
     assert status.phase is not Phase.FAILED
+
+
+def test_an_outer_clock_leads_when_asked_and_one_that_cannot_be_had_is_a_message(
+    source: ScriptedSource, caplog: pytest.LogCaptureFixture
+) -> None:
+    def open_tempo(choice: cmd.ClockChoice) -> TempoSource | None:
+        if choice.kind == "link":
+            raise TempoSourceError("Ableton Link needs the package LinkPython-extern")
+        return SteadyTempo(97.0) if choice.kind == "midi" else None
+
+    config = EngineConfig(model="null", width=128, height=96, clock=cmd.ClockChoice("midi"))
+    running = Engine(config, open_source=lambda choice: source, open_tempo=open_tempo)
+    running.start()
+    try:
+        play(source, 0.3)
+        status = until(running, lambda s: s.features is not None)
+        assert status.features is not None
+        assert (status.features.tempo_source, status.tempo.kind) == ("midi", "midi")
+        assert status.features.tempo_bpm == pytest.approx(97.0)
+        running.post(cmd.SelectClock(cmd.ClockChoice("link")))
+        status = until(running, lambda s: "LinkPython-extern" in s.message)
+        assert status.tempo.kind == "midi"
+        running.post(cmd.SelectClock(cmd.ClockChoice("sound")))
+        until(running, lambda s: s.tempo.kind == "sound" and not s.message)
+        play(source, 0.1)
+        until(running, lambda s: s.features is not None and s.features.tempo_source == "sound")
+    finally:
+        running.close()
 
 
 def test_a_broken_preset_keeps_the_show(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -151,11 +152,13 @@ def test_counters_never_decrease_and_a_seek_is_no_beat(heard: AudioFeatures) -> 
     assert counts[-1] == 3 + 2 + 2
 
 
-def test_a_tempo_by_hand_wins(heard: AudioFeatures) -> None:
+def test_a_tempo_by_hand_and_an_outer_clock_win(heard: AudioFeatures) -> None:
     analyzer = Analyzer(RATE)
     analyzer.set_tempo(97.0)
     by_hand = analyzer.push(stereo(noise(0.1, RATE)))[-1]
     assert GridClock(KNOWN).step(by_hand, 3.0) is by_hand
+    led = replace(heard, tempo_source="midi")
+    assert GridClock(KNOWN).step(led, 3.0) is led
     empty = BeatGrid(freeze(np.zeros(0)), freeze(np.zeros(0)))
     assert GridClock(empty).step(heard, 3.0) is heard
 
