@@ -40,7 +40,7 @@ class SemanticStage:
         self.step_s = listener.step_s if listener is not None else STEP_S
         self.window_s = listener.window_s if listener is not None else STEP_S
         self.message = ""
-        """One line when the listener has failed."""
+        """One line when the listener has failed or cannot be trusted."""
         self._listener = listener
         self._bank = bank
         self._labels = LabelTracker(len(bank.labels))
@@ -52,8 +52,13 @@ class SemanticStage:
         self._switches = 0
         self._held = ("", -1)
         if listener is not None:
-            listener.load()
-            self._directions = _label_directions(listener, bank)
+            try:
+                listener.load()
+                self._directions = _label_directions(listener, bank)
+            except ModelLoadError:
+                listener.close()
+                raise
+            self.message = listener.warning
 
     def step(
         self, window: Float32, sample_rate: int, sample_index: int,

@@ -38,6 +38,7 @@ class ScriptedListener:
     step_s = 0.5
     temperature = 0.1
     least_cosine = 0.3
+    warning = ""
 
     def __init__(self, script: Callable[[float], Float32 | None]) -> None:
         self._script = script
