@@ -6,6 +6,7 @@ is handed out the next time somebody listens.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import signal
 import threading
@@ -18,11 +19,9 @@ import numpy as np
 from engine.clock import Clock, MonotonicClock
 from engine.errors import ModelLoadError
 from engine.messages import Float32
-from engine.protocols import Heard
 from engine.semantic import clap_process as process
 from engine.semantic.clap_encoder import RATE_HZ, SAMPLES, TEMPERATURE, Encoder, open_clap
 from engine.semantic.clap_folder import DEFAULT_CLAP, clap_folder
-from engine.semantic.sound_memory import SoundMemory
 from engine.semantic.text_vectors import TextVectors
 
 WINDOW_S = SAMPLES / RATE_HZ
@@ -35,7 +34,7 @@ LIKENESS_LIMIT = 0.8
 """An encoder that finds noise and a tone more alike than this cannot tell sounds apart."""
 LOAD_S = 180.0
 OVERDUE_S = 60.0
-"""Musical time after which an answer is not waited for any more."""
+"""Musical time of sound after which an answer is not waited for any more."""
 _HIGHEST_RATE_HZ = 192_000
 _LOOK_S = 0.1
 _LEAVE_S, _TERMINATE_S, _KILL_S = 0.3, 0.7, 0.7
@@ -47,7 +46,7 @@ class ClapListener:
     """A `protocols.Listener`. `hear` takes some milliseconds, however busy the process is."""
 
     name = "clap"
-    window_s = 2.0
+    window_s = WINDOW_S
     step_s = 0.5
     least_cosine = 0.2
 
@@ -76,11 +75,10 @@ class ClapListener:
         self._child: _Child | None = None
         self._texts: TextVectors | None = None
         self._width = 0
-        self._memory = SoundMemory(WINDOW_S)
         self._period_s = CPU_PERIOD_S
-        self._asked: int | None = None  # end of the window that is being worked on
-        self._last: int | None = None  # end of the last window handed over
-        self._heard: Heard | None = None
+        self._busy = False  # a window is being worked on
+        self._since_s = math.inf  # musical time since a window was handed over
+        self._heard: Float32 | None = None  # the newest answer, until it is returned
 
     def load(self) -> None:
         """Start the process and wait until it has its weights. Raises `ModelLoadError`."""
@@ -111,22 +109,18 @@ class ClapListener:
                 row[:] = vector
         return vectors
 
-    def hear(self, samples: Float32, sample_rate: int, sample_index: int) -> Heard | None:
+    def hear(self, samples: Float32, sample_rate: int) -> Float32 | None:
         """Hand the newest ten seconds over if the process is idle; return what it has found."""
         child, _ = self._loaded()
-        self._memory.hear(samples, sample_rate, sample_index)
+        self._since_s += self.step_s
         while (message := child.receive(0.0)) is not None:
             self._take(message)
-        if self._heard is not None and self._heard.sample_index > sample_index:
-            self._heard = None  # of another source
-        if self._asked is None and self._due(sample_rate, sample_index):
-            child.hand_over(self._memory)
-            self._asked = self._last = sample_index
-        elif self._asked is not None:
-            waited_s = (sample_index - self._asked) / sample_rate
-            if waited_s > OVERDUE_S:
-                raise child.fail(f"CLAP has not answered for {waited_s:.0f} s: it is given up")
-        if self._patient and self._asked is not None:
+        if self._busy and self._since_s > OVERDUE_S:
+            raise child.fail(f"CLAP has not answered for {OVERDUE_S:.0f} s: it is given up")
+        if not self._busy and self._since_s >= self._period_s:
+            child.hand_over(samples, sample_rate)
+            self._busy, self._since_s = True, 0.0
+        if self._patient and self._busy:
             self._take(self._wait(process.Answer))
         heard, self._heard = self._heard, None
         return heard
@@ -141,12 +135,6 @@ class ClapListener:
         if self._child is None or self._texts is None:
             raise ModelLoadError("CLAP is not loaded")
         return self._child, self._texts
-
-    def _due(self, sample_rate: int, sample_index: int) -> bool:
-        """Whether the last window is long enough ago, or of another time."""
-        if self._last is None or sample_index < self._last:
-            return True
-        return sample_index - self._last >= (self._period_s - 0.01) * sample_rate
 
     def _wait(self, kind: type[T]) -> T:
         """Wait for the answer of this kind; those to windows may come before."""
@@ -165,8 +153,8 @@ class ClapListener:
 
     def _take(self, message: object) -> None:
         if isinstance(message, process.Answer):
-            self._asked = None
-            self._heard = Heard(message.direction, message.sample_index)
+            self._busy = False
+            self._heard = message.direction
 
 
 class _Child:
@@ -192,11 +180,11 @@ class _Child:
         finally:
             theirs.close()  # so that the end of the process is the end of the pipe
 
-    def hand_over(self, memory: SoundMemory) -> None:
-        """Ask for the direction of what is in `memory`. Only while nothing is asked for."""
-        count = min(len(memory.samples), len(self._sound))
-        self._sound[:count] = memory.samples[len(memory.samples) - count :]
-        self.send(process.Window(count, memory.sample_rate, memory.sample_index))
+    def hand_over(self, samples: Float32, sample_rate: int) -> None:
+        """Ask for the direction of a window. Only while nothing is asked for."""
+        count = min(len(samples), len(self._sound))
+        self._sound[:count] = samples[len(samples) - count :]
+        self.send(process.Window(count, sample_rate))
 
     def send(self, message: object) -> None:
         """Ask. Raises `ModelLoadError` when nobody is there."""

@@ -37,7 +37,6 @@ class Window:
     count: int
     """Samples, mono."""
     sample_rate: int
-    sample_index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Answer:
     """To a `Window`."""
 
     direction: Float32
-    sample_index: int
+    """Unit `(width,)`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ def serve(
                 pipe.send(Vectors(encoder.embed_texts(asked.texts)))
             else:
                 window = exact_window(sound[: asked.count], asked.sample_rate)
-                pipe.send(Answer(encoder.embed_sounds(window[None])[0], asked.sample_index))
+                pipe.send(Answer(encoder.embed_sounds(window[None])[0]))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
     except ModelLoadError as error:

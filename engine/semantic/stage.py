@@ -171,6 +171,10 @@ class SemanticStream:
             self._keep(mono)
         return states
 
+    def close(self) -> None:
+        """Let the listener go; idempotent."""
+        self._stage.close()
+
     def _keep(self, mono: Float32) -> None:
         self._blocks.append(mono)
         self._kept += len(mono)
