@@ -49,6 +49,7 @@ class SemanticStage:
         self._unanswered_s = 0.0  # of sound; silence does not count
         self._unknown_s = 0.0
         self._silent_s = 0.0
+        self._describable = False  # features were given
         self._switches = 0
         self._held = ("", -1)
         if listener is not None:
@@ -82,6 +83,7 @@ class SemanticStage:
         self._unknown_s = 0.0 if known else self._unknown_s + dt_s
         if features is not None and not features.silent:
             self._descriptors.hear(describe(features), dt_s)
+            self._describable = True
         return self._state(sample_index)
 
     def _elapsed_s(self, sample_index: int, sample_rate: int) -> float:
@@ -119,7 +121,8 @@ class SemanticStage:
         return known
 
     def _state(self, sample_index: int) -> SemanticState:
-        described = self._listener is None or self._unknown_s >= UNKNOWN_S
+        unknown = self._unknown_s >= UNKNOWN_S and self._describable
+        described = self._listener is None or unknown
         bank = DESCRIPTORS if described else self._bank
         tracker = self._descriptors if described else self._labels
         name = NAME if described or self._listener is None else self._listener.name
