@@ -142,7 +142,10 @@ def _choose_device(wanted: str) -> str:
     if wanted == "auto":
         return next((name for name, is_there in there.items() if is_there), "cpu")
     if not there.get(wanted, wanted == "cpu"):
-        raise ModelLoadError(f"CLAP cannot use {wanted}: torch {torch.__version__} sees none")
+        raise ModelLoadError(
+            f"CLAP cannot use {wanted}: torch {torch.__version__} sees none; "
+            "use --device-compute cpu"
+        )
     return wanted
 
 

@@ -84,4 +84,4 @@ def _check(folder: Path, name: str) -> None:
 
 def _remedy(name: str) -> str:
     hub_id = DEFAULT_CLAP if Path(name).expanduser().is_dir() else name
-    return f"fetch it once with `hf download {hub_id}` (0.6 GB)"
+    return f"fetch it once with `hf download {hub_id} --exclude '*.bin'` (0.6 GB)"

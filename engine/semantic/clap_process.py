@@ -7,6 +7,7 @@ small messages through a pipe, answered in order. Nothing heavy is imported befo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -108,10 +109,10 @@ def serve(
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
     except ModelLoadError as error:
-        pipe.send(Failure(str(error)))
+        _say_last(pipe, str(error))
     except (RuntimeError, MemoryError) as error:  # torch's way to say that memory is short
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        pipe.send(Failure(f"CLAP has failed ({first:.160}): close other programs"))
+        _say_last(pipe, f"CLAP has failed ({first:.160}): close other programs")
 
 
 def likeness(directions: Float32) -> float:
@@ -130,6 +131,11 @@ def _strangers() -> Float32:
     noise = 0.1 * np.random.default_rng(_SEED).standard_normal(SAMPLES)
     clicks = np.where(np.arange(SAMPLES) % (RATE_HZ // 4) < 4, 0.8, 0.0)
     return np.stack([tone, noise, clicks]).astype(np.float32)
+
+
+def _say_last(pipe: connection.Connection, line: str) -> None:
+    with contextlib.suppress(OSError):  # nobody may be there to hear it
+        pipe.send(Failure(line))
 
 
 def _be_humble() -> None:
