@@ -9,6 +9,8 @@ from app.train_command import STAGE_NAMES
 from engine.bench.area import AREAS
 from engine.commands import ClockChoice
 from engine.registry import RUNNER_NAMES
+from engine.semantic.clap_folder import DEFAULT_CLAP
+from engine.semantic.listeners import DEFAULT_LISTENER
 
 COMPUTE_DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -62,10 +64,23 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
         help="output frames per second, 1 to 240 (default: 30)",
     )
     add_lookahead(parser)
+    add_listener(parser)
     add_labels(parser)
     add_device(parser)
     add_runner(parser)
     add_json(parser)
+
+
+def add_listener(parser: argparse.ArgumentParser) -> None:
+    """`--listener`."""
+    parser.add_argument(
+        "--listener",
+        default=DEFAULT_LISTENER,
+        metavar="NAME",
+        help=f"what hears what the sound is about: embedded; clap ({DEFAULT_CLAP}, fetched "
+        "before, or any folder or hub id in its layout); descriptors, words for how it sounds "
+        f"(default: {DEFAULT_LISTENER})",
+    )
 
 
 def add_lookahead(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +107,9 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
 def add_listen(parser: argparse.ArgumentParser) -> None:
     """`sonolume listen`."""
     parser.add_argument("audio", metavar="AUDIO", help="a sound or video file, or `demo`")
+    add_listener(parser)
     add_labels(parser)
+    add_device(parser)
     add_json(parser)
 
 

@@ -7,11 +7,12 @@ import json
 import sys
 from collections.abc import Iterator
 
+from engine.analysis.analyzer import Analyzer
 from engine.audio.decode import SoundReader
-from engine.messages import Float32
+from engine.messages import AudioFeatures, Float32
 from engine.runtime.listening import audio_path
 from engine.semantic.bank import default_bank, read_bank
-from engine.semantic.embedded import EmbeddedListener
+from engine.semantic.listeners import open_listener
 from engine.semantic.report import FileHeard, listen
 
 _BLOCK = 4096
@@ -23,15 +24,30 @@ def run(options: argparse.Namespace) -> int:
     """Listen and print a table, or JSON."""
     bank = read_bank(options.labels) if options.labels is not None else default_bank()
     with SoundReader(audio_path(options.audio)) as reader:
-        heard = listen(_blocks(reader), reader.sample_rate, EmbeddedListener(), bank)
-        note = reader.note
-    if note:
+        listener = open_listener(options.listener, options.device_compute, patient=True)
+        rate = reader.sample_rate
+        heard = listen(_blocks(reader), rate, listener, bank, _Newest(rate).after)
+        notes = (reader.note, heard.message)
+    for note in filter(None, notes):
         print(f"sonolume: {note}", file=sys.stderr)
     if options.json:
         print(json.dumps(_plain(heard)))
     else:
         print("\n".join(_table(heard)))
     return 0
+
+
+class _Newest:
+    """The newest features after each block."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._analyzer = Analyzer(sample_rate)
+        self._features: AudioFeatures | None = None
+
+    def after(self, block: Float32) -> AudioFeatures | None:
+        for features in self._analyzer.push(block):
+            self._features = features
+        return self._features
 
 
 def _plain(heard: FileHeard) -> dict[str, object]:

@@ -27,6 +27,7 @@ from engine.registry import DEFAULT_MODEL, find_model
 from engine.runtime import limits
 from engine.runtime.config import EngineConfig
 from engine.runtime.engine import Engine
+from engine.semantic.listeners import check_listener
 from engine.threads import Worker
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def _check(options: argparse.Namespace) -> None:
     limits.check_fps(options.fps)
     limits.check_seconds(options.seconds)
     find_model(options.model or DEFAULT_MODEL)
+    check_listener(options.listener)
     if options.record is not None:
         _check_record(options.record, options.size, options.fps)
 
@@ -183,8 +185,8 @@ def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
             model_width=options.model_size[0], model_height=options.model_size[1],
             fps=options.fps, device_compute=options.device_compute, runner=options.runner,
             seed=options.seed, record=options.record, audible=not options.mute,
-            offsets_ms=settings.offsets_ms, lookahead=options.lookahead, labels=options.labels,
-            clock=options.clock,
+            offsets_ms=settings.offsets_ms, lookahead=options.lookahead, listener=options.listener,
+            labels=options.labels, clock=options.clock,
             still=user_cache_path("sonolume", appauthor=False) / LAST_PICTURE,
         )  # fmt: skip
 

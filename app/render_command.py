@@ -84,6 +84,7 @@ def _settings(options: argparse.Namespace) -> ExportSettings:
         seconds=options.seconds,
         lookahead=options.lookahead,
         init_image=options.init_image,
+        listener=options.listener,
         labels=options.labels,
         quality=options.quality,
         device_compute=options.device_compute,

@@ -128,6 +128,11 @@ class Listener(Protocol):
         """A sound that is less alike than this to every label is none of them."""
         ...
 
+    @property
+    def warning(self) -> str:
+        """One line that the user should know once it is loaded; empty when all is well."""
+        ...
+
     def load(self) -> None:
         """Get ready. Raises `ModelLoadError`; may take seconds."""
         ...

@@ -105,3 +105,45 @@ def _write_scheduler(folder: Path) -> None:
 
 def _index(folder: Path, class_name: str) -> None:
     (folder / "model_index.json").write_text(json.dumps({"_class_name": class_name}))
+
+
+def write_clap(folder: Path, *, seed: int = 0, fused: bool = False) -> Path:
+    """`laion/clap-htsat-unfused` (or `-fused`) layout: two towers, tokenizer, extractor."""
+    from transformers import ClapConfig, ClapModel
+
+    torch.manual_seed(seed)
+    fusion = {"enable_fusion": True, "fusion_type": "aff_2d"} if fused else {}
+    config = ClapConfig(
+        text_config={"vocab_size": 262, "hidden_size": 32, "num_hidden_layers": 2,
+                     "num_attention_heads": 4, "intermediate_size": 64,
+                     "max_position_embeddings": 96},
+        audio_config={"patch_embeds_hidden_size": 8, "hidden_size": 64, "spec_size": 256,
+                      "num_mel_bins": 64, "depths": [1, 1, 1, 1],
+                      "num_attention_heads": [1, 2, 2, 4], **fusion},
+        projection_dim=48, logit_scale_init_value=20.0,
+    )  # fmt: skip
+    ClapModel(config).save_pretrained(folder)
+    _write_byte_tokenizer(folder)
+    extractor = {
+        "feature_extractor_type": "ClapFeatureExtractor", "processor_class": "ClapProcessor",
+        "feature_size": 64, "sampling_rate": 48_000, "hop_length": 480, "fft_window_size": 1024,
+        "max_length_s": 10, "nb_max_samples": 480_000, "frequency_min": 50,
+        "frequency_max": 14_000, "padding": "repeatpad", "padding_value": 0.0,
+        "truncation": "fusion" if fused else "rand_trunc",
+    }  # fmt: skip
+    (folder / "preprocessor_config.json").write_text(json.dumps(extractor))
+    return folder
+
+
+def _write_byte_tokenizer(folder: Path) -> None:
+    """RoBERTa's kind of tokenizer that knows single bytes and no merges."""
+    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = [byte for byte in range(256) if byte not in shown]
+    letters = [chr(byte) for byte in shown] + [chr(256 + place) for place in range(len(hidden))]
+    words = ["<s>", "<pad>", "</s>", "<unk>", *letters, "<mask>"]
+    vocabulary = {word: index for index, word in enumerate(words)}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "RobertaTokenizer", "model_max_length": 90})
+    )

@@ -35,6 +35,7 @@ def fingerprint(settings: ExportSettings, preset: Preset) -> dict[str, str]:
         "--lookahead": settings.lookahead,
         "--init-image": "not given" if settings.init_image is None
         else _file_facts(settings.init_image),
+        "--listener": settings.listener,
         "--labels": "not given" if settings.labels is None else _file_facts(settings.labels),
         "--quality": str(settings.quality),
         "--device-compute": settings.device_compute,

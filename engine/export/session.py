@@ -42,7 +42,7 @@ from engine.protocols import ImageModel
 from engine.registry import DEFAULT_RUNNER, ModelRequest, find_model, load_factory
 from engine.runtime.foresight import grid_of
 from engine.semantic.bank import default_bank, read_bank
-from engine.semantic.embedded import EmbeddedListener
+from engine.semantic.listeners import open_listener
 from engine.semantic.stage import SemanticStage, SemanticStream
 from engine.sinks.audio_offset import measure_audio_offset_ms
 from engine.sinks.recorder import check_movie
@@ -152,6 +152,8 @@ class _Export:
             raise
         finally:
             self._diffusion.close()
+            if self._semantic is not None:
+                self._semantic.close()
             self._reader.close()
             if not (self._folder.resumable or self._folder.part_movie.exists()):
                 self._folder.remove()
@@ -378,7 +380,9 @@ class _Export:
             return None
         labels = self._settings.labels
         bank = read_bank(labels) if labels is not None else default_bank()
-        return SemanticStream(SemanticStage(EmbeddedListener(), bank), self._rate)
+        settings = self._settings
+        listener = open_listener(settings.listener, settings.device_compute, patient=True)
+        return SemanticStream(SemanticStage(listener, bank), self._rate)
 
     def _set_base_values(self) -> None:
         self._modulation.apply(cmd.SetParam("diffusion/seed", float(self._settings.seed)))

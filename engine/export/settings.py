@@ -10,6 +10,7 @@ from engine.errors import SinkError
 from engine.presets import DEFAULT_PRESET
 from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, find_model
 from engine.runtime import limits
+from engine.semantic.listeners import DEFAULT_LISTENER
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class ExportSettings:
     lookahead: Literal["causal", "whole"] = "causal"
     """The beat as the live show hears it, or as the whole file has it."""
     init_image: Path | None = None
+    listener: str = DEFAULT_LISTENER
+    """`embedded`, `clap`, `descriptors`, or a CLAP checkpoint's folder or hub id."""
     labels: Path | None = None
     """A bank of labels to listen for; None: the one that ships."""
     quality: int = 18

@@ -10,6 +10,7 @@ from typing import Literal
 from engine import commands as cmd
 from engine.presets import DEFAULT_PRESET
 from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER
+from engine.semantic.listeners import DEFAULT_LISTENER
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class EngineConfig:
     runner: str = DEFAULT_RUNNER
     """What executes the networks of the model, where it knows others than eager torch."""
     seed: int | None = None
+    listener: str = DEFAULT_LISTENER
+    """`embedded`, `clap`, `descriptors`, or a CLAP checkpoint's folder or hub id."""
     labels: Path | None = None
     """A bank of labels to listen for; None: the one that ships."""
     record: Path | None = None

@@ -43,7 +43,7 @@ from engine.runtime.semantic_loop import SemanticLoop
 from engine.runtime.source_slot import SourceOpener, SourceSlot
 from engine.runtime.tempo_slot import TempoOpener, TempoSlot
 from engine.semantic.bank import default_bank, read_bank
-from engine.semantic.embedded import EmbeddedListener
+from engine.semantic.listeners import open_listener
 from engine.threads import Worker
 
 logger = logging.getLogger(__name__)
@@ -114,7 +114,9 @@ class Engine:
             self._slot,
             self._features,
             lambda: self._modulation.modulated["audio/gain"],
-            EmbeddedListener,
+            lambda stopping: open_listener(
+                config.listener, config.device_compute, stopping=stopping
+            ),
             read_bank(config.labels) if config.labels is not None else default_bank(),
         )
         self._recordings = Recordings(config.width, config.height, config.fps)

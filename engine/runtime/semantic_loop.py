@@ -12,6 +12,7 @@ from engine.messages import AudioFeatures, Float32, SemanticState
 from engine.protocols import Listener
 from engine.runtime.source_slot import SourceSlot
 from engine.semantic.bank import Bank
+from engine.semantic.sound_memory import SoundMemory
 from engine.semantic.stage import SemanticStage
 
 logger = logging.getLogger(__name__)
@@ -33,13 +34,16 @@ class SemanticLoop:
         slot: SourceSlot,
         features: Latest[AudioFeatures],
         gain_db: Callable[[], float],
-        open_listener: Callable[[], Listener],
+        open_listener: Callable[[threading.Event], Listener | None],
         bank: Bank,
     ) -> None:
         self.states: Latest[SemanticState] = Latest()
         """The newest state. Any thread may read."""
         self.message = ""
-        """One line when the listener could not be opened. Any thread may read."""
+        """One line when the listener could not be opened or is not to be trusted.
+
+        Any thread may read.
+        """
         self._slot = slot
         self._features = features
         self._gain_db = gain_db
@@ -48,22 +52,24 @@ class SemanticLoop:
 
     def run(self, stopping: threading.Event) -> None:
         """Listen until `stopping` is set. Semantic thread."""
-        stage = self._open_stage()
+        stage = self._open_stage(stopping)
         try:
             self._listen(stage, stopping)
         finally:
             stage.close()
 
-    def _open_stage(self) -> SemanticStage:
+    def _open_stage(self, stopping: threading.Event) -> SemanticStage:
         try:
-            return SemanticStage(self._open_listener(), self._bank)
+            return SemanticStage(self._open_listener(stopping), self._bank)
         except ModelLoadError as error:
-            logger.warning("%s", error)
-            self.message = str(error)
+            if not stopping.is_set():
+                logger.warning("%s", error)
+                self.message = str(error)
             return SemanticStage(None, self._bank)
 
     def _listen(self, stage: SemanticStage, stopping: threading.Event) -> None:
         number, due = -1, 0
+        memory = SoundMemory(stage.window_s)
         while not stopping.is_set():
             heard = self._slot.heard
             if heard is None:
@@ -73,6 +79,7 @@ class SemanticLoop:
             step = round(stage.step_s * rate)
             if number != heard.number:
                 number, due = heard.number, ring.written + step
+                memory = SoundMemory(stage.window_s)
             if not ring.wait(due, WAIT_S):
                 continue
             due += (ring.written - due) // step * step  # late: what was due meanwhile is dropped
@@ -82,6 +89,9 @@ class SemanticLoop:
             except OverrunError:
                 due = ring.written + step
                 continue
-            self.states.put(stage.step(window, rate, due, self._features.get(), self._gain_db()))
+            memory.hear(window, rate, due)  # a ring holds less than some listeners want
+            self.states.put(
+                stage.step(memory.samples, rate, due, self._features.get(), self._gain_db())
+            )
             self.message = stage.message or self.message
             due += step

@@ -34,6 +34,7 @@ class EmbeddedListener:
     """A `protocols.Listener` that answers at once, within some 10 ms, the same every time."""
 
     name = "embedded"
+    warning = ""
     window_s = WINDOW_S
     step_s = 0.5
     temperature = 0.15

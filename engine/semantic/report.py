@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from engine.messages import Float32, SemanticState
+from engine.errors import ModelLoadError
+from engine.messages import AudioFeatures, Float32, SemanticState
 from engine.protocols import Listener
 from engine.semantic.bank import Bank
+from engine.semantic.descriptors import DESCRIPTORS, NAME
 from engine.semantic.stage import SemanticStage, SemanticStream
 
 
@@ -20,6 +22,8 @@ class FileHeard:
     times_s: tuple[float, ...]
     """End of each window, in the file's time."""
     states: tuple[SemanticState, ...]
+    message: str = ""
+    """One line when the listener cannot be trusted."""
 
     def spans(self) -> list[tuple[float, float, int]]:
         """Stretches `(start_s, end_s, label)` in which one label is held, -1 for none."""
@@ -35,15 +39,29 @@ class FileHeard:
 
 
 def listen(
-    blocks: Iterable[Float32], sample_rate: int, listener: Listener, bank: Bank
+    blocks: Iterable[Float32],
+    sample_rate: int,
+    listener: Listener | None,
+    bank: Bank,
+    analyse: Callable[[Float32], AudioFeatures | None] = lambda block: None,
 ) -> FileHeard:
-    """Listen to blocks `(n, channels)` at the musical times of the live show, descriptors apart.
+    """Listen to blocks `(n, channels)` at the musical times of the live show.
 
-    Raises `ModelLoadError`.
+    Without a listener the sound is described: `analyse` then returns the newest features after a
+    block. Raises `ModelLoadError`.
     """
     stage = SemanticStage(listener, bank)
     stream = SemanticStream(stage, sample_rate)
-    states = [state for block in blocks for state in stream.push(block)]
-    stage.close()
+    try:
+        states = [
+            state
+            for block in blocks
+            for state in stream.push(block, None if listener else analyse(block))
+        ]
+    finally:
+        stream.close()
+    if listener is not None and stage.message != listener.warning:
+        raise ModelLoadError(stage.message)
     times_s = tuple(round(state.sample_index / sample_rate, 3) for state in states)
-    return FileHeard(bank.names, listener.name, times_s, tuple(states))
+    name, labels = (listener.name, bank) if listener is not None else (NAME, DESCRIPTORS)
+    return FileHeard(labels.names, name, times_s, tuple(states), stage.message)

@@ -40,7 +40,7 @@ class SemanticStage:
         self.step_s = listener.step_s if listener is not None else STEP_S
         self.window_s = listener.window_s if listener is not None else STEP_S
         self.message = ""
-        """One line when the listener has failed."""
+        """One line when the listener has failed or cannot be trusted."""
         self._listener = listener
         self._bank = bank
         self._labels = LabelTracker(len(bank.labels))
@@ -49,11 +49,17 @@ class SemanticStage:
         self._unanswered_s = 0.0  # of sound; silence does not count
         self._unknown_s = 0.0
         self._silent_s = 0.0
+        self._describable = False  # features were given
         self._switches = 0
         self._held = ("", -1)
         if listener is not None:
-            listener.load()
-            self._directions = _label_directions(listener, bank)
+            try:
+                listener.load()
+                self._directions = _label_directions(listener, bank)
+            except ModelLoadError:
+                listener.close()
+                raise
+            self.message = listener.warning
 
     def step(
         self, window: Float32, sample_rate: int, sample_index: int,
@@ -77,6 +83,7 @@ class SemanticStage:
         self._unknown_s = 0.0 if known else self._unknown_s + dt_s
         if features is not None and not features.silent:
             self._descriptors.hear(describe(features), dt_s)
+            self._describable = True
         return self._state(sample_index)
 
     def _elapsed_s(self, sample_index: int, sample_rate: int) -> float:
@@ -114,7 +121,8 @@ class SemanticStage:
         return known
 
     def _state(self, sample_index: int) -> SemanticState:
-        described = self._listener is None or self._unknown_s >= UNKNOWN_S
+        unknown = self._unknown_s >= UNKNOWN_S and self._describable
+        described = self._listener is None or unknown
         bank = DESCRIPTORS if described else self._bank
         tracker = self._descriptors if described else self._labels
         name = NAME if described or self._listener is None else self._listener.name
@@ -165,6 +173,10 @@ class SemanticStream:
         if len(mono):
             self._keep(mono)
         return states
+
+    def close(self) -> None:
+        """Let the listener go; idempotent."""
+        self._stage.close()
 
     def _keep(self, mono: Float32) -> None:
         self._blocks.append(mono)

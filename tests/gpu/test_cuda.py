@@ -7,6 +7,8 @@ import torch
 from engine.diffusion.models.ember.bundle import open_ember
 from engine.messages import Travel
 from engine.registry import ModelRequest
+from engine.semantic.clap_encoder import SAMPLES, ClapEncoder
+from tests.checkpoints import write_clap
 from tests.states import control
 
 pytestmark = [
@@ -34,3 +36,11 @@ def test_cuda_memory_is_returned_when_the_model_closes() -> None:
     model.close()
     del model
     assert torch.cuda.memory_allocated() <= before + 2**20
+
+
+def test_clap_hears_the_same_on_cuda_as_on_the_cpu(tmp_path) -> None:
+    folder = write_clap(tmp_path)
+    sound = np.random.default_rng(0).normal(0.0, 0.1, (1, SAMPLES)).astype(np.float32)
+    cpu, cuda = (ClapEncoder(folder, device) for device in ("cpu", "cuda"))
+    np.testing.assert_allclose(cuda.embed_sounds(sound), cpu.embed_sounds(sound), atol=1e-3)
+    assert (cpu.on_gpu, cuda.on_gpu) == (False, True)

@@ -12,12 +12,14 @@ import soundfile
 
 from engine import commands as cmd
 from engine.clock import MonotonicClock
+from engine.errors import ModelLoadError
 from engine.export import ExportSettings
 from engine.export.session import _Export
 from engine.messages import ControlState
 from engine.runtime.config import EngineConfig
 from engine.runtime.engine import Engine
 from engine.semantic.bank import default_bank
+from engine.semantic.descriptors import DESCRIPTORS
 from engine.synthesis.oscillator import SAMPLE_RATE_HZ
 from engine.synthesis.sounds.catalogue import SOUNDS
 from tests.scripted_source import ScriptedSource
@@ -69,9 +71,11 @@ def test_what_is_played_live_becomes_a_prompt(engine: Engine, source: ScriptedSo
     assert all(part.text != DRUMS for part in engine.status().prompts)
 
 
-def controls(path: Path, preset: str) -> list[ControlState]:
+def controls(path: Path, preset: str, listener: str = "embedded") -> list[ControlState]:
     export = _Export(
-        ExportSettings(path, path.with_suffix(".mp4"), model="null", preset=preset),
+        ExportSettings(
+            path, path.with_suffix(".mp4"), model="null", preset=preset, listener=listener
+        ),
         lambda _: None, lambda _: None, threading.Event(), resume=False,
     )  # fmt: skip
     seen = []
@@ -93,3 +97,13 @@ def test_an_export_hears_the_same_every_time(tmp_path: Path) -> None:
     assert all(part.text != DRUMS for control in deaf for part in control.prompts)
     for control in first:
         assert sum(part.weight for part in control.prompts) == pytest.approx(1.0)
+
+
+def test_an_export_listens_with_the_listener_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "drums.wav"
+    soundfile.write(path, drums(4.0), SAMPLE_RATE_HZ)
+    painted = {part.text for part in controls(path, "listening", "descriptors")[-1].prompts}
+    assert DRUMS not in painted
+    assert painted & {label.prompt for label in DESCRIPTORS.labels}
+    with pytest.raises(ModelLoadError, match="no listener 'embeded'"):
+        controls(path, "listening", "embeded")

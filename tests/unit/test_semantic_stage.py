@@ -10,6 +10,7 @@ from engine.messages import AudioFeatures, Float32
 from engine.protocols import Listener
 from engine.semantic.bank import Bank, Label
 from engine.semantic.descriptors import DESCRIPTORS, describe
+from engine.semantic.report import listen
 from engine.semantic.stage import SemanticStage, SemanticStream
 from tests.signals import noise
 
@@ -38,6 +39,7 @@ class ScriptedListener:
     step_s = 0.5
     temperature = 0.1
     least_cosine = 0.3
+    warning = ""
 
     def __init__(self, script: Callable[[float], Float32 | None]) -> None:
         self._script = script
@@ -136,6 +138,14 @@ def test_a_pause_does_not_make_the_next_sound_count_for_more():
         sound = noise(1.0, RATE_HZ) if step <= 6 or step > 11 else np.zeros(RATE_HZ, np.float32)
         labels.append(stage.step(sound, RATE_HZ, 4000 * step).label)
     assert labels[1:] == [0] * 15
+
+
+def test_a_file_that_nothing_is_known_of_keeps_the_labels_of_its_bank():
+    blocks = [noise(1.0, RATE_HZ)[:, None] for _ in range(8)]
+    heard = listen(blocks, RATE_HZ, ScriptedListener(lambda _: NEITHER), BANK)
+    assert heard.labels == BANK.names
+    assert {state.labels for state in heard.states} == {BANK.names}
+    assert {state.label for state in heard.states} == {-1}
 
 
 def test_what_the_listener_does_not_know_is_described_after_a_while():

@@ -1,0 +1,49 @@
+"""Listeners by name: `embedded`, `clap`, any CLAP checkpoint, or none."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from engine.errors import ModelLoadError
+from engine.protocols import Listener
+from engine.semantic.clap_folder import DEFAULT_CLAP
+from engine.semantic.descriptors import NAME as DESCRIPTORS_NAME
+
+DEFAULT_LISTENER = "embedded"
+LISTENER_NAMES = (DEFAULT_LISTENER, "clap", DESCRIPTORS_NAME)
+
+
+def check_listener(name: str) -> None:
+    """Raise `ModelLoadError` for what can be no listener, whatever is on this machine."""
+    known = name in LISTENER_NAMES or name.count("/") == 1 or Path(name).expanduser().is_dir()
+    if not known:
+        raise ModelLoadError(
+            f"no listener {name!r:.80}: choose {', '.join(LISTENER_NAMES)}, "
+            f"or a folder or hub id in the layout of {DEFAULT_CLAP}"
+        )
+
+
+def open_listener(
+    name: str,
+    device: str = "auto",
+    *,
+    patient: bool = False,
+    stopping: threading.Event | None = None,
+) -> Listener | None:
+    """Return the listener of this name, not loaded; None for descriptors alone.
+
+    `device` computes CLAP. `patient` is for files, where every answer is waited for; `stopping`
+    ends a wait. Raises `ModelLoadError`.
+    """
+    check_listener(name)
+    if name == DESCRIPTORS_NAME:
+        return None
+    if name == DEFAULT_LISTENER:
+        from engine.semantic.embedded import EmbeddedListener
+
+        return EmbeddedListener()
+    from engine.semantic.clap import ClapListener
+
+    model = DEFAULT_CLAP if name == "clap" else name
+    return ClapListener(model, device, patient=patient, stopping=stopping)
