@@ -34,6 +34,8 @@ class ParamSpec:
     """The safer range routes are clamped to; None: may not be modulated."""
     modulate_high: float | None = None
     integer: bool = False
+    words: tuple[str, ...] = ()
+    """What the whole values mean, from `low` on; people see these instead of figures."""
 
     @property
     def group(self) -> str:
@@ -122,7 +124,7 @@ PARAMS: Mapping[str, ParamSpec] = _table(
     ParamSpec(
         "prompt/follow_sections", 0.0, 0.0, 1.0, "", "prompt",
         "1 walks on with every new part of the music; a part heard before gets its prompt back.",
-        integer=True,
+        integer=True, words=("off", "on"),
     ),
     ParamSpec(
         "prompt/listen", 0.0, 0.0, 1.0, "", "prompt",
@@ -151,7 +153,8 @@ PARAMS: Mapping[str, ParamSpec] = _table(
     ),
     ParamSpec(
         "audio/mood", 1.0, 0.0, 2.0, "", "audio",
-        "Mood of the automatic level: 0 steady, 1 balanced, 2 lively.", integer=True,
+        "Mood of the automatic level: 0 steady, 1 even, 2 lively.", integer=True,
+        words=("steady", "even", "lively"),
     ),
     ParamSpec(
         "audio/reactivity", 1.0, 0.0, 2.0, "", "audio",

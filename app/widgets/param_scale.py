@@ -52,6 +52,8 @@ class ParamScale:
     def text(self, value: float) -> str:
         """Write a value for people, without its unit."""
         spec = self.spec
+        if spec.words:
+            return spec.words[round(spec.clamp(value) - spec.low)]
         if spec.integer:
             return f"{value:.0f}"
         digits = 0 if spec.high - spec.low >= 200 else 1 if spec.high - spec.low >= 20 else 2
@@ -60,7 +62,11 @@ class ParamScale:
         return f"{sign}{rounded:.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
     def parse(self, text: str) -> float | None:
-        """Read what a person typed, a unit behind it allowed; None when it is no number."""
+        """Read what a person typed, a unit behind it allowed; None when it means nothing."""
+        typed = text.strip().lower()
+        for index, word in enumerate(self.spec.words):
+            if typed and word.startswith(typed):
+                return self.spec.low + index
         match = re.match(r"\s*([+-]?\d*[.,]?\d+)", text.replace("\N{MINUS SIGN}", "-"))
         if match is None:
             return None

@@ -52,8 +52,8 @@ MOODS: tuple[Mood, ...] = (
     Mood(45.0, 0.1, 0.95, 14.0, 36.0, 0.94, 0.015, 0.2, 0.7),
     Mood(15.0, 0.2, 0.9, 9.0, 24.0, 0.97, 0.006, 0.11, 0.4),
 )
-"""Steady, balanced, lively: the values 0, 1 and 2 of the parameter `audio/mood`."""
-BALANCED = 1
+"""Steady, even, lively: the values 0, 1 and 2 of the parameter `audio/mood`."""
+EVEN = 1
 
 
 class BandMeter:
@@ -67,7 +67,7 @@ class BandMeter:
         self.level = np.zeros(_ROWS, np.float32)
         self.hit = np.zeros(_ROWS, np.float32)
         self.presence = np.zeros(_ROWS, np.float32)
-        self.mood = MOODS[BALANCED]
+        self.mood = MOODS[EVEN]
         self._dt_s = dt_s
         self._histogram = LevelHistogram(_ROWS, self.mood.forget_s)
         self._low_db = np.full(_ROWS, FLOOR_DB)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from app.widgets.param_scale import ParamScale
-from engine.params import PARAMS
+from engine.params import PARAMS, ParamSpec
 
 SCALES = [pytest.param(ParamScale(spec), id=name) for name, spec in PARAMS.items()]
 
@@ -38,3 +38,18 @@ def test_zero_lies_at_the_origin_of_bipolar_parameters() -> None:
 @pytest.mark.parametrize("text", ["", "abc", "-", "."])
 def test_no_number_is_no_value(text: str) -> None:
     assert ParamScale(PARAMS["motion/zoom"]).parse(text) is None
+
+
+def test_values_that_have_words_are_shown_and_typed_as_words() -> None:
+    mood = ParamScale(PARAMS["audio/mood"])
+    assert [mood.text(value) for value in (0.0, 1.0, 2.0)] == ["steady", "even", "lively"]
+    assert mood.parse("Li") == 2.0
+    assert mood.parse("1") == 1.0
+    assert mood.parse("loud") is None
+
+
+@pytest.mark.parametrize("spec", PARAMS.values(), ids=lambda spec: spec.name)
+def test_words_name_every_whole_value(spec: ParamSpec) -> None:
+    if spec.words:
+        assert spec.integer
+        assert len(spec.words) == spec.high - spec.low + 1
