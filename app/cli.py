@@ -14,7 +14,6 @@ from importlib.metadata import version
 
 from app.arguments import (
     add_analyze,
-    add_bench,
     add_calibrate,
     add_json,
     add_listen,
@@ -22,8 +21,8 @@ from app.arguments import (
     add_live,
     add_render,
     add_score,
-    add_train,
 )
+from app.workshop_arguments import add_bench, add_train
 from engine.errors import EngineError
 
 INTERRUPTED = 130

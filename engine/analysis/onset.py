@@ -1,4 +1,4 @@
-"""`OnsetDetector`: attacks, as they happen; and the novelty the beat tracker listens to."""
+"""`OnsetDetector`: attacks, as they happen."""
 
 from __future__ import annotations
 
@@ -34,15 +34,11 @@ class OnsetDetector:
     def __init__(self, bands: int, dt_s: float) -> None:
         self.count = 0
         self.strength = 0.0
-        self.novelty = 0.0
-        """Bass-weighted rise of the root magnitudes in this hop, for the beat tracker."""
         self._dt_s = dt_s
         self._reference = 0.0
         self._tops = np.zeros(bands, np.float32)
         self._log_past = np.zeros((_LAG, bands), np.float32)
-        self._root_past = np.zeros((_LAG, bands), np.float32)
         bass = np.exp(-2.0 * np.arange(bands) / bands)
-        self._bass = (bass / bass.sum()).astype(np.float32)
         even = 3.0 + bass
         self._even = (even / even.sum()).astype(np.float32)
         self._recent = np.zeros(max(3, round(_MEAN_S / dt_s)))
@@ -58,7 +54,6 @@ class OnsetDetector:
             self._reference = max(self._reference * forget, float(magnitude.max()), 1e-6)
             self._tops = np.maximum(self._tops * np.float32(forget), magnitude)
         reference = np.float32(max(self._reference, 1e-6))
-        self._follow_novelty(magnitude / reference)
         tops: Float32 = np.maximum(self._tops, np.float32(_EMPTY) * reference)
         whitened: Float32 = np.divide(magnitude, tops)
         flux = self._flux(whitened)
@@ -67,13 +62,6 @@ class OnsetDetector:
         self._since_s = 0.0 if onset else self._since_s + self._dt_s
         self.count += int(onset)
         return onset
-
-    def _follow_novelty(self, relative: Float32) -> None:
-        root = np.sqrt(relative)
-        rise = np.maximum(root - self._root_past[0], 0.0)
-        self.novelty = float(np.dot(rise, self._bass))
-        self._root_past[:-1] = self._root_past[1:]
-        self._root_past[-1] = root
 
     def _flux(self, relative: Float32) -> float:
         logs = np.log1p(np.float32(_COMPRESSION) * relative)

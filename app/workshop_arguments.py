@@ -1,0 +1,143 @@
+"""The arguments of the commands that make and measure: `train` and `bench`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from app.arguments import (
+    add_device,
+    add_json,
+    add_runner,
+    add_threads,
+    as_duration_s,
+    as_size,
+)
+from app.train_command import STAGE_NAMES
+from engine.bench.area import AREAS
+
+
+def add_train(parser: argparse.ArgumentParser) -> None:
+    """`sonolume train`."""
+    parser.add_argument(
+        "what", choices=("ember", "beat", "listener"), help="which networks to train"
+    )
+    parser.add_argument(
+        "--stage",
+        metavar="STAGE",
+        help=f"ember: one of {', '.join(STAGE_NAMES)}, in this order; beat: pulse (default: none)",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder of everything the stages read and write (default: runs/ember, runs/beat); "
+        "listener: folder of licensed clips with their table (no default: it has to be given)",
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path("runs/listener"),
+        metavar="DIR",
+        help="listener: folder of what training writes (default: runs/listener)",
+    )
+    parser.add_argument(
+        "--fold",
+        type=int,
+        default=4,
+        metavar="N",
+        help="listener: leave out this fold of the clips and test on it, 0: none (default: 4)",
+    )
+    parser.add_argument("--out", type=Path, dest="data", help=argparse.SUPPRESS)  # its old name
+    parser.add_argument(
+        "--budget",
+        type=float,
+        default=60.0,
+        metavar="MINUTES",
+        help="how long to train, in minutes (default: 60)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with what the folder holds of this stage (default: begin anew)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="what all randomness grows from (default: 0)",
+    )
+    add_threads(parser)
+    add_device(parser)
+    add_json(parser)
+
+
+def add_bench(parser: argparse.ArgumentParser) -> None:
+    """`sonolume bench`."""
+    parser.add_argument(
+        "area", nargs="?", metavar="AREA", help=f"one of {', '.join(AREAS)} (default: all)"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=20.0,
+        metavar="S",
+        help="length of the live runs in seconds (default: 20)",
+    )
+    parser.add_argument(
+        "--loop",
+        type=as_duration_s,
+        metavar="10m",
+        help="ember: so much feedback (90s, 10m, 1h): does it burn, blur, grow? "
+        "(default: measure speed)",
+    )
+    parser.add_argument(
+        "--morph",
+        action="store_true",
+        help="ember: from prompt to prompt in 60 pictures: does it jump? (default: no)",
+    )
+    parser.add_argument(
+        "--quality",
+        action="store_true",
+        help="ember: what an independent judge sees in pictures of 1, 2 and 4 calls (default: no)",
+    )
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=8,
+        metavar="N",
+        help="for --quality: pictures per scene and per style, at least 4 (default: 8)",
+    )
+    parser.add_argument(
+        "--sheets",
+        type=Path,
+        metavar="DIR",
+        help="for --quality: write contact sheets there (default: none)",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="hearing: compare beat trackers on loops and sounds in DIR (default: on the demo)",
+    )
+    add_runner(parser, "all")
+    parser.add_argument(
+        "--model", metavar="NAME", help="for --loop, --morph, --quality (default: ember)"
+    )
+    parser.add_argument(
+        "--size",
+        type=as_size,
+        default=(512, 512),
+        metavar="WxH",
+        help="size in pixels for --loop, --morph, --quality (default: 512x512)",
+    )
+    parser.add_argument(
+        "--ai-fps",
+        type=float,
+        default=20.0,
+        metavar="N",
+        help="for --loop and --morph: pictures per second of music (default: 20)",
+    )
+    add_device(parser)
+    add_json(parser)
