@@ -19,6 +19,8 @@ skirts.
 """
 _QUIET_DB, _LOUD_DB = -62.0, -46.0
 """Between these tops of the whole the levels fade in, so that room noise does not shine."""
+_EVERY_S = 0.06
+"""How often loud and soft are looked up anew; at first, with every hop."""
 _PRESENCE_S = 2.0
 _HIT_LAG = 2
 _HIT_FORGET_S = 4.0
@@ -76,6 +78,7 @@ class BandMeter:
         self._rise_mean = np.zeros(_ROWS)
         self._rise_peak = np.zeros(_ROWS)
         self._heard_s = 0.0
+        self._since_s = 0.0
 
     def step(self, level_power: Float32, hit_power: Float32, *, silent: bool) -> None:
         """Take the power per band, `(6,)` each: of the exact and of the quick spectrum."""
@@ -83,12 +86,17 @@ class BandMeter:
         if not silent:
             self._histogram.tau_s = self.mood.forget_s
             self._histogram.add(level_db, self._dt_s)
-            self._low_db, high_db = self._histogram.quantiles(
-                self.mood.low_share, self.mood.high_share
-            )
-            self._high_db = np.maximum(high_db, high_db[-1] + _BAND_FLOOR_DB)
+            self._since_s += self._dt_s
+            if self._since_s >= _EVERY_S or self._heard_s < _HIT_FORGET_S:
+                self._look_up()
         self._step_level(level_db, silent)
         self._step_hit(hit_power.astype(np.float64), silent)
+
+    def _look_up(self) -> None:
+        self._since_s = 0.0
+        mood = self.mood
+        self._low_db, high_db = self._histogram.quantiles(mood.low_share, mood.high_share)
+        self._high_db = np.maximum(high_db, high_db[-1] + _BAND_FLOOR_DB)
 
     def frozen(self) -> tuple[Float32, Float32, Float32]:
         """Level, hit and presence as frozen copies, `(6,)` each."""
