@@ -127,6 +127,12 @@ PARAMS: Mapping[str, ParamSpec] = _table(
         integer=True, words=("off", "on"),
     ),
     ParamSpec(
+        "prompt/describe", 0.0, 0.0, 1.0, "", "prompt",
+        "How much of the picture follows the notes: pitch, key, rhythm and tempo become colour, "
+        "shape and movement.",
+        0.0, 1.0,
+    ),
+    ParamSpec(
         "prompt/listen", 0.0, 0.0, 1.0, "", "prompt",
         "How much of the picture belongs to what is heard: rain, bells, a piano; 0 ignores it.",
         0.0, 1.0,

@@ -42,6 +42,7 @@ from engine.protocols import ImageModel
 from engine.registry import DEFAULT_RUNNER, ModelRequest, find_model, load_factory
 from engine.runtime.foresight import grid_of
 from engine.semantic.bank import default_bank, read_bank
+from engine.semantic.describer import Describer
 from engine.semantic.listeners import open_listener
 from engine.semantic.stage import SemanticStage, SemanticStream
 from engine.sinks.audio_offset import measure_audio_offset_ms
@@ -107,6 +108,7 @@ class _Export:
         self._beats: GridClock | None = None
         preset = self._preset()
         self._modulation = Modulation(preset)
+        self._describer = Describer()
         self._semantic = self._semantic_stream(preset)
         self._newest: AudioFeatures | None = None
         self._about: list[SemanticState] = []  # not yet due on the hops' clock
@@ -320,6 +322,8 @@ class _Export:
             time_s = self._modulation.start_s + features.sample_index / self._rate
             if self._beats is not None:
                 features = self._beats.step(features, time_s)
+            if self._modulation.describes:
+                self._modulation.describe(self._describer.step(features, dt_s))
             control = self._modulation.step(features, dt_s, host_time_s=time_s)
             self._controls.put(control)
 

@@ -1,4 +1,4 @@
-"""Prompts of what is heard, mixed into the prompts of the walk."""
+"""Prompts of what is heard, in sounds or in notes, mixed into the prompts of the walk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class HeardPrompts:
     ) -> tuple[PromptWeight, ...]:
         """Go on for `dt_s` seconds; return weights of sum 1, at most two sounds' beside `walk`.
 
-        `amount` in [0, 1] is `prompt/listen`: how much of the picture belongs to the sounds.
+        `amount` in [0, 1] (`prompt/listen`, `prompt/describe`): how much of the picture is theirs.
         """
         covered = share_covered(dt_s, ARRIVE_MS if self.prompt else LEAVE_MS)
         for text in {*self._shares, self.prompt} - {""}:

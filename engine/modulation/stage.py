@@ -52,6 +52,7 @@ class Modulation:
         self._router = Router(preset.routes)
         self._scenes = SceneWalk(preset.prompts)
         self._heard = HeardPrompts()
+        self._described = HeardPrompts()
         self._prompts = self._scenes.prompts
         self._travel = Travel()
         self._restarts = 0
@@ -89,6 +90,15 @@ class Modulation:
     def listen(self, state: SemanticState | None) -> None:
         """Take what the sound is about; `prompt/listen` says how much that counts."""
         self._heard.prompt = state.prompt if state is not None else ""
+
+    def describe(self, text: str) -> None:
+        """Take the music in the words of a prompt; `prompt/describe` says how much they count."""
+        self._described.prompt = text
+
+    @property
+    def describes(self) -> bool:
+        """Whether a description is asked for. Any thread, never blocks."""
+        return self._values["prompt/describe"] > 0.0
 
     def apply(self, command: Command) -> bool:
         """Take `SetParam`, the commands for prompts and `RestartPicture`; False for any other.
@@ -157,6 +167,7 @@ class Modulation:
             mix=values["prompt/mix"],
             section=features.structure.section if follows else None,
         )
+        walk = self._described.step(walk, values["prompt/describe"], dt_s)
         prompts = self._prompts = self._heard.step(walk, values["prompt/listen"], dt_s)
         time_s = samples_to_seconds(features.sample_index, features.sample_rate)
         return ControlState(

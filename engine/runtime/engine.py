@@ -43,6 +43,7 @@ from engine.runtime.semantic_loop import SemanticLoop
 from engine.runtime.source_slot import SourceOpener, SourceSlot
 from engine.runtime.tempo_slot import TempoOpener, TempoSlot
 from engine.semantic.bank import default_bank, read_bank
+from engine.semantic.describer import Describer
 from engine.semantic.listeners import open_listener
 from engine.threads import Worker
 
@@ -125,6 +126,7 @@ class Engine:
         self._message = ""
         self._phase = Phase.STARTING
         self._pace = Pace()
+        self._describer = Describer()  # analysis thread only
         self._foresight = Foresight() if config.lookahead == "whole" else None
         self._lead = Lead(self._pace, config.fps, config.offsets_ms)
         self._workers: list[Worker] = []
@@ -297,9 +299,12 @@ class Engine:
             for features in pump.analyzer.push(fresh):
                 if self._foresight is not None:
                     features = self._foresight.step(features, pump)
+                dt_s = pump.analyzer.hop_length / source.sample_rate
+                if self._modulation.describes:
+                    self._modulation.describe(self._describer.step(features, dt_s))
                 control = self._modulation.step(
                     features,
-                    pump.analyzer.hop_length / source.sample_rate,
+                    dt_s,
                     host_time_s=pump.arrived_s,
                     lead_s=self._lead.seconds(pump, features.sample_index),
                 )

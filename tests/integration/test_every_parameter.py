@@ -50,6 +50,7 @@ def last_frame(model: ImageModel, name: str, value: float) -> Uint8:
     modulation.apply(SetParam(name, value))
     fire = SemanticState(0, "embedded", ("fire",), (1.0,), label=0, prompt="a wall of fire")
     modulation.listen(fire)
+    modulation.describe("a crimson flower, whirling")
     composer = Composer(128, 128, np.full((128, 128, 3), 90, np.uint8))
     step = RATE_HZ // FRAMES
     frame = np.zeros((128, 128, 3), np.uint8)

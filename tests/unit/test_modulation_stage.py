@@ -259,3 +259,13 @@ def test_a_drop_jumps_and_falls_and_the_build_before_it_rises():
     assert run(stage, HOP_S, fell).values["motion/zoom"] - rest == pytest.approx(1.0)
     assert run(stage, 1.0, fell).values["motion/zoom"] - rest == pytest.approx(0.22, abs=0.05)
     assert run(stage, 4.0, fell).values["motion/zoom"] == pytest.approx(rest, abs=0.01)
+
+
+def test_a_description_of_the_music_is_mixed_in_as_much_as_it_is_asked_for():
+    stage = Modulation(preset(**{"prompt/describe": 0.6}))
+    assert stage.describes
+    stage.describe("a crimson flower")
+    weights = {prompt.text: prompt.weight for prompt in run(stage, 8.0).prompts}
+    assert weights["a crimson flower"] == pytest.approx(0.6, abs=0.01)
+    assert sum(weights.values()) == pytest.approx(1.0)
+    assert not Modulation(preset()).describes
