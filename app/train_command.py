@@ -16,14 +16,18 @@ STAGE_NAMES = (
     "distill-lessons", "decoder", "judge", "export", "sheets",
 )  # fmt: skip
 """In the order in which they build on each other; named here so that help imports no torch."""
+BEAT_STAGE_NAMES = ("pulse",)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run one stage of ember, or train the listener, within its budget."""
+    if not options.budget > 0.0:
+        raise TrainingError(f"--budget {options.budget:g} is no time: give more than 0 minutes")
     if options.what == "listener":
         return _train_listener(options)
     if options.stage is None:
-        raise TrainingError(f"ember is trained in stages: --stage {'|'.join(STAGE_NAMES)}")
+        names = STAGE_NAMES if options.what == "ember" else BEAT_STAGE_NAMES
+        raise TrainingError(f"{options.what} is trained in stages: --stage {'|'.join(names)}")
     from engine.diffusion.device import choose_device, set_threads
 
     stages = _stages(options.what)
@@ -35,7 +39,6 @@ def run(options: argparse.Namespace) -> int:
     threads = set_threads(options.threads)
     clock = MonotonicClock()
     started_s = clock.now()
-    data = options.data or Path("runs/ember")
     stage(
         data,
         budget_min=options.budget,

@@ -11,8 +11,9 @@ from safetensors.numpy import load_file
 from engine.analysis.pulse_bands import PULSE_INPUTS
 from engine.messages import Float32
 
-PULSE_DELAY_S = 0.025
-"""How late the network answers: it may hear the attack before it says so."""
+PULSE_DELAY_S = 0.007
+"""How late the network answers. With the 25 ms that it was trained to take, the beats of 16 clips
+(seeds 1000 to 1015) came 18 ms early in the median: it says so before it has to."""
 
 
 def pulse_file() -> Path:

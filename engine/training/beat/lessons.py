@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.analysis.pulse import PULSE_DELAY_S
 from engine.analysis.pulse_bands import PULSE_BANDS, PulseBands
 from engine.messages import Float32
 from engine.training.beat.band_music import coloured_noise, random_piece
 from engine.training.beat.spectra import DT_S, SoundBank
 
+TAUGHT_DELAY_S = 0.025
+"""How late the network may answer: it may hear the attack before it says so."""
 _NEAR_A_BEAT = ((0, 1.0), (-1, 0.5), (1, 0.5))
 _LOST_BANDS = (11, 13, 15, 17, 18)
 """Where low sample rates end."""
@@ -97,10 +98,10 @@ class Lessons:
 
 
 def targets(hops: int, times_s: Sequence[float]) -> Float32:
-    """Return 1 in the hop that should say so, `PULSE_DELAY_S` late, and half beside it."""
+    """Return 1 in the hop that should say so, `TAUGHT_DELAY_S` late, and half beside it."""
     result = np.zeros(hops, np.float32)
     for time_s in times_s:
-        middle = round((time_s + PULSE_DELAY_S) / DT_S - 1.0)
+        middle = round((time_s + TAUGHT_DELAY_S) / DT_S - 1.0)
         for offset, value in _NEAR_A_BEAT:
             if 0 <= middle + offset < hops:
                 result[middle + offset] = max(result[middle + offset], value)
