@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from engine.analysis.phase import PhaseMemory
-from engine.analysis.pointer import CHANCE, BeatPointer
+from engine.analysis.pointer import BeatPointer
 from engine.messages import TempoReading
 
 SLOWEST_BY_HAND_BPM, FASTEST_BY_HAND_BPM = 30.0, 300.0
@@ -145,7 +145,7 @@ class BeatTracker:
             self._pointer.open_phase()
         self._paused = paused
         if not paused:  # a rest between two strokes is part of the rhythm
-            self._pointer.step(CHANCE if silent else beat)
+            self._pointer.step(None if silent else beat)
         self._follow_confidence(paused)
         if not paused:
             self._follow_tempo()
