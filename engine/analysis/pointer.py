@@ -11,9 +11,10 @@ _WINDOW_HOPS = 3
 """How many hops count as the beginning of a beat, and as the middle between two."""
 _LEVELS = (0.005, 0.015, 0.03, 0.055, 0.095, 0.16, 0.25, 0.37, 0.52, 0.67)
 _ON_BEAT = (0.12, 0.23, 0.81, 2.15, 5.0, 11.0, 31.0, 75.0, 150.0, 150.0)
-_OFF_BEAT = (0.5, 2.3, 5.3, 6.4, 6.1, 6.5, 9.6, 17.0, 29.0, 38.0)
+_OFF_BEAT = (0.5, 1.4, 2.2, 3.5, 5.0, 6.3, 8.5, 13.0, 20.0, 26.0)
 """How many times as often the network says that much on a beat, and half-way to the next, as it
-says so elsewhere: counted on 52 tuning clips, the ends drawn in (a beat may well be missing).
+says so elsewhere: counted on 52 tuning clips, the ends drawn in (a beat may well be missing), and
+faint sounds between the beats made to say less (noise is faint everywhere).
 Weak strokes between the beats are thus no proof of a tempo twice as fast."""
 _STEPS = 128
 _TEMPO_STIFFNESS = 60.0
