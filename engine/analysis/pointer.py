@@ -59,6 +59,8 @@ class BeatPointer:
         first = math.ceil(60.0 / (FASTEST_BPM * dt_s))
         self._periods = np.arange(first, math.floor(60.0 / (SLOWEST_BPM * dt_s)) + 1)
         self._begins = np.concatenate([[0], np.cumsum(self._periods)])
+        self._low = np.searchsorted(self._periods, self._periods * (1.0 - _NEAR), side="left")
+        self._high = np.searchsorted(self._periods, self._periods * (1.0 + _NEAR), side="right")
         octaves = np.log2(60.0 / (self._periods * dt_s) / _PRIOR_BPM)
         prior = np.exp(-0.5 * (octaves / _PRIOR_OCTAVES) ** 2)
         prior /= prior.sum()
@@ -123,8 +125,7 @@ class BeatPointer:
         """Find the tempo believed most, and where in its beat it is."""
         weights = np.add.reduceat(self._belief, self._begins[:-1])
         total = np.concatenate([[0.0], np.cumsum(weights)])
-        low = np.searchsorted(self._periods, self._periods * (1.0 - _NEAR), side="left")
-        high = np.searchsorted(self._periods, self._periods * (1.0 + _NEAR), side="right")
+        low, high = self._low, self._high
         clusters = total[high] - total[low]
         best = int(clusters.argmax())
         if self._best >= 0:
