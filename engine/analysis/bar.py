@@ -37,6 +37,7 @@ class BarTracker:
         self._heard = 0.0
         self._peak = 0.0
         self._phase = 0.0
+        self._sure = 0.0
 
     def step(self, downbeat: float, phase: float, *, counted: bool, paused: bool) -> None:
         """Take the probability of a downbeat in this hop, and the beat clock after it.
@@ -57,7 +58,7 @@ class BarTracker:
             beats=self._beats,
             count=self._count,
             phase=min((self._position() + phase) / self._beats, math.nextafter(1.0, 0.0)),
-            confidence=self._confidence(),
+            confidence=self._sure,
         )
 
     def _position(self) -> int:
@@ -73,6 +74,7 @@ class BarTracker:
             self._evidence[length][self._index % length] += self._peak
             self._weight[length][self._index % length] += 1.0
         self._choose()
+        self._sure = self._confidence()
 
     def _choose(self) -> None:
         other = 7 - self._beats

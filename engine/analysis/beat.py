@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 from engine.analysis.phase import PhaseMemory
-from engine.analysis.pointer import CHANCE, BeatPointer
+from engine.analysis.pointer import BeatPointer
 from engine.messages import TempoReading
 
 SLOWEST_BY_HAND_BPM, FASTEST_BY_HAND_BPM = 30.0, 300.0
 _CLEAR, _UNCLEAR = 0.5, 0.1
 """Clarity of the pointer that counts as certain, and as none."""
-_PROVEN, _UNPROVEN = 0.6, -0.7
+_PROVEN, _UNPROVEN = 0.9, -0.3
 """Nats per beat by which expecting beats must pay, to be certain and to be anything at all."""
 _LOCK_CONFIDENCE = 0.4
 _LOCK_AFTER_S = 0.5
@@ -145,7 +145,7 @@ class BeatTracker:
             self._pointer.open_phase()
         self._paused = paused
         if not paused:  # a rest between two strokes is part of the rhythm
-            self._pointer.step(CHANCE if silent else beat)
+            self._pointer.step(None if silent else beat)
         self._follow_confidence(paused)
         if not paused:
             self._follow_tempo()

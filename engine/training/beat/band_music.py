@@ -35,6 +35,11 @@ class Piece:
 
 def random_groove(rng: np.random.Generator) -> Groove:
     """Return one bar: kicks that like strong beats, a back beat, hats in some regular step."""
+    drawn = rng.random()
+    if drawn < 0.16:
+        return _off_beat_groove(rng)
+    if drawn < 0.34:
+        return _broken_groove(rng)
     per_bar = 3 if rng.random() < 0.17 else 4
     steps = per_bar * STEPS_PER_BEAT
     kick = _drawn(rng, np.array(_KICK[:steps]) / 100.0 * rng.uniform(0.7, 1.3), "Xxo")
@@ -53,6 +58,42 @@ def random_groove(rng: np.random.Generator) -> Groove:
     if rng.random() < 0.3:  # a rhythm of its own, loud or soft
         lanes["tom_high"] = _drawn(rng, np.full(steps, rng.uniform(0.1, 0.5)), "Xxo-")
     return Groove("drawn", lanes, per_bar)
+
+
+def _off_beat_groove(rng: np.random.Generator) -> Groove:
+    """Return four to the floor with hats, stabs or toms between the beats, maybe there alone."""
+    lanes = {"kick": "X...X...X...X..."}
+    lanes[str(rng.choice(["hat", "open_hat", "shaker", "clap", "tom_high"]))] = 4 * "..x."
+    if rng.random() < 0.6:
+        lanes["snare"] = str(rng.choice(["....X.......X...", "....x.......x..."]))
+    if rng.random() < 0.3:
+        lanes["shaker"] = 4 * str(rng.choice(["..x-", "o-x-", ".-x-", "-.x."]))
+    return Groove("off-beat", lanes)
+
+
+def _broken_groove(rng: np.random.Generator) -> Groove:
+    """Return a break: kicks and snares pushed off their beats, ghosts, hats with holes."""
+    kick = list(_drawn(rng, np.array(_KICK) / 100.0 * rng.uniform(0.6, 1.5), "XXxo"))
+    snare = ["."] * 16
+    for step in (4, 12):
+        moved = step + int(rng.choice([0, 0, 0, -1, -2, 2, 3]))
+        snare[moved] = "X"
+    for step in (0, 8):  # a kick comes early or late, and its beat stays empty
+        if rng.random() < 0.35:
+            kick[step], kick[(step + int(rng.choice([-2, -1, 2, 3]))) % 16] = ".", "X"
+    ghosts = np.array(_GHOST) / 100.0 * rng.uniform(0.5, 4.0)
+    for step in np.flatnonzero(rng.random(16) < ghosts):
+        if snare[step] == ".":
+            snare[step] = str(rng.choice(list("--ox")))
+    lanes = {"kick": "".join(kick), "snare": "".join(snare)}
+    hats = _drawn(rng, np.full(16, rng.uniform(0.2, 0.95)), "xo-")
+    every = int(rng.choice([1, 2]))
+    lanes["hat"] = "".join(hat if step % every == 0 else "." for step, hat in enumerate(hats))
+    if rng.random() < 0.4:
+        lanes[str(rng.choice(["tom_low", "tom_high", "clap", "shaker"]))] = _drawn(
+            rng, np.full(16, rng.uniform(0.1, 0.4)), "Xxo-"
+        )
+    return Groove("broken", lanes)
 
 
 def _varied(rng: np.random.Generator, groove: Groove) -> Groove:
