@@ -149,3 +149,19 @@ def test_only_a_near_name_is_suggested_and_never_the_test_picture(name: str, hin
         find_model(name)
     assert ("did you mean 'ember'?" in str(caught.value)) is hint
     assert "null" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["beat"], "beat is trained in stages: --stage pulse"),
+        (["beat", "--stage", "nope"], "no stage 'nope'; there are pulse"),
+        (["beat", "--stage", "pulse", "--budget", "-1"], "more than 0 minutes"),
+        (["listener", "--data", "clips", "--budget", "0"], "more than 0 minutes"),
+    ],
+)
+def test_training_that_cannot_begin_says_why_in_one_line(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *arguments]) == 1
+    assert words in capsys.readouterr().err
