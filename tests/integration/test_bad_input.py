@@ -685,7 +685,7 @@ def test_a_model_that_cannot_be_opened_is_told_and_fails_where_nobody_sees_the_w
 
 def test_an_unknown_source_is_refused_with_the_choices(shell: Shell) -> None:
     line = shell.refusal(*LIVE, "--osc-port", "0", "--source", "radio")
-    assert "mic, demo, tone or file:PATH" in line
+    assert "mic, loopback, demo, tone or file:PATH" in line
 
 
 def test_a_microphone_that_does_not_exist_is_said_and_the_show_goes_on(shell: Shell) -> None:

@@ -82,9 +82,9 @@ def _broken_groove(rng: np.random.Generator) -> Groove:
         if rng.random() < 0.35:
             kick[step], kick[(step + int(rng.choice([-2, -1, 2, 3]))) % 16] = ".", "X"
     ghosts = np.array(_GHOST) / 100.0 * rng.uniform(0.5, 4.0)
-    for step in np.flatnonzero(rng.random(16) < ghosts):
-        if snare[step] == ".":
-            snare[step] = str(rng.choice(list("--ox")))
+    for ghost in np.flatnonzero(rng.random(16) < ghosts):
+        if snare[ghost] == ".":
+            snare[ghost] = str(rng.choice(list("--ox")))
     lanes = {"kick": "".join(kick), "snare": "".join(snare)}
     hats = _drawn(rng, np.full(16, rng.uniform(0.2, 0.95)), "xo-")
     every = int(rng.choice([1, 2]))
