@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
+import app._blas_threads  # noqa: F401 - first, before anything imports NumPy
 from app.arguments import (
     add_analyze,
     add_calibrate,

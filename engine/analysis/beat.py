@@ -152,7 +152,7 @@ class BeatTracker:
         if self._period <= 0.0:
             return False
         stroke = _STROKE_GAIN * max(beat - _STROKE_FLOOR, 0.0)
-        self._memory.step(stroke, self._period, paused=paused)
+        self._memory.step(stroke, self._period, paused=paused, heeded=self._given)
         return self._run_clock(paused)
 
     def _shift_octave(self, by: int) -> None:

@@ -32,8 +32,11 @@ class PhaseMemory:
         offsets = (np.arange(_BINS) + _BINS // 2) % _BINS - _BINS // 2
         self._kernel = np.fft.rfft(np.exp(-0.5 * (offsets / _BINS / _KERNEL_WIDTH) ** 2))
 
-    def step(self, pulse: float, period: float, *, paused: bool) -> None:
-        """Move on by one hop of a beat of `period` hops, with this much novelty."""
+    def step(self, pulse: float, period: float, *, paused: bool, heeded: bool = True) -> None:
+        """Move on by one hop of a beat of `period` hops, with this much novelty.
+
+        While nobody heeds `beat` it is not looked for, and found anew afterwards.
+        """
         self.phase = (self.phase + 1.0 / period) % 1.0
         if paused:
             return
@@ -44,7 +47,10 @@ class PhaseMemory:
         share = position - index
         self._fold[index % _BINS] += pulse * (1.0 - share)
         self._fold[(index + 1) % _BINS] += pulse * share
-        self._look(1.0 / period)
+        if heeded:
+            self._look(1.0 / period)
+        else:
+            self.certain = False
 
     def refold(self, pulses: np.ndarray, period: float) -> None:
         """Fold the past, oldest pulse first, at a new period: nothing of the old one holds."""

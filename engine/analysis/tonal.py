@@ -8,9 +8,9 @@ from engine.analysis.pitch import PitchTracker
 from engine.messages import Float32, Tonal, freeze
 
 _CHROMA_HOPS = 6
-_PITCH_HOPS = 2
 _KEY_AT = 2
-"""The key is looked for two hops after the pitch classes; the pitch on every odd hop."""
+_PITCH_AT = (1, 4)
+"""Hops after the pitch classes: the pitch is looked for thirty times a second."""
 
 
 class TonalEar:
@@ -38,7 +38,7 @@ class TonalEar:
                 self._pitch.rest()
                 self._newest = self._published()
             return self._newest
-        if turn % _PITCH_HOPS:
+        if turn in _PITCH_AT:
             self._pitch.step(samples[-self._pitch.length :])
         elif turn == 0:
             self._chroma.step(samples[-self._chroma.length :])
