@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.commands import ClockChoice
 from engine.registry import RUNNER_NAMES
 from engine.semantic.clap_folder import DEFAULT_CLAP
-from engine.semantic.listeners import DEFAULT_LISTENER
+from engine.semantic.listener_names import DEFAULT_LISTENER
 
 COMPUTE_DEVICES = ("auto", "cpu", "cuda", "mps")
 

@@ -11,7 +11,7 @@ from engine.analysis.analyzer import Analyzer
 from engine.audio.decode import SoundReader
 from engine.messages import AudioFeatures, Float32
 from engine.runtime.listening import audio_path
-from engine.semantic.bank import default_bank, read_bank
+from engine.semantic.bank import open_bank
 from engine.semantic.listeners import open_listener
 from engine.semantic.report import FileHeard, listen
 
@@ -22,7 +22,7 @@ _NAMED = 3
 
 def run(options: argparse.Namespace) -> int:
     """Listen and print a table, or JSON."""
-    bank = read_bank(options.labels) if options.labels is not None else default_bank()
+    bank = open_bank(options.labels)
     with SoundReader(audio_path(options.audio)) as reader:
         listener = open_listener(options.listener, options.device_compute, patient=True)
         rate = reader.sample_rate

@@ -41,7 +41,7 @@ from engine.presets import Preset, PromptScene, load_preset
 from engine.protocols import ImageModel
 from engine.registry import DEFAULT_RUNNER, ModelRequest, find_model, load_factory
 from engine.runtime.foresight import grid_of
-from engine.semantic.bank import default_bank, read_bank
+from engine.semantic.bank import open_bank
 from engine.semantic.describer import Describer
 from engine.semantic.listeners import open_listener
 from engine.semantic.stage import SemanticStage, SemanticStream
@@ -383,7 +383,7 @@ class _Export:
         if not driven and preset.params.get("prompt/listen", 0.0) <= 0.0:
             return None
         labels = self._settings.labels
-        bank = read_bank(labels) if labels is not None else default_bank()
+        bank = open_bank(labels)
         settings = self._settings
         listener = open_listener(settings.listener, settings.device_compute, patient=True)
         return SemanticStream(SemanticStage(listener, bank), self._rate)

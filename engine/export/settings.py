@@ -10,7 +10,7 @@ from engine.errors import SinkError
 from engine.presets import DEFAULT_PRESET
 from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, find_model
 from engine.runtime import limits
-from engine.semantic.listeners import DEFAULT_LISTENER
+from engine.semantic.listener_names import DEFAULT_LISTENER
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Literal
 from engine import commands as cmd
 from engine.presets import DEFAULT_PRESET
 from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER
-from engine.semantic.listeners import DEFAULT_LISTENER
+from engine.semantic.listener_names import DEFAULT_LISTENER
 
 
 @dataclass(frozen=True, slots=True)

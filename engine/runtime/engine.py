@@ -42,7 +42,7 @@ from engine.runtime.recordings import Recordings
 from engine.runtime.semantic_loop import SemanticLoop
 from engine.runtime.source_slot import SourceOpener, SourceSlot
 from engine.runtime.tempo_slot import TempoOpener, TempoSlot
-from engine.semantic.bank import default_bank, read_bank
+from engine.semantic.bank import open_bank
 from engine.semantic.describer import Describer
 from engine.semantic.listeners import open_listener
 from engine.threads import Worker
@@ -118,7 +118,7 @@ class Engine:
             lambda stopping: open_listener(
                 config.listener, config.device_compute, stopping=stopping
             ),
-            read_bank(config.labels) if config.labels is not None else default_bank(),
+            open_bank(config.labels),
         )
         self._recordings = Recordings(config.width, config.height, config.fps)
         self.logged = ""

@@ -47,6 +47,11 @@ class Bank:
         return tuple(label.label for label in self.labels)
 
 
+def open_bank(path: Path | None) -> Bank:
+    """Return the bank in a file, or without one the bank that ships. Raises `BankError`."""
+    return default_bank() if path is None else read_bank(path)
+
+
 def default_bank() -> Bank:
     """Return the bank that ships: what ember paints well."""
     return parse_bank((files("resources") / "listener" / "bank.toml").read_text("utf-8"), "bank")

@@ -11,8 +11,6 @@ import numpy as np
 from engine.messages import AudioFeatures, Float32
 from engine.semantic.bank import Bank, Label
 
-NAME = "descriptors"
-
 DESCRIPTORS = Bank(
     (
         Label("deep", ("a deep dark sound",), "a nebula, dark, deep violet"),

@@ -20,6 +20,7 @@ from safetensors.numpy import load
 from engine.conditioning.word_table_file import shipped_word_table
 from engine.errors import ModelLoadError
 from engine.messages import Float32
+from engine.semantic.listener_names import EMBEDDED
 from engine.semantic.log_mel import FRAMES, WINDOW_S, as_levels, mel_power
 from engine.semantic.network import ListenerNetwork
 from engine.semantic.text_space import TextSpace
@@ -33,7 +34,7 @@ LEAST_TAUGHT = 0.12
 class EmbeddedListener:
     """A `protocols.Listener` that answers at once, within some 10 ms, the same every time."""
 
-    name = "embedded"
+    name = EMBEDDED
     warning = ""
     window_s = WINDOW_S
     step_s = 0.5

@@ -8,10 +8,12 @@ from pathlib import Path
 from engine.errors import ModelLoadError
 from engine.protocols import Listener
 from engine.semantic.clap_folder import DEFAULT_CLAP
-from engine.semantic.descriptors import NAME as DESCRIPTORS_NAME
-
-DEFAULT_LISTENER = "embedded"
-LISTENER_NAMES = (DEFAULT_LISTENER, "clap", DESCRIPTORS_NAME)
+from engine.semantic.listener_names import (
+    CLAP,
+    DESCRIPTORS_ALONE,
+    EMBEDDED,
+    LISTENER_NAMES,
+)
 
 
 def check_listener(name: str) -> None:
@@ -37,13 +39,13 @@ def open_listener(
     ends a wait. Raises `ModelLoadError`.
     """
     check_listener(name)
-    if name == DESCRIPTORS_NAME:
+    if name == DESCRIPTORS_ALONE:
         return None
-    if name == DEFAULT_LISTENER:
+    if name == EMBEDDED:
         from engine.semantic.embedded import EmbeddedListener
 
         return EmbeddedListener()
     from engine.semantic.clap import ClapListener
 
-    model = DEFAULT_CLAP if name == "clap" else name
+    model = DEFAULT_CLAP if name == CLAP else name
     return ClapListener(model, device, patient=patient, stopping=stopping)

@@ -9,7 +9,8 @@ from engine.errors import ModelLoadError
 from engine.messages import AudioFeatures, Float32, SemanticState
 from engine.protocols import Listener
 from engine.semantic.bank import Bank
-from engine.semantic.descriptors import DESCRIPTORS, NAME
+from engine.semantic.descriptors import DESCRIPTORS
+from engine.semantic.listener_names import DESCRIPTORS_ALONE
 from engine.semantic.stage import SemanticStage, SemanticStream
 
 
@@ -63,5 +64,7 @@ def listen(
     if listener is not None and stage.message != listener.warning:
         raise ModelLoadError(stage.message)
     times_s = tuple(round(state.sample_index / sample_rate, 3) for state in states)
-    name, labels = (listener.name, bank) if listener is not None else (NAME, DESCRIPTORS)
+    name, labels = (
+        (listener.name, bank) if listener is not None else (DESCRIPTORS_ALONE, DESCRIPTORS)
+    )
     return FileHeard(labels.names, name, times_s, tuple(states), stage.message)

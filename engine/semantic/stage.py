@@ -12,7 +12,8 @@ from engine.errors import ModelLoadError
 from engine.messages import AudioFeatures, Float32, SemanticState
 from engine.protocols import Listener
 from engine.semantic.bank import Bank
-from engine.semantic.descriptors import DESCRIPTORS, NAME, describe
+from engine.semantic.descriptors import DESCRIPTORS, describe
+from engine.semantic.listener_names import DESCRIPTORS_ALONE
 from engine.semantic.tracker import LabelTracker
 
 logger = logging.getLogger(__name__)
@@ -125,7 +126,7 @@ class SemanticStage:
         described = self._listener is None or unknown
         bank = DESCRIPTORS if described else self._bank
         tracker = self._descriptors if described else self._labels
-        name = NAME if described or self._listener is None else self._listener.name
+        name = DESCRIPTORS_ALONE if described or self._listener is None else self._listener.name
         if self._held != (name, tracker.label):
             self._switches += tracker.label >= 0 or self._held[1] >= 0
             self._held = (name, tracker.label)

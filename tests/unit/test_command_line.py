@@ -60,6 +60,12 @@ def test_the_source_argument_wins_over_what_is_remembered() -> None:
         choose_source("radio", remembered, "")
 
 
+def test_help_and_wrong_usage_are_answered_before_numpy_is_there() -> None:
+    code = "import app.cli, sys; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 @pytest.mark.parametrize("module", ["app.cli", "app.main_window", "engine.runtime.engine"])
 def test_importing_brings_no_torch_and_no_librosa(module: str) -> None:
     heavy = "{'torch', 'librosa', 'diffusers', 'transformers'}"

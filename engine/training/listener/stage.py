@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from engine.conditioning.word_table_file import shipped_word_table
 from engine.errors import TrainingError
 from engine.semantic.bank import Bank
+from engine.semantic.embedded import TAUGHT_TEMPERATURE
 from engine.semantic.log_mel import FRAMES, HOP_S, as_levels
 from engine.semantic.text_space import TextSpace
 from engine.training.ember.metrics import CsvLog
@@ -119,7 +120,9 @@ def held_out_figures(
         cosines = network(torch.from_numpy(windows)) @ words.T
         right = int(clips.label[row])
         by_window = float((cosines.argmax(dim=1) == right).float().mean())
-        by_clip = float(int((cosines / 0.07).softmax(dim=1).mean(dim=0).argmax()) == right)
+        by_clip = float(
+            int((cosines / TAUGHT_TEMPERATURE).softmax(dim=1).mean(dim=0).argmax()) == right
+        )
         real = bool(clips.recorded[row])
         name = bank.names[right] if real else f"{bank.names[right]} synthesised"
         for key in ("recorded" if real else "synthesised", name):
