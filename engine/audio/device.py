@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from engine.audio.offset import eased_offset_s
 from engine.audio.portaudio import (
     DeviceInfo,
     find_input,
@@ -34,8 +35,6 @@ _FILL_LAG_S = 0.02
 _LATENCIES_S: tuple[str | float, ...] = ("low", 0.02, 0.05, 0.1)
 _OVERFLOW_WINDOW_S = 60.0
 _OVERFLOWS_ALLOWED = 1
-_OFFSET_GAIN = 0.02
-_OFFSET_RESET_S = 0.1
 _SCRATCH = 16384
 _LOWEST_HZ, _HIGHEST_HZ = 8_000, 192_000
 """What the analysis takes; the sound system converts."""
@@ -191,11 +190,7 @@ class DeviceSource:
         waited_s = times.currentTime - times.inputBufferAdcTime - frames / self._sample_rate
         latency_s = waited_s if 0.0 < waited_s < 0.5 else 0.0
         offset_s = self._ring.written / self._sample_rate + latency_s - now_s
-        old_s = self._offset_s
-        if old_s is None or abs(offset_s - old_s) > _OFFSET_RESET_S:
-            self._offset_s = offset_s
-        else:
-            self._offset_s = old_s + _OFFSET_GAIN * (offset_s - old_s)
+        self._offset_s = eased_offset_s(self._offset_s, offset_s)
 
     def _overflows_too_much(self, now_s: float) -> bool:
         marks = self._overflow_marks

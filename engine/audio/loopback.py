@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from engine.audio.offset import eased_offset_s
 from engine.audio.portaudio import DeviceInfo, list_devices
 from engine.clock import Clock
 from engine.errors import AudioDeviceError
@@ -30,8 +31,6 @@ _MOST_FILL_S = 1.5
 _RETRY_S = 0.4
 _FOLLOW_S = 2.0
 """How often it is looked whether the system plays through another device by now."""
-_OFFSET_GAIN = 0.02
-_OFFSET_RESET_S = 0.1
 
 CABLES = ("blackhole", "loopback audio", "soundflower", "vb-cable", "vb-audio")
 """Virtual inputs that carry a system's own sound where the system offers nothing better."""
@@ -282,14 +281,8 @@ class LoopbackSource:
         if block.shape[0]:
             self._ring.push(block)
             self._came_s = self._clock.now()
-            self._set_clock(self._ring.written / self._sample_rate - self._came_s)
-
-    def _set_clock(self, offset_s: float) -> None:
-        old_s = self._offset_s
-        if old_s is None or abs(offset_s - old_s) > _OFFSET_RESET_S:
-            self._offset_s = offset_s
-        else:
-            self._offset_s = old_s + _OFFSET_GAIN * (offset_s - old_s)
+            seen_s = self._ring.written / self._sample_rate - self._came_s
+            self._offset_s = eased_offset_s(self._offset_s, seen_s)
 
     def _fill(self) -> None:
         """Write the silence that is due when nothing came."""

@@ -6,6 +6,7 @@ import logging
 import math
 from typing import Any
 
+from engine.audio.offset import eased_offset_s
 from engine.audio.portaudio import portaudio
 from engine.clock import Clock
 from engine.errors import AudioDeviceError
@@ -133,8 +134,6 @@ class Speaker:
         self.delay_s = delay_s
         offset_s = self._played / self.sample_rate - now_s - delay_s
         self._played += count
-        old_s = self._offset_s
-        if old_s is None or abs(offset_s - old_s) > _OFFSET_RESET_S:
-            self._offset_s = offset_s
-        else:
-            self._offset_s = old_s + _OFFSET_GAIN * (offset_s - old_s)
+        self._offset_s = eased_offset_s(
+            self._offset_s, offset_s, gain=_OFFSET_GAIN, reset_s=_OFFSET_RESET_S
+        )
