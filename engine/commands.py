@@ -52,6 +52,10 @@ class TapTempo:
     """A tap of the performer's finger, now."""
 
 
+SLOWEST_BY_HAND_BPM, FASTEST_BY_HAND_BPM = 30.0, 300.0
+"""Between these lies a tempo that is set, tapped, halved or doubled by hand."""
+
+
 @dataclass(frozen=True, slots=True)
 class SetTempo:
     """Fix the tempo by hand, beats per minute; 0 gives it back to the tracker."""

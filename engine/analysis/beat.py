@@ -6,9 +6,9 @@ import math
 
 from engine.analysis.phase import PhaseMemory
 from engine.analysis.pointer import BeatPointer
+from engine.commands import FASTEST_BY_HAND_BPM, SLOWEST_BY_HAND_BPM
 from engine.messages import TempoReading
 
-SLOWEST_BY_HAND_BPM, FASTEST_BY_HAND_BPM = 30.0, 300.0
 _CLEAR, _UNCLEAR = 0.5, 0.1
 """Clarity of the pointer that counts as certain, and as none."""
 _PROVEN, _UNPROVEN = 0.9, -0.3

@@ -52,20 +52,6 @@ class PhaseMemory:
         else:
             self.certain = False
 
-    def refold(self, pulses: np.ndarray, period: float) -> None:
-        """Fold the past, oldest pulse first, at a new period: nothing of the old one holds."""
-        ago = np.arange(pulses.shape[0])[::-1]
-        position = (self.phase - ago / period) % 1.0 * _BINS
-        index = position.astype(np.intp)
-        share = position - index
-        strength = pulses * np.exp(-ago / (period * _BEATS))
-        fold: np.ndarray = np.bincount(index % _BINS, strength * (1.0 - share), _BINS)
-        self._fold = fold + np.bincount((index + 1) % _BINS, strength * share, _BINS)
-        self._contrary_beats = 0.0
-        self.certain = False
-        self._beats = pulses.shape[0] / period
-        self._look(0.0)
-
     def insist(self, beat: float) -> None:
         """Put the beat at this phase: the performer knows."""
         self.beat = beat % 1.0

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.analysis.analyzer import Analyzer
+from engine.analysis.pointer import FASTEST_BPM, SLOWEST_BPM
 from engine.analysis.report import beat_times_s, feature_arrays
 from engine.analysis.whole_novelty import WholeNovelty, smoothed
 from engine.messages import AudioFeatures, Float32, freeze
 
-SLOWEST_BPM, FASTEST_BPM = 55.0, 215.0
 _STEP = 1.01
 _WINDOW_S = 14.0
 _EVERY_S = 0.5

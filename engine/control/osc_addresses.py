@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from engine.commands import (
+    FASTEST_BY_HAND_BPM,
+    SLOWEST_BY_HAND_BPM,
     Blackout,
     Command,
     DoubleTempo,
@@ -31,8 +33,6 @@ from engine.messages import BAND_EDGES_HZ, BAND_NAMES, LANE_NAMES
 from engine.params import PARAMS, ParamSpec
 
 PREFIX = "/sonolume/"
-SLOWEST_BPM = 30.0
-FASTEST_BPM = 300.0
 FARTHEST_NUDGE = 0.5
 LONGEST_PROMPT = 2000
 BAND_VALUES: tuple[str, ...] = ("level", "hit", "presence")
@@ -231,15 +231,21 @@ def _tempo() -> AddressSpec:
         value = number_of(arguments[0]) if arguments else None
         if value is None:
             return None, f"needs a number, got {_shown(arguments)}"
-        bpm = min(max(value, SLOWEST_BPM), FASTEST_BPM) if value > 0.0 else 0.0
+        bpm = min(max(value, SLOWEST_BY_HAND_BPM), FASTEST_BY_HAND_BPM) if value > 0.0 else 0.0
         outside = bpm != value
-        note = f"{value:g} is outside {SLOWEST_BPM:g}..{FASTEST_BPM:g}, clamped" if outside else ""
+        note = (
+            f"{value:g} is outside {SLOWEST_BY_HAND_BPM:g}..{FASTEST_BY_HAND_BPM:g}, clamped"
+            if outside
+            else ""
+        )
         return SetTempo(bpm), note
 
-    argument = f"float {SLOWEST_BPM:g}..{FASTEST_BPM:g}, or 0"
+    argument = f"float {SLOWEST_BY_HAND_BPM:g}..{FASTEST_BY_HAND_BPM:g}, or 0"
     explanation = "Fixes the tempo, beats per minute; 0 gives it back to the tracker."
     address = f"{PREFIX}tempo/bpm"
-    return AddressSpec(address, argument, explanation, read, SLOWEST_BPM, FASTEST_BPM)
+    return AddressSpec(
+        address, argument, explanation, read, SLOWEST_BY_HAND_BPM, FASTEST_BY_HAND_BPM
+    )
 
 
 def _nudge() -> AddressSpec:
