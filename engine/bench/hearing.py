@@ -13,15 +13,15 @@ from engine.analysis.report import analyze
 from engine.analysis.spectrum import Spectrum
 from engine.audio.decode import SoundReader
 from engine.bench.area import BenchRequest, Result
+from engine.bench.beat_scores import BEAT_WINDOW_S
 from engine.bench.beat_table import beat_table, table_clips
 from engine.bench.lanes import bench_lanes
 from engine.bench.listening import measure as measure_listener
+from engine.bench.matching import f_of, matched
 from engine.bench.structure import bench_structure
 from engine.bench.tonal import bench_tonal
 from engine.messages import Float32
 from engine.runtime.listening import demo_track
-
-BEAT_WINDOW_S = 0.07
 
 
 def bench(request: BenchRequest) -> list[Result]:
@@ -41,7 +41,8 @@ def bench(request: BenchRequest) -> list[Result]:
         return [*speed, *beat_table(clips)]
     truth = json.loads(demo_track().with_suffix(".json").read_text("utf-8"))
     report, _ = analyze((samples[i : i + 4096] for i in range(0, len(samples), 4096)), rate)
-    f = beat_f(report["beats_s"], truth["beats_s"])
+    hits = matched(report["beats_s"], truth["beats_s"], BEAT_WINDOW_S)
+    f = f_of(len(hits), len(report["beats_s"]), len(truth["beats_s"]))
     error = abs(report["tempo_bpm"] / truth["tempo_bpm"] - 1.0)
     return [
         *speed,
@@ -52,18 +53,6 @@ def bench(request: BenchRequest) -> list[Result]:
         bench_structure(),
         *bench_lanes(),
     ]  # fmt: skip
-
-
-def beat_f(found_s: list[float], truth_s: list[float]) -> float:
-    """F of beats within 70 ms, each truth matched once."""
-    free = sorted(truth_s)
-    hits = 0
-    for beat in sorted(found_s):
-        near = [index for index, true in enumerate(free) if abs(true - beat) <= BEAT_WINDOW_S]
-        if near:
-            free.pop(near[0])
-            hits += 1
-    return 2.0 * hits / max(len(found_s) + len(truth_s), 1)
 
 
 def _hop_times(samples: Float32, rate: int) -> tuple[list[float], list[float]]:

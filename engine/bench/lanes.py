@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.analysis.report import analyze
 from engine.bench.area import Result
+from engine.bench.matching import f_of, matched
 from engine.messages import LANE_NAMES
 from engine.synthesis.loop import render_loop
 from engine.synthesis.oscillator import SAMPLE_RATE_HZ
@@ -79,7 +80,7 @@ class _Count:
         self._hits = self._found = self._true = 0
 
     def add(self, found_s: Sequence[float], true_s: Sequence[float]) -> None:
-        self._hits += len(_matched(found_s, true_s))
+        self._hits += len(matched(found_s, true_s, STROKE_WINDOW_S))
         self._found += len(found_s)
         self._true += len(true_s)
 
@@ -93,30 +94,13 @@ class _Count:
 
     @property
     def f(self) -> float:
-        return 2.0 * self._hits / max(self._found + self._true, 1)
-
-
-def _matched(found_s: Sequence[float], true_s: Sequence[float]) -> list[float]:
-    """Those found within 50 ms of a truth, each truth taken once, in order of time."""
-    found, true = sorted(found_s), sorted(true_s)
-    hits: list[float] = []
-    i = j = 0
-    while i < len(found) and j < len(true):
-        late_s = found[i] - true[j]
-        if abs(late_s) <= STROKE_WINDOW_S:
-            hits.append(found[i])
-            i, j = i + 1, j + 1
-        elif late_s < 0.0:
-            i += 1
-        else:
-            j += 1
-    return hits
+        return f_of(self._hits, self._found, self._true)
 
 
 def _bleeding(found: Strokes, truth: Strokes, lane: str) -> tuple[int, int]:
     own = truth[lane]
-    matched = set(_matched(found[lane], own))
-    free = [t for t in found[lane] if t not in matched]
+    own_hits = set(matched(found[lane], own, STROKE_WINDOW_S))
+    free = [t for t in found[lane] if t not in own_hits]
     others = sorted(t for name in LANE_NAMES if name != lane for t in truth[name])
     alone = [t for t in others if not _near(t, own)]
     return sum(_near(t, free) for t in alone), len(alone)
