@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from engine.analysis.pulse_bands import PULSE_INPUTS
 from engine.audio.decode import SoundReader
-from engine.clock import MonotonicClock
 from engine.errors import TrainingError
+from engine.messages import Float32
 from engine.training.beat.lessons import Lessons
 from engine.training.beat.spectra import RATE_HZ, SoundBank, SoundEye
-from engine.training.ember.checkpoint import load_checkpoint, save_checkpoint
-from engine.training.ember.metrics import CsvLog
+from engine.training.ember.checkpoint import TrainState, save_checkpoint
 from engine.training.ember.rates import learning_rate
+from engine.training.ember.training_loop import run_training
 
 NETWORK_FILE = "pulse.safetensors"
+TRAINING_FILE = "pulse_training.safetensors"
 NOISE_FOLDER = "noise"
-_SAVE_EVERY = 50
+_AVERAGE = 0.99
 _WARM_UP_HOPS = 30
 """The first third of a second is nobody's fault."""
 
@@ -31,6 +33,8 @@ _WARM_UP_HOPS = 30
 class PulsePlan:
     """How to train."""
 
+    budget_min: float
+    max_steps: int | None = None
     size: int = 48
     count: int = 32
     short_hops: int = 450
@@ -58,51 +62,71 @@ class PulseGru(nn.Module):
         return logits
 
 
+class PulseTrainer:
+    """One step at a time; everything random comes from the seed and the step number."""
+
+    def __init__(
+        self,
+        bank: SoundBank,
+        noises: Sequence[Float32],
+        plan: PulsePlan,
+        *,
+        device: str,
+        seed: int,
+    ) -> None:
+        torch.manual_seed(seed)
+        self.network = PulseGru(plan.size).to(device)
+        optimiser = torch.optim.AdamW(
+            self.network.parameters(), plan.learning_rate, weight_decay=0.0
+        )
+        self.state = TrainState(self.network, optimiser, _AVERAGE)
+        self._bank, self._noises, self._plan = bank, noises, plan
+        self._device, self._seed = device, seed
+
+    def step(self, share: float) -> dict[str, float]:
+        """Train on one batch, `share` of the plan being spent; return figures."""
+        began = time.perf_counter()
+        plan, state = self._plan, self.state
+        state.set_rate(learning_rate(plan, state.step, share))
+        rng = np.random.default_rng((self._seed, state.step))
+        hops = plan.short_hops if share < plan.short_share else plan.long_hops
+        batch = Lessons(rng, self._bank, self._noises).batch(plan.count, hops)
+        inputs, target = (torch.from_numpy(part).to(self._device) for part in batch)
+        logits = self.network(inputs)[:, _WARM_UP_HOPS:]
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, target[:, _WARM_UP_HOPS:])
+        state.learn(loss)
+        state.spend(time.perf_counter() - began)
+        return {"loss": float(loss.detach())}
+
+    def save(self, path: Path) -> None:
+        """Write everything that `restore` needs."""
+        self.state.save(path, {"stage": "pulse"})
+
+    def restore(self, path: Path) -> None:
+        """Take up where `save` stopped."""
+        self.state.restore(path)
+
+
 def run_pulse(
     folder: Path, *, budget_min: float, resume: bool, device: str, seed: int, threads: int,
-    plan: PulsePlan | None = None,
+    quick: bool = False,
 ) -> None:  # fmt: skip
-    """Train for `budget_min`; `folder/pulse.safetensors` is what `resources/beat` ships.
+    """Train until `budget_min` minutes of work are spent, earlier runs included.
 
-    Sounds without a beat in `folder/noise/*.ogg` (44.1 kHz) are mixed in, if there are any.
+    `folder/pulse.safetensors` is what `resources/beat` ships, `folder/pulse_training.safetensors`
+    what `resume` goes on from. Sounds without a beat in `folder/noise/*.ogg` (44.1 kHz) are mixed
+    in, if there are any. `quick` shrinks everything to seconds, for tests.
     """
-    plan = plan or PulsePlan()
+    plan = PulsePlan(budget_min)
+    if quick:
+        plan = PulsePlan(budget_min, max_steps=4, count=2, short_hops=90, long_hops=90, kits=1)
     torch.set_num_threads(threads)
-    torch.manual_seed(seed)
-    network = PulseGru(plan.size).to(device)
-    path = folder / NETWORK_FILE
-    if resume:
-        network.load_state_dict(load_checkpoint(path)[0])
-    rng = np.random.default_rng(seed)
-    lessons = Lessons(rng, SoundBank(rng, plan.kits), _noises(folder / NOISE_FOLDER))
-    optimiser = torch.optim.Adam(network.parameters(), plan.learning_rate)
-    log, clock, step = CsvLog(folder / "pulse.csv", resume=resume), MonotonicClock(), 0
-    started_s = clock.now()
-    with tqdm(desc="pulse", unit="step", disable=None) as bar:
-        while (share := (clock.now() - started_s) / (60.0 * budget_min)) < 1.0:
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(plan, step, share)
-            hops = plan.short_hops if share < plan.short_share else plan.long_hops
-            inputs, target = (torch.from_numpy(part) for part in lessons.batch(plan.count, hops))
-            loss = _step(network, optimiser, inputs.to(device), target.to(device))
-            step += 1
-            bar.update()
-            if step % _SAVE_EVERY == 0:
-                log.write({"step": step, "loss": round(loss, 5)})
-                save_checkpoint(path, network.state_dict(), {"step": step})
-    save_checkpoint(path, network.state_dict(), {"step": step})
-
-
-def _step(
-    network: PulseGru, optimiser: torch.optim.Adam, inputs: torch.Tensor, target: torch.Tensor
-) -> float:
-    logits = network(inputs)[:, _WARM_UP_HOPS:]
-    loss = nn.functional.binary_cross_entropy_with_logits(logits, target[:, _WARM_UP_HOPS:])
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    optimiser.step()
-    return float(loss.detach())
+    bank = SoundBank(np.random.default_rng(seed), plan.kits)
+    noises = _noises(folder / NOISE_FOLDER)
+    trainer = PulseTrainer(bank, noises, plan, device=device, seed=seed)
+    run_training(trainer, plan, folder / TRAINING_FILE, resume=resume, show=lambda: None)
+    note = {"step": trainer.state.step}
+    save_checkpoint(folder / NETWORK_FILE, trainer.network.state_dict(), note)
 
 
 def _noises(folder: Path) -> list[np.ndarray]:

@@ -30,13 +30,7 @@ class Adversary:
         """One step of the hinge loss on judgements with gradient; return the loss."""
         loss = mean_opinion([F.relu(1 - x) for x in on_painted])
         loss = loss + mean_opinion([F.relu(1 + x) for x in on_made])
-        state = self.state
-        state.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
-        state.optimiser.step()
-        state.step += 1
-        state.update_average()
+        self.state.learn(loss)
         return float(loss.detach())
 
     def save(self, path: Path) -> None:

@@ -220,18 +220,13 @@ def _step(
         second = network.decoder(network.encode(moved)).float()
         loop, _ = picture_loss(second, target)
     total = loss + plan.round_trip_share * loop + plan.moment_weight * moments(latents)
-    state.optimiser.zero_grad(set_to_none=True)
-    torch.autograd.backward(total)
-    norm = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    state.optimiser.step()
-    state.step += 1
-    state.update_average()
+    norm = state.learn(total)
     state.spend(time.perf_counter() - began)
     return {
         "loss": float(loss.detach()),
         "detail": float(detail.detach()),
         "loop": float(loop.detach()),
-        "gradient_norm": float(norm),
+        "gradient_norm": norm,
         "psnr_db": float(psnr_db(first.detach(), pictures).mean()),
     }
 

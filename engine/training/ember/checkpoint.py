@@ -62,6 +62,20 @@ class TrainState:
         """Count the time of one step; what is longer than any step was a pause, not work."""
         self.seconds += min(seconds, LONGEST_STEP_S)
 
+    def learn(self, loss: Tensor, most_norm: float = 1.0) -> float:
+        """Take one step down a loss; return the norm its gradient had. See `advance`."""
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        return self.advance(most_norm)
+
+    def advance(self, most_norm: float = 1.0) -> float:
+        """Take one step down the gradient that is there, clipped to `most_norm`; count it."""
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), most_norm)
+        self.optimiser.step()
+        self.step += 1
+        self.update_average()
+        return float(norm)
+
     @torch.no_grad()
     def update_average(self) -> None:
         """Move the average towards the network; young averages move faster."""

@@ -139,15 +139,12 @@ class DecoderTrainer:
         if self._adversary.state.step > plan.critic_alone:
             pull = pushed(pull, push, plan.critic_weight)
         torch.autograd.backward(made, pull)
-        norm = nn.utils.clip_grad_norm_(self.autoencoder.decoder.parameters(), 1.0)
-        state.optimiser.step()
-        state.step += 1
-        state.update_average()
+        norm = state.advance()
         state.spend(time.perf_counter() - began)
         return {
             "error": float(error.detach()),
             "critic_loss": critic_loss,
-            "gradient_norm": float(norm),
+            "gradient_norm": norm,
             "psnr_db": float(psnr_db(made.detach(), pictures).mean()),
             "edges": float(edges(made.detach()) / edges(pictures)),
         }

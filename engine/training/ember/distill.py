@@ -30,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.training.ember.adversary import pushed
 from engine.training.ember.checkpoint import TrainState, stored_part
@@ -207,12 +207,9 @@ class DistillTrainer:
         state.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(made, pull)
         figures["second_loss"] = self._call_again(made.detach(), batch, generator)
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        state.optimiser.step()
-        state.step += 1
-        state.update_average()
+        norm = state.advance()
         state.spend(time.perf_counter() - began)
-        return {**figures, "gradient_norm": float(norm)}
+        return {**figures, "gradient_norm": norm}
 
     def _draw(
         self,

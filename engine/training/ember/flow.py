@@ -145,14 +145,9 @@ class FlowTrainer:
         with fast_numbers(self._device):
             velocity = self.network(x_t, t, words, lengths)
         loss = (velocity.float() - target).square().mean()
-        state.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        state.optimiser.step()
-        state.step += 1
-        state.update_average()
+        norm = state.learn(loss)
         state.spend(time.perf_counter() - began)
-        return {"loss": float(loss.detach()), "gradient_norm": float(norm)}
+        return {"loss": float(loss.detach()), "gradient_norm": norm}
 
     def _noisy(
         self, batch: LatentBatch, rng: np.random.Generator, generator: torch.Generator

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from engine.errors import TrainingError
@@ -104,12 +104,7 @@ class JudgeTrainer:
         figures = {"scene_loss": F.cross_entropy(scene_scores.float(), scenes)}
         if style_scores is not None:
             figures["style_loss"] = F.cross_entropy(style_scores.float(), styles)
-        state.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(torch.stack(list(figures.values())).sum())
-        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        state.optimiser.step()
-        state.step += 1
-        state.update_average()
+        state.learn(torch.stack(list(figures.values())).sum(), most_norm=5.0)
         figures["scene_accuracy"] = _share_right(scene_scores, scenes)
         if style_scores is not None:
             figures["style_accuracy"] = _share_right(style_scores, styles)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.diffusion.models.ember.text import TextEncoder
 from engine.training.ember.captions import free_and_plain
@@ -148,12 +148,7 @@ class ReadingTrainer:
             self.network, rng, generator, scenes=plan.meaning_scenes,
             word_noise=plan.word_noise, teacher=self._teacher,
         )  # fmt: skip
-        state.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(slots + pooled + plan.meaning_weight * meaning)
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        state.optimiser.step()
-        state.step += 1
-        state.update_average()
+        state.learn(slots + pooled + plan.meaning_weight * meaning)
         state.spend(time.perf_counter() - began)
         figures = {"slots_loss": slots, "pooled_loss": pooled, "meaning_loss": meaning}
         return {name: float(value.detach()) for name, value in figures.items()}

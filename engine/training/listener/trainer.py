@@ -13,13 +13,13 @@ from torch.nn import functional as F
 
 from engine.messages import Float32
 from engine.semantic.bank import Bank
+from engine.semantic.embedded import TAUGHT_TEMPERATURE
 from engine.semantic.text_space import TextSpace
 from engine.training.ember.checkpoint import TrainState
 from engine.training.ember.rates import learning_rate
 from engine.training.listener.batches import WindowSource
 from engine.training.listener.network import TrainableListener
 
-TEMPERATURE = 0.07
 _AVERAGE = 0.999
 
 
@@ -71,13 +71,10 @@ class ListenerTrainer:
         shares = torch.from_numpy(batch.shares)
         self.network.train()
         cosines = self.network(torch.from_numpy(batch.levels)) @ words.T
-        loss = F.cross_entropy(cosines / TEMPERATURE, shares, label_smoothing=self._plan.smoothing)
-        self.state.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.state.optimiser.step()
-        self.state.step += 1
-        self.state.update_average()
+        loss = F.cross_entropy(
+            cosines / TAUGHT_TEMPERATURE, shares, label_smoothing=self._plan.smoothing
+        )
+        self.state.learn(loss)
         self.state.spend(time.perf_counter() - started_s)
         named = (cosines.argmax(dim=1) == shares.argmax(dim=1)).float().mean()
         return {"loss": float(loss.detach()), "named": float(named)}
