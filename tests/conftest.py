@@ -23,6 +23,7 @@ LOOPBACK = ("127.", "localhost", "::1", "0.0.0.0")
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ["CI"] = "true"  # transformers hands its warnings to the root logger only then
 
 
 class _UnexpectedLogs(logging.Handler):

@@ -16,6 +16,7 @@ import soxr
 
 from engine.errors import ModelLoadError
 from engine.messages import Float32
+from engine.quiet_loaders import quiet_loaders
 from engine.semantic.clap_folder import clap_digest
 
 RATE_HZ = 48_000
@@ -89,6 +90,7 @@ class ClapEncoder:
         """Loads the audio tower. Raises `ModelLoadError`."""
         from transformers import ClapAudioModelWithProjection, ClapFeatureExtractor
 
+        quiet_loaders("transformers")
         self._folder = folder
         self._device = _choose_device(device)
         self._tower = _load_tower(ClapAudioModelWithProjection, folder, self._device)

@@ -23,16 +23,6 @@ from tests.signals import noise, sine
 TEXTS = ["This is a sound of rain.", "a rooster", "ünïcode, too"]
 
 
-@pytest.fixture(autouse=True)
-def quiet_transformers():
-    from transformers.utils import logging
-
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    yield
-    logging.set_verbosity(before)
-
-
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory) -> Path:
     return write_clap(tmp_path_factory.mktemp("clap"))

@@ -18,6 +18,7 @@ from torch import Tensor
 from engine.diffusion.bundle import PromptEmbedding, SizeRule
 from engine.errors import ModelLoadError
 from engine.messages import Reading
+from engine.quiet_loaders import quiet_loaders
 
 
 class StableDiffusionBundle:
@@ -26,7 +27,7 @@ class StableDiffusionBundle:
     def __init__(
         self, folder: Path, device: torch.device, dtype: torch.dtype, *, xl: bool
     ) -> None:
-        _quiet_loaders()
+        quiet_loaders("diffusers", "transformers")
         self._folder = folder
         self._device = device
         self._dtype = dtype
@@ -222,16 +223,6 @@ class _named_errors:  # noqa: N801 - reads like the context managers of contextl
                 f"{self._folder.name}: {self._component} cannot be loaded ({reason}): "
                 "fetch the checkpoint again, with safetensors weights"
             ) from error
-
-
-def _quiet_loaders() -> None:
-    """Our own errors say what went wrong; bars and hints of the loaders would only hide them."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    for logs in (diffusers_logging, transformers_logging):
-        logs.set_verbosity_error()
-        logs.disable_progress_bar()
 
 
 def _alphas_cumprod(config: dict[str, Any]) -> Tensor:
