@@ -17,6 +17,8 @@ _LOCK_CONFIDENCE = 0.4
 _LOCK_AFTER_S = 0.5
 """Noise looks periodic for a moment, too."""
 _SAME_TEMPO = 0.06
+_OCTAVES = 2
+"""So many octaves apart from the pointer a tempo that was asked for is kept."""
 _KEEP_CONFIDENCE = 0.15
 _HOLD_S = 12.0
 """A well trusted lock outlives this much unclear music: a breakdown still has its beat."""
@@ -51,7 +53,8 @@ class BeatTracker:
         self._period = 0.0
         self._fixed_bpm = 0.0
         self._outer: TempoReading | None = None
-        self._octave = 0  # +1: the performer hears twice as many beats as the pointer
+        self._octave = 0  # +1: twice as many beats are counted as the pointer hears
+        self._octave_asked = False  # by the performer, who keeps it where the pointer changes its
         self._nudge = 0.0
         self._unclear_s = math.inf
         self._silent_s = math.inf
@@ -86,7 +89,7 @@ class BeatTracker:
     def set_tempo(self, bpm: float) -> None:
         """Fix the tempo by hand; 0 gives it, its octave and its phase back to the tracker."""
         self._fixed_bpm = bpm if bpm > 0.0 else 0.0
-        self._octave = 0
+        self._octave, self._octave_asked = 0, False
         if self.by_hand:
             self._period = 60.0 / (self._fixed_bpm * self._dt_s)
         else:
@@ -164,6 +167,7 @@ class BeatTracker:
                 self.set_tempo(bpm)
         elif self._period > 0.0:
             self._octave = min(max(self._octave + by, -1), 1)
+            self._octave_asked = self._octave != 0
             self._period = self._pointer.period / 2.0**self._octave
 
     def _follow_tempo(self) -> None:
@@ -176,12 +180,12 @@ class BeatTracker:
             self._adopt()
 
     def _adopt(self) -> None:
-        """Take over another tempo; the octave that was asked for goes where it would move it."""
+        """Take over another tempo; one that was asked for stays where only the octave is other."""
         period = self._pointer.period
         octaves = math.log2(period / self._period) if self._period > 0.0 else 0.0
         near = round(octaves)
-        same = self._octave != 0 and abs(octaves - near) < _SAME_TEMPO and abs(near) <= 1
-        self._octave = near if same else 0
+        self._octave_asked &= abs(octaves - near) < _SAME_TEMPO and abs(near) <= _OCTAVES
+        self._octave = near if self._octave_asked else 0
         if self._period <= 0.0:  # nobody has followed this clock yet
             self.phase = self._wanted()
         self._period = period / 2.0**self._octave
@@ -221,11 +225,11 @@ class BeatTracker:
             return self._memory.phase - self._memory.beat + self._late() + self._nudge
         pointed = self._pointer.phase + self._delay_hops / self._pointer.period
         if self._octave > 0:
-            pointed *= 2.0
-        elif self._octave < 0:
-            pointed = 0.5 * (pointed % 1.0)
-            if abs((pointed + self._nudge - self.phase + 0.5) % 1.0 - 0.5) > 0.25:
-                pointed += 0.5
+            pointed *= 2.0**self._octave
+        elif self._octave < 0:  # which of the pointer's beats is ours: the one that the clock is at
+            beats = 2**-self._octave
+            pointed = pointed % 1.0 / beats
+            pointed += round((self.phase - self._nudge - pointed) * beats) / beats
         return (pointed + self._nudge) % 1.0
 
     def _run_clock(self, paused: bool) -> bool:

@@ -28,12 +28,6 @@ REPORT_SWITCH_SEEDS = range(7000, 7020)
 """First of the two clips of a tempo switch; tuning uses 3000 on."""
 SWITCH_S = 20.0
 FALSE_SOUNDS = ("silence", "rain", "sea_waves")
-_TEMPI_BPM = {
-    "house": (112.0, 138.0), "rock": (76.0, 168.0), "breaks": (84.0, 150.0),
-    "hiphop": (68.0, 112.0), "dnb": (150.0, 182.0), "halftime": (112.0, 172.0),
-    "waltz": (80.0, 180.0),
-}  # fmt: skip
-"""Where each groove is at home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +92,7 @@ def generated_clip(seed: int, interference: Float32 | None = None) -> Clip:
 def random_spec(rng: np.random.Generator) -> LoopSpec:
     """Return what to play, of at least `SECONDS`."""
     groove = str(rng.choice(sorted(GROOVES)))
-    low_bpm, high_bpm = _TEMPI_BPM[groove]
+    low_bpm, high_bpm = GROOVES[groove].home_bpm
     bpm = float(np.exp(rng.uniform(np.log(low_bpm), np.log(high_bpm))))
     per_bar = GROOVES[groove].beats_per_bar
     bars = int(np.ceil(SECONDS * bpm / 60.0 / per_bar))

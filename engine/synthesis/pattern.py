@@ -70,6 +70,8 @@ class Groove:
     name: str
     lanes: dict[str, str] = field(default_factory=dict)
     beats_per_bar: int = 4
+    home_bpm: tuple[float, float] = (76.0, 168.0)
+    """The tempi at which it is played."""
 
     def hits(self) -> Iterator[Hit]:
         """All strokes of the bar, lane by lane."""
@@ -90,6 +92,7 @@ GROOVES = {
                 "open_hat": "..x...x...x...x.",
                 "hat": "-.o--.o--.o--.o-",
             },
+            home_bpm=(112.0, 138.0),
         ),
         Groove(
             "rock",
@@ -98,6 +101,7 @@ GROOVES = {
                 "snare": "....X.......X...",
                 "hat": "x.o.x.o.x.o.x.o.",
             },
+            home_bpm=(76.0, 168.0),
         ),
         Groove(
             "breaks",
@@ -106,6 +110,7 @@ GROOVES = {
                 "snare": "....X..-.-..X..-",
                 "hat": "x.x.x.x.x.x.x.x.",
             },
+            home_bpm=(84.0, 150.0),
         ),
         Groove(
             "hiphop",
@@ -114,6 +119,7 @@ GROOVES = {
                 "snare": "....X.......X...",
                 "hat": "x.o.x.o.x.oox.o.",
             },
+            home_bpm=(68.0, 112.0),
         ),
         Groove(
             "dnb",
@@ -122,6 +128,7 @@ GROOVES = {
                 "snare": "....X.......X...",
                 "hat": "x.x.x.x.x.x.x.x.",
             },
+            home_bpm=(150.0, 182.0),
         ),
         Groove(
             "halftime",
@@ -130,9 +137,13 @@ GROOVES = {
                 "snare": "........X.......",
                 "hat": "x...o...x...o...",
             },
+            home_bpm=(112.0, 172.0),
         ),
         Groove(
-            "waltz", {"kick": "X...........", "snare": "....o...o...", "hat": "x.-.x.-.x.-."}, 3
+            "waltz",
+            {"kick": "X...........", "snare": "....o...o...", "hat": "x.-.x.-.x.-."},
+            3,
+            (80.0, 180.0),
         ),
     )
 }

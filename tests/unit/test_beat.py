@@ -175,6 +175,27 @@ def test_half_and_double_count_otherwise_and_the_clock_glides() -> None:
     assert tracker.tempo_bpm == pytest.approx(120.0, rel=0.01)
 
 
+@pytest.mark.parametrize(("first_bpm", "then_bpm"), [(120.0, 60.0), (70.0, 140.0)])
+def test_half_by_hand_stays_where_the_tracker_changes_its_octave(
+    first_bpm: float, then_bpm: float
+) -> None:
+    tracker = BeatTracker(HOP_S)
+    pulses(tracker, first_bpm, 10.0)
+    tracker.halve()
+    pulses(tracker, then_bpm, 14.0, 10.0)
+    assert tracker.tempo_bpm == pytest.approx(first_bpm / 2.0, rel=0.01)
+    back = pulses(tracker, first_bpm, 14.0, 24.0)
+    assert np.median(np.diff(back)) == pytest.approx(120.0 / first_bpm, rel=0.05)
+
+
+def test_half_by_hand_ends_with_another_tempo() -> None:
+    tracker = BeatTracker(HOP_S)
+    pulses(tracker, 120.0, 10.0)
+    tracker.halve()
+    pulses(tracker, 165.0, 14.0, 10.0)
+    assert tracker.tempo_bpm == pytest.approx(165.0, rel=0.01)
+
+
 def test_a_nudged_beat_comes_earlier_until_the_tracker_has_it_back() -> None:
     tracker = BeatTracker(HOP_S)
     plain = offset_beats(pulses(tracker, 120.0, 10.0)[-6:], 120.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,9 @@ _LEVEL = {"kick": 1.0, "snare": 0.66, "clap": 0.62, "hat": 0.36, "open_hat": 0.3
 _BASS_RHYTHMS = ((0.0, 1.5, 2.5), (0.0,), (0.0, 1.0, 2.0, 3.0), (0.5, 1.5, 2.5, 3.5),
                  (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5), (0.0, 0.75, 1.5, 2.0, 2.75, 3.5),
                  (0.0, 2.5))  # fmt: skip
+_HATS = ("hat", "open_hat", "shaker")
+_RESTS = (_HATS, _HATS, ("open_hat",), ("clap", "snare", *_HATS), ("tom_low", "tom_high"), ())
+"""What goes on in a break; the bass only where no drum does."""
 
 
 @dataclass(slots=True)
@@ -104,7 +107,7 @@ def _varied(rng: np.random.Generator, groove: Groove) -> Groove:
         for step in np.flatnonzero(rng.random(len(letters)) < 0.12):
             letters[step] = str(rng.choice(list("..xo-")))
         lanes[sound] = "".join(letters)
-    return Groove(groove.name, lanes, groove.beats_per_bar)
+    return replace(groove, lanes=lanes)
 
 
 def _any_groove(rng: np.random.Generator) -> Groove:
@@ -120,13 +123,22 @@ def _any_groove(rng: np.random.Generator) -> Groove:
     return Groove("metronome", lanes)
 
 
+def _tempo(rng: np.random.Generator, groove: Groove) -> float:
+    """Mostly one that the groove is at home at: nothing else tells 85 from 170 BPM."""
+    if groove.name in GROOVES and rng.random() < 0.8:
+        low, high = groove.home_bpm
+        return float(np.exp(rng.uniform(np.log(low / 1.03), np.log(high * 1.03))))
+    middle, octaves = (124.0, 0.2) if groove.name == "off-beat" else (118.0, 0.3)
+    return float(np.clip(np.exp(rng.normal(np.log(middle), octaves)), _SLOWEST_BPM, _FASTEST_BPM))
+
+
 def random_piece(rng: np.random.Generator, bank: SoundBank, seconds: float) -> Piece:
     """Return `seconds` of a piece, cut in anywhere."""
     groove = _any_groove(rng)
+    bpm = _tempo(rng, groove)
     answer = _varied(rng, groove) if rng.random() < 0.5 else groove
     every = int(rng.choice([2, 4]))
     per_bar = groove.beats_per_bar
-    bpm = float(np.clip(np.exp(rng.normal(np.log(118.0), 0.3)), _SLOWEST_BPM, _FASTEST_BPM))
     swings = rng.random() < 0.35
     tempo = TempoMap(
         bpm, swing=float(rng.uniform(0.53, 0.68)) if swings else 0.5,
@@ -172,16 +184,18 @@ class _Band:
         self._pluck_step = float(rng.choice([0.25, 0.5, 1.0]))
         self._gap = range(0)
         self._half = False
+        self._rest: tuple[str, ...] = ()
 
     def play(self, groove: Groove, bar: int, tempo: TempoMap) -> None:
         rng, per_bar, start = self._rng, groove.beats_per_bar, bar * groove.beats_per_bar
         if bar not in self._gap and rng.random() < 0.05:
             self._gap = range(bar, bar + int(rng.integers(1, 5)))
             self._half = per_bar == 4 and rng.random() < 0.35
+            self._rest = _RESTS[int(rng.integers(len(_RESTS)))]
         gap = bar in self._gap
         hits = list((GROOVES["halftime"] if gap and self._half else groove).hits())
         if gap and not self._half:
-            hits = [hit for hit in hits if hit.sound in ("hat", "open_hat", "shaker")]
+            hits = [hit for hit in hits if hit.sound in self._rest]
         elif self._fills and bar % 4 == 3:
             count = int(rng.integers(1, 3))
             hits = [hit for hit in hits if hit.beat < per_bar - count or hit.sound == "kick"]
@@ -196,7 +210,7 @@ class _Band:
 
     def _play_music(self, per_bar: int, start: int, tempo: TempoMap, gap: bool) -> None:
         rng, bank = self._rng, self._bank
-        if not gap:
+        if not gap or not self._rest:
             note = bank.bass[int(rng.integers(len(bank.bass)))]
             for beat in self._bass:
                 if beat < per_bar:

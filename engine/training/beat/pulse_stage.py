@@ -35,10 +35,10 @@ class PulsePlan:
 
     budget_min: float
     max_steps: int | None = None
-    size: int = 48
+    size: int = 64
     count: int = 32
     short_hops: int = 450
-    long_hops: int = 900
+    long_hops: int = 1400
     short_share: float = 0.45
     """Share of the time with short pieces: attacks are learned before bars."""
     learning_rate: float = 5e-3
