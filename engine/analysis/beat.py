@@ -226,7 +226,9 @@ class BeatTracker:
         pointed = self._pointer.phase + self._delay_hops / self._pointer.period
         if self._octave > 0:
             pointed *= 2.0**self._octave
-        elif self._octave < 0:  # which of the pointer's beats is ours: the one that the clock is at
+        elif (
+            self._octave < 0
+        ):  # which of the pointer's beats is ours: the one that the clock is at
             beats = 2**-self._octave
             pointed = pointed % 1.0 / beats
             pointed += round((self.phase - self._nudge - pointed) * beats) / beats

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 
 from engine import commands as cmd
-from engine.analysis.analyzer import Analyzer
-from engine.analysis.grid_clock import GridClock
 from engine.audio.decode import SoundReader
 from engine.clock import ManualClock, MonotonicClock
 from engine.compose.composer import Composer
@@ -21,43 +19,27 @@ from engine.compose.still import read_still
 from engine.diffusion.loop import DiffusionLoop
 from engine.errors import AudioFileError, ModelLoadError, ResumeError, SinkError
 from engine.export.fingerprint import check_same, fingerprint
+from engine.export.hearing import Hearing
 from engine.export.join import join
 from engine.export.segments import Segments, frames_each
 from engine.export.settings import ExportProgress, ExportReport, ExportSettings, check_settings
 from engine.export.sound_track import SoundTrack
 from engine.export.work_folder import WorkFolder
 from engine.mailbox import Latest
-from engine.messages import (
-    AudioFeatures,
-    ControlState,
-    Float32,
-    Picture,
-    SemanticState,
-    Uint8,
-    freeze,
-)
-from engine.modulation.stage import Modulation
+from engine.messages import ControlState, Float32, Picture, Uint8, freeze
 from engine.presets import Preset, PromptScene, load_preset
 from engine.protocols import ImageModel
 from engine.registry import DEFAULT_RUNNER, ModelRequest, find_model, load_factory
-from engine.runtime.foresight import grid_of
-from engine.semantic.bank import open_bank
-from engine.semantic.describer import Describer
-from engine.semantic.listeners import open_listener
-from engine.semantic.stage import SemanticStage, SemanticStream
 from engine.sinks.audio_offset import measure_audio_offset_ms
 from engine.sinks.recorder import check_movie
 
 logger = logging.getLogger(__name__)
 
-WARM_UP_S = 12.0
-"""With a start inside the track, what comes before is heard: levels and tempo are known then."""
 OFFSET_PROBE_S = 20.0
 SAVE_EVERY_S = 30.0
 """A slow model's work is saved this often, within a segment too."""
 LOOK_EVERY_S = 1.0
 """So often it is looked whether the disk still has room."""
-_BLOCK = 2048
 
 
 def render(
@@ -99,19 +81,14 @@ class _Export:
         self._size = (settings.width, settings.height)
         self._fps = Fraction(settings.fps).limit_denominator(1001)
         check_movie(settings.output, self._size, self._fps, settings.quality)
-        self._reader = SoundReader(settings.audio)
-        self._rate = self._reader.sample_rate
-        self._total = self._frame_count()
         self._clock = ManualClock()
         self._host = MonotonicClock()
-        self._analyzer = Analyzer(self._rate)
-        self._beats: GridClock | None = None
+        self._reference: list[Float32] = []
+        reader = SoundReader(settings.audio)
+        self._rate = reader.sample_rate
+        self._total = _frame_count(settings, reader.duration_s)
         preset = self._preset()
-        self._modulation = Modulation(preset)
-        self._describer = Describer()
-        self._semantic = self._semantic_stream(preset)
-        self._newest: AudioFeatures | None = None
-        self._about: list[SemanticState] = []  # not yet due on the hops' clock
+        self._hearing = Hearing(settings, preset, reader, self._keep)
         self._controls: Latest[ControlState] = Latest()
         self._pictures: Latest[Picture] = Latest()
         self._diffusion = DiffusionLoop(self._controls, self._pictures, self._clock)
@@ -119,12 +96,9 @@ class _Export:
         self._folder = WorkFolder(settings.output)
         self._fingerprint = fingerprint(settings, preset)
         self._saved = self._load() if resume else None
-        self._first_sample = round(settings.start_s * self._rate)
-        self._heard = 0  # samples since the start of what is analysed
         self._made = 0  # pictures so far
         self._saved_s = self._looked_s = self._host.now()
         self._rendering = False
-        self._reference: list[Float32] = []
 
     def run(self) -> ExportReport:
         """Render."""
@@ -142,9 +116,8 @@ class _Export:
             else:
                 self._check_numbers(self._saved["numbers"])
             if not self._stop.is_set():
-                if self._settings.lookahead == "whole":
-                    self._beats = GridClock(grid_of(self._settings.audio, self._stop))
-                self._warm_up()
+                self._hearing.look_ahead(self._stop)
+                self._hearing.warm_up()
             return self._render()
         except SinkError as error:
             if self._folder.resumable:
@@ -154,14 +127,14 @@ class _Export:
             raise
         finally:
             self._diffusion.close()
-            if self._semantic is not None:
-                self._semantic.close()
-            self._reader.close()
+            self._hearing.close()
             if not (self._folder.resumable or self._folder.part_movie.exists()):
                 self._folder.remove()
 
     def _render(self) -> ExportReport:
-        self._sound = SoundTrack(self._folder.sound, self._fps, self._rate, self._first_sample)
+        self._sound = SoundTrack(
+            self._folder.sound, self._fps, self._rate, self._hearing.first_sample
+        )
         self._segments = Segments(self._folder, self._size, self._fps, self._settings.quality)
         first = done = 0
         try:
@@ -189,7 +162,7 @@ class _Export:
             dtype=self._numbers["dtype"],
             threads=self._numbers["threads"],
             finished=done == self._total,
-            note=self._reader.note,
+            note=self._hearing.reader.note,
             resumed_frames=first,
         )
 
@@ -290,75 +263,18 @@ class _Export:
         return frames
 
     def _hear_for_frame(self, k: int) -> None:
-        """Analyse the track up to the middle of frame `k`, at least one hop."""
-        fps = self._settings.fps
-        wanted = round((k / fps + 0.5 / fps) * self._rate)
-        while self._heard < wanted or self._controls.get() is None:
-            block = self._reader.read(min(_BLOCK, max(wanted - self._heard, 256)))
-            if block.shape[0] == 0:
-                self._end_where_it_breaks()
-                block = np.zeros((256, 2), np.float32)  # the track ended: the tail is silence
-            self._sound.add(self._first_sample + self._heard, block)
-            if self._heard < OFFSET_PROBE_S * self._rate:
-                self._reference.append(block)
-            self._heard += block.shape[0]
-            self._analyse(block)
-
-    def _end_where_it_breaks(self) -> None:
-        """A damaged track claims more than can be played: no video for what is not there."""
-        if self._reader.note:
-            playable_s = self._reader.duration_s - self._settings.start_s
+        """Hear the track up to the middle of frame `k`; end where a damaged one breaks off."""
+        self._hearing.hear_until((k + 0.5) / self._settings.fps)
+        if self._hearing.control is not None:
+            self._controls.put(self._hearing.control)
+        if self._hearing.broke_off_s is not None:  # no video for what is not there
+            playable_s = self._hearing.broke_off_s - self._settings.start_s
             self._total = min(self._total, max(1, int(playable_s * self._settings.fps + 1e-6)))
 
-    def _analyse(self, block: Float32) -> None:
-        dt_s = self._analyzer.hop_length / self._rate
-        self._analyzer.follow(self._modulation.modulated)
-        if self._semantic is not None:
-            self._about += self._semantic.push(block, self._newest)
-        for features in self._analyzer.push(block):
-            self._newest = features
-            while self._about and self._about[0].sample_index <= features.sample_index:
-                self._modulation.listen(self._about.pop(0))
-            time_s = self._modulation.start_s + features.sample_index / self._rate
-            if self._beats is not None:
-                features = self._beats.step(features, time_s)
-            if self._modulation.describes:
-                self._modulation.describe(self._describer.step(features, dt_s))
-            control = self._modulation.step(features, dt_s, host_time_s=time_s)
-            self._controls.put(control)
-
-    def _warm_up(self) -> None:
-        """Listen to what comes before the start, so that levels and tempo are known there."""
-        begin_s = max(0.0, self._settings.start_s - WARM_UP_S)
-        self._modulation.start_s = begin_s
-        if not self._settings.prompts:  # these are spread over the video, whatever it begins with
-            self._modulation.begin_at(begin_s)
-        self._reader.seek(round(begin_s * self._rate))
-        left = self._first_sample - round(begin_s * self._rate)
-        while left > 0:
-            block = self._reader.read(min(_BLOCK, left))
-            if block.shape[0] == 0:
-                break
-            left -= block.shape[0]
-            self._analyse(block)
-        if left > 0:
-            raise AudioFileError(
-                f"{self._reader.note or self._settings.audio.name}: it cannot start at "
-                f"{self._settings.start_s:.1f} s, sound ends at {self._reader.duration_s:.1f} s"
-            )
-
-    def _frame_count(self) -> int:
-        settings = self._settings
-        duration_s = self._reader.duration_s
-        if settings.start_s >= duration_s:
-            raise AudioFileError(
-                f"{settings.audio.name} is {duration_s:.1f} s long, so it cannot start at "
-                f"{settings.start_s:.1f} s"
-            )
-        seconds = duration_s - settings.start_s
-        if settings.seconds is not None:
-            seconds = min(seconds, settings.seconds)
-        return max(1, int(seconds * settings.fps + 1e-6))
+    def _keep(self, index: int, block: Float32) -> None:
+        self._sound.add(index, block)
+        if index - self._hearing.first_sample < OFFSET_PROBE_S * self._rate:
+            self._reference.append(block)
 
     def _preset(self) -> Preset:
         preset = load_preset(self._settings.preset)
@@ -377,21 +293,12 @@ class _Export:
         )  # fmt: skip
         return preset.model_copy(update={"prompts": scenes})
 
-    def _semantic_stream(self, preset: Preset) -> SemanticStream | None:
-        """Listen to what the sound is about where the preset wants it."""
-        driven = any(route.target == "prompt/listen" for route in preset.routes)
-        if not driven and preset.params.get("prompt/listen", 0.0) <= 0.0:
-            return None
-        labels = self._settings.labels
-        bank = open_bank(labels)
-        settings = self._settings
-        listener = open_listener(settings.listener, settings.device_compute, patient=True)
-        return SemanticStream(SemanticStage(listener, bank), self._rate)
-
     def _set_base_values(self) -> None:
-        self._modulation.apply(cmd.SetParam("diffusion/seed", float(self._settings.seed)))
+        self._hearing.modulation.apply(cmd.SetParam("diffusion/seed", float(self._settings.seed)))
         if self._settings.strength is not None:
-            self._modulation.apply(cmd.SetParam("diffusion/strength", self._settings.strength))
+            self._hearing.modulation.apply(
+                cmd.SetParam("diffusion/strength", self._settings.strength)
+            )
 
     def _open_model(self) -> ImageModel:
         settings = self._settings
@@ -406,7 +313,7 @@ class _Export:
         )
         model: ImageModel = load_factory(find_model(settings.model))(request)
         self._numbers = _number_format(model)
-        readings = {text: model.reading(text) for text in self._modulation.prompt_texts}
+        readings = {text: model.reading(text) for text in self._hearing.modulation.prompt_texts}
         words = dict.fromkeys(word for r in readings.values() for word, _ in r.unknown_words)
         if words:
             self._say(f"{model.name} does not know {', '.join(words)}: it paints what is near")
@@ -434,6 +341,18 @@ class _Export:
     def _audio_offset_ms(self, path: Path) -> float | None:
         reference = np.concatenate(self._reference)
         return measure_audio_offset_ms(path, reference, self._rate)
+
+
+def _frame_count(settings: ExportSettings, duration_s: float) -> int:
+    if settings.start_s >= duration_s:
+        raise AudioFileError(
+            f"{settings.audio.name} is {duration_s:.1f} s long, so it cannot start at "
+            f"{settings.start_s:.1f} s"
+        )
+    seconds = duration_s - settings.start_s
+    if settings.seconds is not None:
+        seconds = min(seconds, settings.seconds)
+    return max(1, int(seconds * settings.fps + 1e-6))
 
 
 def _number_format(model: ImageModel) -> dict[str, Any]:

@@ -11,11 +11,13 @@ import pytest
 import soundfile
 
 from engine import commands as cmd
+from engine.audio.decode import SoundReader
 from engine.clock import MonotonicClock
 from engine.errors import ModelLoadError
 from engine.export import ExportSettings
-from engine.export.session import _Export
+from engine.export.hearing import Hearing
 from engine.messages import ControlState
+from engine.presets import load_preset
 from engine.runtime.config import EngineConfig
 from engine.runtime.engine import Engine
 from engine.semantic.bank import default_bank
@@ -72,18 +74,15 @@ def test_what_is_played_live_becomes_a_prompt(engine: Engine, source: ScriptedSo
 
 
 def controls(path: Path, preset: str, listener: str = "embedded") -> list[ControlState]:
-    export = _Export(
-        ExportSettings(
-            path, path.with_suffix(".mp4"), model="null", preset=preset, listener=listener
-        ),
-        lambda _: None, lambda _: None, threading.Event(), resume=False,
-    )  # fmt: skip
-    seen = []
-    samples, _ = soundfile.read(path, dtype="float32", always_2d=True)
-    stereo = np.repeat(samples, 2, axis=1)
-    for start in range(0, len(stereo), 2048):
-        export._analyse(stereo[start : start + 2048])
-        seen.append(export._controls.get())
+    settings = ExportSettings(path, path.with_suffix(".mp4"), preset=preset, listener=listener)
+    with SoundReader(path) as reader:
+        duration_s = reader.duration_s
+        hearing = Hearing(settings, load_preset(preset), reader, lambda index, block: None)
+        seen = []
+        for k in range(int(25 * duration_s)):
+            hearing.hear_until(k / 25)
+            seen.append(hearing.control)
+        hearing.close()
     return [control for control in seen if control is not None]
 
 
