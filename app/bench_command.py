@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from engine.bench.area import AREAS, BenchRequest, Result, load_area
 from engine.bench.machine import machine
-from engine.errors import CommandError, EngineError
+from engine.errors import EngineError, UsageError
 from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER
 from engine.runtime.limits import check_ai_fps, check_seconds, check_size
 
@@ -18,18 +18,19 @@ from engine.runtime.limits import check_ai_fps, check_seconds, check_size
 def run(options: argparse.Namespace) -> int:
     """Run one area, or each area in a process of its own so that none warms another up."""
     if options.area is not None and options.area not in AREAS:
-        raise CommandError(f"no benchmark {options.area!r}; there are {', '.join(AREAS)}")
+        raise UsageError(f"no benchmark {options.area!r}; there are {', '.join(AREAS)}")
     if options.area != "ember" and (options.loop is not None or options.morph or options.quality):
-        raise CommandError(
+        raise UsageError(
             "--loop, --morph and --quality belong to ember: sonolume bench ember --loop 10m"
         )
     if options.area not in (None, "ember") and options.runner != "all":
-        raise CommandError("--runner belongs to ember: sonolume bench ember --runner openvino")
+        raise UsageError("--runner belongs to ember: sonolume bench ember --runner openvino")
     if options.area != "hearing" and options.data is not None:
-        raise CommandError("--data belongs to hearing: sonolume bench hearing --data DIR")
+        raise UsageError("--data belongs to hearing: sonolume bench hearing --data DIR")
     check_seconds(options.seconds)
+    request = _request(options)
     if options.area is not None:
-        results = load_area(options.area)(_request(options))
+        results = load_area(options.area)(request)
     else:
         results = [result for area in AREAS for result in _in_a_process(area, options)]
     if options.json:
@@ -41,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _request(options: argparse.Namespace) -> BenchRequest:
-    """Raise `EngineError` for figures that no benchmark takes."""
+    """Raise `UsageError` for figures that no benchmark takes."""
     check_size(*options.size)
     check_ai_fps(options.ai_fps)
     return BenchRequest(

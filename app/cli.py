@@ -1,6 +1,9 @@
 """The command line: `sonolume COMMAND ...`. Only parsing here; each command lives in its own file.
 
-Exit codes: 0 done, 1 failed with one clear line on stderr, 2 wrong usage, 130 interrupted.
+Exit codes: 0 done, 1 failed with one clear line on stderr, 2 wrong usage (also one line, after
+argparse's own usage where that finds it), 130 interrupted. Wrong usage is what the words alone
+show: a value out of range, an unknown name, arguments that contradict each other. What files,
+devices and networks have to say is a failure.
 """
 
 from __future__ import annotations
@@ -24,9 +27,9 @@ from app.arguments import (
     add_score,
 )
 from app.workshop_arguments import add_bench, add_train
-from engine.errors import EngineError
+from engine.errors import EngineError, UsageError
 
-INTERRUPTED = 130
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.debug:
             raise
         print(f"sonolume: {error}", file=sys.stderr)
-        return 1
+        return WRONG_USAGE if isinstance(error, UsageError) else FAILED
     except KeyboardInterrupt:
         print("sonolume: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -62,16 +65,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.filename is None:  # print itself: `sonolume osc > /dev/full`
             return _deaf(error)
         print(f"sonolume: {error.filename} cannot be used: {error.strerror}", file=sys.stderr)
-        return 1
+        return FAILED
     except Exception as error:  # a defect: still one line, and where to find the rest
         if options.debug:
             raise
         print(f"sonolume: {_defect(error)}", file=sys.stderr)
-        return 1
+        return FAILED
 
 
 def _written(code: int) -> int:
-    """Return `code`, or 1 when what was printed does not arrive."""
+    """Return `code`, or `FAILED` when what was printed does not arrive."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -87,7 +90,7 @@ def _deaf(error: OSError | None = None) -> int:
         reason = error.strerror or error
         print(f"sonolume: the output cannot be written: {reason}", file=sys.stderr)
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 1
+    return FAILED
 
 
 def _defect(error: Exception) -> str:

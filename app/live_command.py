@@ -21,7 +21,13 @@ from platformdirs import user_cache_path
 from app.display import check_display
 from engine.clock import MonotonicClock
 from engine.commands import SetVolume, SourceChoice
-from engine.errors import AudioFileError, CommandError, PresetError, SinkError
+from engine.errors import (
+    AudioFileError,
+    CommandError,
+    PresetError,
+    SinkError,
+    UsageError,
+)
 from engine.presets import DEFAULT_PRESET
 from engine.registry import DEFAULT_MODEL, find_model
 from engine.runtime import limits
@@ -153,7 +159,7 @@ def choose_source(text: str | None, settings: Settings, device: str) -> SourceCh
         return SourceChoice(text)  # type: ignore[arg-type]
     if text.startswith("file:"):
         return SourceChoice("file", path=Path(text.removeprefix("file:")))
-    raise CommandError(f"no source {text!r}; choose mic, loopback, demo, tone or file:PATH")
+    raise UsageError(f"no source {text!r}; choose mic, loopback, demo, tone or file:PATH")
 
 
 def _inputs() -> tuple[DeviceInfo, ...]:

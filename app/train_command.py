@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.clock import MonotonicClock
-from engine.errors import TrainingError
+from engine.errors import UsageError
 
 STAGE_NAMES = (
     "start", "scenes", "text", "autoencoder", "flow", "reading", "lessons", "distill",
@@ -21,19 +21,18 @@ BEAT_STAGE_NAMES = ("pulse",)
 
 def run(options: argparse.Namespace) -> int:
     """Run one stage of ember, or train the listener, within its budget."""
-    if not options.budget > 0.0:
-        raise TrainingError(f"--budget {options.budget:g} is no time: give more than 0 minutes")
+    _check_numbers(options)
     if options.what == "listener":
         return _train_listener(options)
     if options.stage is None:
         names = STAGE_NAMES if options.what == "ember" else BEAT_STAGE_NAMES
-        raise TrainingError(f"{options.what} is trained in stages: --stage {'|'.join(names)}")
+        raise UsageError(f"{options.what} is trained in stages: --stage {'|'.join(names)}")
     from engine.diffusion.device import choose_device, set_threads
 
     stages = _stages(options.what)
     stage = stages.get(options.stage)
     if stage is None:
-        raise TrainingError(f"no stage {options.stage!r}; there are {', '.join(stages)}")
+        raise UsageError(f"no stage {options.stage!r}; there are {', '.join(stages)}")
     data = options.data or Path("runs") / options.what
     device = choose_device(options.device_compute).type
     threads = set_threads(options.threads)
@@ -55,6 +54,17 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check_numbers(options: argparse.Namespace) -> None:
+    """Raise `UsageError` for numbers that no training takes."""
+    if not options.budget > 0.0:
+        raise UsageError(f"--budget {options.budget:g} is no time: give more than 0 minutes")
+    if options.seed < 0:
+        raise UsageError(f"--seed {options.seed} is below 0: give 0 or more")
+    from engine.runtime.limits import check_threads
+
+    check_threads(options.threads)
+
+
 def _stages(what: str) -> Mapping[str, Any]:
     if what == "beat":
         from engine.training.beat.pulse_stage import run_pulse
@@ -69,9 +79,9 @@ def _train_listener(options: argparse.Namespace) -> int:
     from engine.training.listener.stage import ListenerRequest, run_listener
 
     if options.stage is not None:
-        raise TrainingError("the listener has no stages: leave out --stage")
+        raise UsageError("the listener has no stages: leave out --stage")
     if options.data is None:
-        raise TrainingError(
+        raise UsageError(
             "the listener learns from licensed clips: --data DIR, a folder with their table"
         )
     clock = MonotonicClock()

@@ -7,6 +7,10 @@ class EngineError(Exception):
     """The root of all expected failures; anything else is a defect."""
 
 
+class UsageError(EngineError):
+    """What was asked for is wrong in itself, whatever files and devices are there: exit code 2."""
+
+
 class AudioDeviceError(EngineError):
     """A microphone, line or loudspeaker cannot be opened or has vanished."""
 
@@ -35,6 +39,10 @@ class PresetError(EngineError):
     """A preset file is broken; the message names the file, the key and the nearest name."""
 
 
+class UnknownPresetError(PresetError, UsageError):
+    """No preset has this name; the message has the nearest one."""
+
+
 class BankError(EngineError):
     """A bank of labels is broken; the message names the file, the label and the key."""
 
@@ -43,16 +51,24 @@ class ModelLoadError(EngineError):
     """An image model is missing, damaged, of another layout, or does not fit into memory."""
 
 
-class LimitError(EngineError):
+class UnknownModelError(ModelLoadError, UsageError):
+    """No image model, or no listener, has this name, and it is no folder or hub id."""
+
+
+class LimitError(UsageError):
     """A number or a text is outside its stated limits."""
 
 
-class SizeError(EngineError):
+class SizeError(UsageError):
     """A picture size is outside the stated limits."""
 
 
 class SinkError(EngineError):
     """A recording or an export cannot be written."""
+
+
+class MovieError(SinkError, UsageError):
+    """No movie can be made like this: its name, size, rate, quality."""
 
 
 class ResumeError(EngineError):

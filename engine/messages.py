@@ -441,6 +441,7 @@ class EngineStatus:
     dropped: int = 0
     """Output frames that were asked for since the first one and not made in time."""
     overflows: int = 0
+    """How often sound was lost: in the sound system, or because the analysis came too late."""
     latency_ms: float = 0.0
     """Newest sample heard -> frame handed over, smoothed."""
     longest_gap_ms: float = 0.0

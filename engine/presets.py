@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from engine.errors import PresetError
+from engine.errors import PresetError, UnknownPresetError
 from engine.params import PARAMS, SOURCES
 
 SCHEMA_VERSION = 1
@@ -138,7 +138,7 @@ def load_preset(name: str) -> Preset:
     names = preset_names()
     if name not in names:
         hint = _nearest(name, names) or ";"
-        raise PresetError(
+        raise UnknownPresetError(
             f"no preset {_short(name)!r}{hint} there are {', '.join(names[:_NAMED])}"
             + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
         )

@@ -14,7 +14,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from engine.errors import ModelLoadError
+from engine.errors import UnknownModelError
 
 DEFAULT_MODEL = "ember"
 RUNNER_NAMES = ("eager", "compile", "openvino", "onnx")
@@ -88,7 +88,7 @@ def model_entries() -> tuple[ModelEntry, ...]:
 def find_model(name: str) -> ModelEntry:
     """Return the entry for a name; anything else is a checkpoint's folder or hub id.
 
-    Raises `ModelLoadError`, with the nearest name, for what can be none of them.
+    Raises `UnknownModelError`, with the nearest name, for what can be none of them.
     """
     entries = model_entries()
     for entry in entries:
@@ -99,7 +99,7 @@ def find_model(name: str) -> ModelEntry:
     names = [entry.name for entry in entries if entry.name != _TEST_MODEL]
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"; did you mean {close[0]!r}?" if close else ";"
-    raise ModelLoadError(
+    raise UnknownModelError(
         f"no model {name[:120]!r}: it is no known name, folder or hub id{hint} "
         "`sonolume models list` shows what there is"
     )

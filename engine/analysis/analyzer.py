@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -89,6 +90,7 @@ class Analyzer:
         self._beats = BeatListener(self._quick.frequencies_hz, dt_s)
         self._outer_bar = OuterBar()
         self._taps = TapTempo()
+        self._newest: AudioFeatures | None = None
 
     def follow(self, values: Mapping[str, float]) -> None:
         """Take the parameters that concern the analysis: `audio/gain` and `audio/mood`."""
@@ -98,6 +100,18 @@ class Analyzer:
     def push(self, block: Float32) -> list[AudioFeatures]:
         """Take samples `(n, channels)`, channels <= 2; return the features of each full hop."""
         return [self._hop(index) for index in self._framer.push(block)]
+
+    def skip(self, count: int) -> None:
+        """Go on by `count` samples that were lost. What it costs does not grow with a long gap.
+
+        Of them nothing is known: the beat clock runs on, all else is held until the newest hops
+        are whole again. `push` gives their features after the gap.
+        """
+        hops = self._framer.skip(count)
+        self._run_on(hops)
+        self._meter.hit[:] = 0.0
+        self._lanes.hit[:] = 0.0
+        self._onsets.strength = 0.0
 
     def tap(self, sample_index: int) -> None:
         """The performer taps the beat at this sample; from the second tap on this sets the tempo.
@@ -127,6 +141,38 @@ class Analyzer:
         self._beats.clock.double()
 
     def _hop(self, sample_index: int) -> AudioFeatures:
+        reading = self.outer_clock(sample_index) if self.outer_clock is not None else None
+        self._beats.clock.follow(reading)
+        if self._newest is not None and self._framer.unbroken < self._quick.length:
+            self._newest = self._unheard(self._newest, sample_index, reading)
+        else:
+            self._newest = self._heard(sample_index, reading)
+        return self._newest
+
+    def _run_on(self, hops: int) -> None:
+        begun, counted = self._beats.skip(hops)
+        self._outer_bar.skip(begun, counted=counted)
+
+    def _unheard(
+        self, newest: AudioFeatures, sample_index: int, reading: TempoReading | None
+    ) -> AudioFeatures:
+        """Features of a hop with a gap in it: the beat of now, nothing strikes, all else held."""
+        self._run_on(1)
+        clock = self._beats.clock
+        return replace(
+            newest,
+            sample_index=sample_index,
+            band_hit=self._meter.frozen()[1],
+            onset_strength=self._onsets.strength,
+            tempo_bpm=clock.tempo_bpm,
+            beat_count=clock.count,
+            beat_phase=clock.phase,
+            bar=self._outer_bar.step(self._beats.bar, reading, clock.phase),
+            tempo_source=_leader(reading, by_hand=clock.by_hand),
+            lanes=self._lanes.frozen(),
+        )
+
+    def _heard(self, sample_index: int, reading: TempoReading | None) -> AudioFeatures:
         level = level_db(self._framer.newest(self._level_length))
         silent = self._gate.step(level + self.gain_db, self._dt_s)
         gain = np.float32(10.0 ** (self.gain_db / 10.0))
@@ -144,8 +190,6 @@ class Analyzer:
         structure = self._structure.step(
             exact, self._timbre.centroid, level + self.gain_db, self._onsets.count, silent=silent
         )
-        reading = self.outer_clock(sample_index) if self.outer_clock is not None else None
-        self._beats.clock.follow(reading)
         self._beats.step(quick, silent=silent)
         levels, hits, presences = self._meter.frozen()
         clock = self._beats.clock

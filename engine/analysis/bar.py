@@ -38,6 +38,7 @@ class BarTracker:
         self._peak = 0.0
         self._phase = 0.0
         self._sure = 0.0
+        self._unheard = False  # a part of what was around this beat
 
     def step(self, downbeat: float, phase: float, *, counted: bool, paused: bool) -> None:
         """Take the probability of a downbeat in this hop, and the beat clock after it.
@@ -47,19 +48,30 @@ class BarTracker:
         if phase < self._phase:
             self._index = (self._index + 1) % 12
             self._count += int(counted and self._position() == 0)
-        if self._phase < _LISTEN <= phase and not paused:
-            self._learn()
+        if self._phase < _LISTEN <= phase:
+            if not paused and not self._unheard:
+                self._learn()
+            self._unheard = False
         self._phase = phase
         if phase < _LISTEN or phase >= 1.0 - _LISTEN:
             self._peak = max(self._peak, downbeat)
         else:
             self._peak = 0.0
-        self.bar = Bar(
-            beats=self._beats,
-            count=self._count,
-            phase=min((self._position() + phase) / self._beats, math.nextafter(1.0, 0.0)),
-            confidence=self._sure,
-        )
+        self.bar = self._read()
+
+    def skip(self, begun: int, phase: float, *, counted: bool) -> None:
+        """Run on to `phase` over `begun` beats that nobody heard: nothing is learned of them."""
+        bars = (self._position() + begun) // self._beats
+        self._index = (self._index + begun) % 12
+        self._count += bars if counted else 0
+        self._phase = phase
+        self._peak = 0.0
+        self._unheard = True
+        self.bar = self._read()
+
+    def _read(self) -> Bar:
+        phase = (self._position() + self._phase) / self._beats
+        return Bar(self._beats, self._count, min(phase, math.nextafter(1.0, 0.0)), self._sure)
 
     def _position(self) -> int:
         return (self._index - self._first) % self._beats

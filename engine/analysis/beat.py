@@ -140,8 +140,8 @@ class BeatTracker:
         """Count half as many beats."""
         self._shift_octave(-1)
 
-    def step(self, beat: float, *, silent: bool) -> bool:
-        """Take the probability of a beat in this hop; True when a beat begins."""
+    def step(self, beat: float | None, *, silent: bool) -> bool:
+        """Take the probability of a beat in this hop, None: unknown; True when a beat begins."""
         self._silent_s = self._silent_s + self._dt_s if silent else 0.0
         paused = self._silent_s > _SILENT_HOLD_S
         if self._paused and not paused:
@@ -154,9 +154,28 @@ class BeatTracker:
             self._follow_tempo()
         if self._period <= 0.0:
             return False
-        stroke = _STROKE_GAIN * max(beat - _STROKE_FLOOR, 0.0)
+        stroke = _STROKE_GAIN * max((beat or 0.0) - _STROKE_FLOOR, 0.0)
         self._memory.step(stroke, self._period, paused=paused, heeded=self._given)
         return self._run_clock(paused)
+
+    def skip(self, hops: int) -> tuple[int, bool]:
+        """Run on over hops that nobody heard; how many beats began, and whether they count.
+
+        Nothing is learned meanwhile, and nothing pulls at the clock.
+        """
+        if not self._paused:
+            self._pointer.skip(hops)
+        if self._period <= 0.0:
+            return 0, False
+        self._memory.skip(hops, self._period)
+        self.phase += hops / self._period
+        begun = int(self.phase)
+        self.phase -= begun
+        counted = self.locked
+        if counted:
+            self.count += begun
+        self._unclear_s += hops * self._dt_s
+        return begun, counted
 
     def _shift_octave(self, by: int) -> None:
         if self._outer is not None:

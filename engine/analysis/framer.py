@@ -28,7 +28,9 @@ class Framer:
     def __init__(self, hop: int, history: int) -> None:
         self.hop = hop
         self.sample_index = 0
-        """One past the newest sample of the last full hop."""
+        """One past the newest sample of the last full hop, counting those that were skipped."""
+        self.unbroken = history
+        """So many of the newest samples follow each other; before the first there was silence."""
         self._mono = np.zeros(max(hop, history), np.float32)
         self._pending = np.zeros((hop, 2), np.float32)
         self._filled = 0
@@ -56,6 +58,18 @@ class Framer:
                 self._complete()
                 yield self.sample_index
 
+    def skip(self, count: int) -> int:
+        """Go on by `count` samples that nobody has; return how many hops end in them.
+
+        The hop that holds the last of them is completed by `push`, with zeros in their place.
+        """
+        before = self._filled
+        hops, self._filled = divmod(before + count, self.hop)
+        self._pending[0 if hops else before : self._filled] = 0.0
+        self.sample_index += hops * self.hop
+        self.unbroken = -self._filled
+        return hops
+
     def newest(self, n: int) -> Float32:
         """The newest `n` samples of full hops, both channels averaged; a view, shape `(n,)`."""
         return self._mono[self._mono.shape[0] - n :]
@@ -76,4 +90,5 @@ class Framer:
         np.add(self._pending[:, 0], self._pending[:, 1], out=self._mono[-hop:])
         self._mono[-hop:] *= 0.5
         self.sample_index += hop
+        self.unbroken += hop
         self._filled = 0

@@ -17,6 +17,7 @@ class OuterBar:
         self._count = 0
         self._heard_count = 0
         self._beat: int | None = None  # of the bar, while an outer clock leads
+        self._beats = 4
 
     def step(self, heard: Bar, reading: TempoReading | None, beat_phase: float) -> Bar:
         """Return the bar after one more hop; `beat_phase` is the tracker's."""
@@ -26,9 +27,15 @@ class OuterBar:
             self._beat = None
             self._count += newly_heard
             return Bar(heard.beats, self._count, heard.phase, heard.confidence)
-        beats = reading.beats_per_bar
+        beats = self._beats = reading.beats_per_bar
         beat = round(reading.bar_phase * beats - beat_phase) % beats
         if beat == 0 and self._beat not in (None, 0) and reading.running:
             self._count += 1
         self._beat = beat
         return Bar(beats, self._count, (beat + beat_phase) / beats, 1.0)
+
+    def skip(self, begun: int, *, counted: bool) -> None:
+        """Run on over `begun` beats that nobody heard."""
+        if self._beat is not None:
+            bars, self._beat = divmod(self._beat + begun, self._beats)
+            self._count += bars if counted else 0

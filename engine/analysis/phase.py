@@ -52,6 +52,10 @@ class PhaseMemory:
         else:
             self.certain = False
 
+    def skip(self, hops: int, period: float) -> None:
+        """Move on by hops that nobody heard."""
+        self.phase = (self.phase + hops / period) % 1.0
+
     def insist(self, beat: float) -> None:
         """Put the beat at this phase: the performer knows."""
         self.beat = beat % 1.0

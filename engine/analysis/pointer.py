@@ -33,6 +33,8 @@ _NEAR = 0.045
 """Periods this close are one tempo."""
 _STAY = 1.5
 """The present tempo is kept until another is believed that much more."""
+MOST_UNHEARD_HOPS = 96
+"""Of a longer gap (1 s) only so many hops are gone through; the rest just turns the belief."""
 
 
 class BeatPointer:
@@ -94,6 +96,17 @@ class BeatPointer:
         self._belief *= (1.0 - _RESTART) / self._belief.sum()
         self._belief += _RESTART * self._restart
         self._read()
+
+    def skip(self, hops: int) -> None:
+        """Move on by hops that nobody heard. What it costs does not grow with a long gap."""
+        near = min(hops, MOST_UNHEARD_HOPS)
+        for _ in range(near):
+            self.step(None)
+        if hops > near:
+            self._hop += hops - near
+            kept = (1.0 - _RESTART) ** (hops - near)
+            self._belief = kept * self._belief + (1.0 - kept) * self._restart
+            self._read()
 
     def _listen(self, beat: float) -> None:
         step = round(math.sqrt(min(max(beat, 0.0), 1.0)) * _STEPS)

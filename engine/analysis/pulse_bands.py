@@ -51,6 +51,11 @@ class PulseBands:
         self._past = np.zeros((_LAG, *shape, PULSE_BANDS), np.float32)
         self._scale = np.float32(1.0 / math.log1p(_COMPRESSION))
 
+    def held(self) -> Float32:
+        """Return what `step` would if the newest sound lasted."""
+        level = self._past[-1]
+        return np.concatenate([level, np.zeros_like(level)], axis=-1)
+
     def step(self, power: Float32, *, silent: bool = False) -> Float32:
         """Take the power per band, `(..., 20)`; return `(..., 40)` inputs of about [0, 1]."""
         magnitude = np.sqrt(power)

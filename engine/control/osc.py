@@ -14,7 +14,7 @@ from engine.commands import Command
 from engine.control.osc_addresses import address_page
 from engine.control.osc_inbox import OscInbox
 from engine.control.osc_sender import OscSender, parse_host_port
-from engine.errors import CommandError
+from engine.errors import CommandError, LimitError
 from engine.threads import Worker
 
 __all__ = ["DEFAULT_PORT", "OscSender", "OscServer", "address_page", "parse_host_port"]
@@ -107,7 +107,7 @@ def _unix_s() -> float:
 
 def _bound(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65_535:
-        raise CommandError(f"OSC port {port} is outside 1..65535; try {DEFAULT_PORT}")
+        raise LimitError(f"OSC port {port} is outside 1..65535; try {DEFAULT_PORT}")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_DGRAM

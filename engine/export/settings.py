@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engine.errors import SinkError
+from engine.errors import MovieError
 from engine.presets import DEFAULT_PRESET
 from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, find_model
 from engine.runtime import limits
 from engine.semantic.listener_names import DEFAULT_LISTENER
+from engine.semantic.listeners import check_listener
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,11 @@ def check_settings(settings: ExportSettings) -> None:
     limits.check_threads(settings.threads)
     limits.check_prompts(settings.prompts)
     if _same_file(settings.output, settings.audio):
-        raise SinkError(
+        raise MovieError(
             f"{settings.output} is the sound itself and would be lost: choose another output"
         )
     find_model(settings.model)
+    check_listener(settings.listener)
 
 
 def _same_file(one: Path, other: Path) -> bool:

@@ -40,6 +40,7 @@ from engine.runtime.pace import Pace
 from engine.runtime.pump import PUMP_WAIT_S, Pump
 from engine.runtime.recordings import Recordings
 from engine.runtime.semantic_loop import SemanticLoop
+from engine.runtime.skips import Skips
 from engine.runtime.source_slot import SourceOpener, SourceSlot
 from engine.runtime.tempo_slot import TempoOpener, TempoSlot
 from engine.semantic.bank import open_bank
@@ -126,6 +127,7 @@ class Engine:
         self._message = ""
         self._phase = Phase.STARTING
         self._pace = Pace()
+        self._skips = Skips(self._log)
         self._describer = Describer()  # analysis thread only
         self._foresight = Foresight() if config.lookahead == "whole" else None
         self._lead = Lead(self._pace, config.fps, config.offsets_ms)
@@ -175,7 +177,9 @@ class Engine:
         if phase is Phase.RUNNING and opening:
             phase = Phase.LOADING
         source_status, tempo = self._slot.status(), self._tempo.status()
-        hearing = source_status.message or tempo.reading.message or self._semantic.message
+        skipping = self._skips.message(self._clock.now())
+        hearing = skipping or source_status.message or tempo.reading.message
+        hearing = hearing or self._semantic.message
         return EngineStatus(
             phase=phase,
             message=self._message or self._diffusion.message or hearing,
@@ -202,7 +206,7 @@ class Engine:
             frames=self._pace.frames,
             pictures=self._diffusion.pictures_made,
             dropped=self._pace.dropped,
-            overflows=self._slot.overflows,
+            overflows=self._slot.overflows + self._skips.count,
             latency_ms=self._pace.latency_ms,
             longest_gap_ms=self._pace.longest_gap_ms,
             flashes_limited=self._composer.flashes_limited,
@@ -293,13 +297,15 @@ class Engine:
             recording = self._recordings.running
             if recording is not None and len(block):
                 recording.hear(block, source.sample_rate, pump.show_s)
-            fresh = pump.fresh(block)
             self._modulation.start_s = pump.start_s
             self._modulation.listen(self._semantic.states.get())
-            for features in pump.analyzer.push(fresh):
+            heard_features = pump.hear(block)
+            if pump.skipped:
+                self._skips.note(pump.skipped / source.sample_rate, self._clock.now())
+            for features in heard_features:
                 if self._foresight is not None:
                     features = self._foresight.step(features, pump)
-                dt_s = pump.analyzer.hop_length / source.sample_rate
+                dt_s = pump.step_s(features)
                 if self._modulation.describes:
                     self._modulation.describe(self._describer.step(features, dt_s))
                 control = self._modulation.step(
@@ -453,6 +459,9 @@ class Engine:
 
     def _say(self, message: str) -> None:
         if message and message != self._message:
-            logger.warning("%s", message)
-            self.logged = message
+            self._log(message)
         self._message = message
+
+    def _log(self, line: str) -> None:
+        logger.warning("%s", line)
+        self.logged = line

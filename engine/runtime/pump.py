@@ -7,7 +7,7 @@ import numpy as np
 from engine.analysis.analyzer import Analyzer
 from engine.clock import Clock
 from engine.errors import OverrunError
-from engine.messages import Float32, TempoReading
+from engine.messages import AudioFeatures, Float32, TempoReading
 from engine.protocols import AudioSource, TempoSource
 
 PUMP_WAIT_S = 0.05
@@ -16,6 +16,8 @@ DEAD_SOURCE_S = 0.25
 """Without samples for this long the show goes on with silence."""
 MOST_BEHIND_S = 0.4
 """When the machine stalls, older sound than this is recorded but no longer analysed."""
+_LONGEST_STEP_S = 1.0
+"""Of a longer gap the show makes up for this much; its musical time passes all of it."""
 _MOST_EARLY_S = 1.0
 """No source reads its samples longer before they are heard."""
 
@@ -33,13 +35,14 @@ class Pump:
         self.arrived_s = clock.now()
         """Host time of the newest sample."""
         self.heard = 0
-        """Samples given to the analyzer."""
+        """Samples that the analyzer knows of, those it had to skip among them."""
         self.skipped = 0
-        """Samples the analysis did not hear because it fell behind."""
+        """Samples right before the newest block that the analysis is too late for."""
         self.source = source
         self._clock = clock
         self._read = source.ring.written
         self._tempo: TempoSource | None = None
+        self._stepped = 0  # sample index of the newest features
 
     @property
     def show_s(self) -> float:
@@ -69,6 +72,7 @@ class Pump:
         When none come for `DEAD_SOURCE_S`, silence of that length.
         """
         ring = self.source.ring
+        self.skipped = 0
         if ring.wait(self._read + self.analyzer.hop_length, PUMP_WAIT_S):
             block = self._read_all()
         elif self._clock.now() - self.arrived_s > DEAD_SOURCE_S:
@@ -79,15 +83,22 @@ class Pump:
         self.arrived_s = self._clock.now()
         return block
 
-    def fresh(self, block: Float32) -> Float32:
-        """Return the part of a block that is worth analysing, and count it as heard."""
+    def hear(self, block: Float32) -> list[AudioFeatures]:
+        """Analyse the part of a block that is worth it; the analyzer goes on by the others."""
         late = block.shape[0] - round(MOST_BEHIND_S * self.source.sample_rate)
         if late > 0:
-            self.skipped += late
-            self.start_s += late / self.source.sample_rate
+            self._miss(late)
             block = block[late:]
+        if self.skipped:
+            self.analyzer.skip(self.skipped)
         self.heard += block.shape[0]
-        return block
+        return self.analyzer.push(block)
+
+    def step_s(self, features: AudioFeatures) -> float:
+        """How long after the features before these they are: a hop, and more after a gap."""
+        samples = features.sample_index - self._stepped
+        self._stepped = features.sample_index
+        return min(samples / self.source.sample_rate, _LONGEST_STEP_S)
 
     def follow(self, tempo: TempoSource | None) -> None:
         """Let this clock lead the beat from the next hop on; None: the sound."""
@@ -113,8 +124,7 @@ class Pump:
             behind = ring.written - self._read - ring.capacity * 3 // 4
             if behind > 0:  # nearly lapped by the writer: what lies there is lost
                 self._read += behind
-                self.skipped += behind
-                self.start_s += behind / self.source.sample_rate
+                self._miss(behind)
             count = ring.written - self._read
             try:
                 block = ring.read(self._read, count)
@@ -122,3 +132,7 @@ class Pump:
                 continue
             self._read += count
             return block
+
+    def _miss(self, samples: int) -> None:
+        self.skipped += samples
+        self.heard += samples

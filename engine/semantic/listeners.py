@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from engine.errors import ModelLoadError
+from engine.errors import UnknownModelError
 from engine.protocols import Listener
 from engine.semantic.clap_folder import DEFAULT_CLAP
 from engine.semantic.listener_names import (
@@ -17,10 +17,10 @@ from engine.semantic.listener_names import (
 
 
 def check_listener(name: str) -> None:
-    """Raise `ModelLoadError` for what can be no listener, whatever is on this machine."""
+    """Raise `UnknownModelError` for what can be no listener, whatever is on this machine."""
     known = name in LISTENER_NAMES or name.count("/") == 1 or Path(name).expanduser().is_dir()
     if not known:
-        raise ModelLoadError(
+        raise UnknownModelError(
             f"no listener {name!r:.80}: choose {', '.join(LISTENER_NAMES)}, "
             f"or a folder or hub id in the layout of {DEFAULT_CLAP}"
         )

@@ -6,7 +6,7 @@ import logging
 from fractions import Fraction
 from pathlib import Path
 
-from engine.errors import SinkError
+from engine.errors import MovieError, SinkError
 from engine.messages import Float32, Frame, RecordStatus
 from engine.sinks.audio_timeline import AudioTimeline
 from engine.sinks.movie_file import CONTAINERS, MovieFile, writing_failed
@@ -170,24 +170,24 @@ class Recorder:
 
 
 def check_movie(path: Path, size: tuple[int, int], rate: Fraction, quality: int) -> None:
-    """Raise `SinkError` for a movie that cannot be made: its name, size, rate or quality."""
+    """Raise `MovieError` for its name, size, rate or quality, `SinkError` for its place."""
     if path.suffix.lower() not in CONTAINERS:
-        raise SinkError(
+        raise MovieError(
             f"cannot record to {path.name!r}: the name must end in "
             f"{', '.join(CONTAINERS)}; try {path.stem}.mp4"
         )
     if any(px % 2 or not SMALLEST_PX <= px <= LARGEST_PX for px in size):
-        raise SinkError(
+        raise MovieError(
             f"cannot record {size[0]}x{size[1]}: both sides must be even, from "
             f"{SMALLEST_PX} to {LARGEST_PX}; try {'x'.join(str(_nearest_side(px)) for px in size)}"
         )
     if not BEST_QUALITY <= quality <= WORST_QUALITY:
-        raise SinkError(
+        raise MovieError(
             f"--quality {quality} is outside {BEST_QUALITY} (best) to {WORST_QUALITY} (worst); "
             "18 to 24 look good"
         )
     if not 1 <= rate <= 240:
-        raise SinkError(f"{float(rate):g} fps is outside 1..240; try 30")
+        raise MovieError(f"{float(rate):g} fps is outside 1..240; try 30")
     try:
         folder = path.is_dir()
     except OSError as error:  # a name that no disk takes

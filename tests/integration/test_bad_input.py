@@ -60,10 +60,10 @@ class Shell:
         assert isinstance(code, int)
         return code, written.err
 
-    def refusal(self, *words: object) -> str:
+    def refusal(self, *words: object, expected: int = 1) -> str:
         """Return the one line with which a command failed."""
         code, err = self.run(*words)
-        assert code == 1, err
+        assert code == expected, err
         lines = err.strip().splitlines()
         assert len(lines) == 1, err
         assert lines[0].startswith("sonolume: ")
@@ -155,6 +155,14 @@ def test_a_truncated_file_is_rendered_as_far_as_it_goes_and_says_so(
     assert "breaks off" in err
 
 
+def test_a_start_behind_the_end_is_refused(shell: Shell, files: Path, tmp_path: Path) -> None:
+    words = ("render", files / "good.wav", "-o", tmp_path / "a.mp4", *RENDER, "--start", "5")
+    line = shell.refusal(*words)  # how long the sound is, the words alone do not show
+    assert "1.0 s long" in line
+    assert "5.0 s" in line
+    assert all_in(tmp_path) == []
+
+
 def test_a_start_behind_the_place_where_a_file_breaks_off_is_refused(
     shell: Shell, files: Path, tmp_path: Path
 ) -> None:
@@ -206,7 +214,6 @@ BAD_RENDER_NUMBERS = [
     ("--strength", "1.5", ["strength 1.5", "0.02 to 1"]),
     ("--strength", "-0.1", ["strength -0.1", "0.02 to 1"]),
     ("--strength", "nan", ["strength nan", "0.02 to 1"]),
-    ("--start", "5", ["1.0 s long", "5.0 s"]),
     ("--start", "-1", ["--start -1", "0 s or later"]),
     ("--start", "nan", ["--start nan", "0 s or later"]),
     ("--quality", "-1", ["quality -1", "0 (best) to 51"]),
@@ -224,7 +231,8 @@ def test_a_render_with_a_value_out_of_range_names_figure_and_range(
 ) -> None:
     output = tmp_path / "a.mp4"
     output.write_bytes(b"precious")
-    line = shell.refusal("render", files / "good.wav", "-o", output, *RENDER, option, value)
+    words_given = ("render", files / "good.wav", "-o", output, *RENDER, option, value)
+    line = shell.refusal(*words_given, expected=2)
     for word in words:
         assert word in line
     assert output.read_bytes() == b"precious"
@@ -235,7 +243,8 @@ def test_a_render_with_a_value_out_of_range_names_figure_and_range(
 def test_a_show_with_a_value_out_of_range_does_not_begin(
     shell: Shell, option: str, value: str, words: list[str]
 ) -> None:
-    line = shell.refusal(*LIVE, "--osc-port", "0", "--source", "tone", option, value)
+    words_given = (*LIVE, "--osc-port", "0", "--source", "tone", option, value)
+    line = shell.refusal(*words_given, expected=2)
     for word in words:
         assert word in line
 
@@ -263,6 +272,79 @@ def test_wrong_usage_is_exit_code_2(shell: Shell, words: list[str]) -> None:
     assert "error: " in err.splitlines()[-1]
     assert err.startswith(f"usage: sonolume {words[0] if words[0] != 'sing' else ''}")
     assert "Traceback" not in err
+
+
+WRONG_IN_ITSELF = [
+    ("live --source radio", "file:PATH"),
+    ("live --preset deflaut", "did you mean 'default'"),
+    ("live --model embr", "did you mean 'ember'"),
+    ("live --listener nobody", "embedded"),
+    ("live --fps 0", "1 to 240"),
+    ("live --record a.avi", "try a.mp4"),
+    ("live --osc-port 70000", "1..65535"),
+    ("render demo -o a.avi", "try a.mp4"),
+    ("render demo -o a.mp4 --preset deflaut", "did you mean 'default'"),
+    ("render demo -o a.mp4 --model embr", "did you mean 'ember'"),
+    ("render demo -o a.mp4 --listener nobody", "embedded"),
+    ("render demo -o a.mp4 --size 63x64", "try 64x64"),
+    ("listen demo --listener nobody", "embedded"),
+    ("train ember", "--stage start|"),
+    ("train ember --stage nonsense", "there are start"),
+    ("train ember --stage flow --budget 0", "more than 0 minutes"),
+    ("train ember --stage flow --threads -1", "0 (all cores)"),
+    ("train beat --stage pulse --seed -1", "--seed -1"),
+    ("train listener", "--data DIR"),
+    ("train listener --data DIR --stage flow", "leave out --stage"),
+    ("train listener --data DIR --fold 7", "no fold 7"),
+    ("bench nonsense", "there are ember"),
+    ("bench composer --morph", "belong to ember"),
+    ("bench composer --runner onnx", "belongs to ember"),
+    ("bench composer --data DIR", "belongs to hearing"),
+    ("bench composer --seconds -1", "--seconds -1"),
+    ("bench --size 63x64", "try 64x64"),
+    ("bench ember --loop 1s", "--loop 1s"),
+    ("bench ember --quality --pictures 1", "1 pictures per scene"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), WRONG_IN_ITSELF, ids=[w for w, _ in WRONG_IN_ITSELF])
+def test_what_the_words_alone_show_to_be_wrong_is_one_line_and_exit_code_2(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = words.split()
+    if given[0] == "live":
+        given += [w for option in ("--headless", "--mute", "--seconds 1") for w in option.split()]
+        given += [] if "--source" in given else ["--source", "tone"]
+        given += [] if "--osc-port" in given else ["--osc-port", "0"]
+    assert said in shell.refusal(*given, expected=2)
+    assert all_in(tmp_path) == []
+
+
+NOT_THERE = [
+    ("live --source file:gone.wav", "gone.wav"),
+    ("live --source tone --preset gone.toml", "gone.toml"),
+    ("live --source tone --record gone/a.mp4", "does not exist"),
+    ("live --source tone --labels gone.toml", "gone.toml"),
+    ("render gone.wav -o a.mp4", "gone.wav"),
+    ("render demo -o gone/a.mp4", "gone"),
+    ("render demo -o a.mp4 --model .", "no model_index.json"),
+    ("analyze gone.wav --json a.json", "gone.wav"),
+    ("listen gone.wav", "gone.wav"),
+    ("score gone.mp4", "gone.mp4"),
+    ("train listener --data gone", "no table of clips"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), NOT_THERE, ids=[words for words, _ in NOT_THERE])
+def test_what_is_not_there_is_one_line_and_exit_code_1(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = words.split()
+    if given[0] == "live":
+        given += ["--headless", "--mute", "--osc-port", "0", "--model", "null", "--seconds", "1"]
+    assert said in shell.refusal(*given, expected=1)
 
 
 # -- prompts, presets, models ---------------------------------------------------------------------
@@ -324,7 +406,7 @@ def test_an_unknown_preset_is_refused_with_the_nearest_name(
     shell: Shell, files: Path, tmp_path: Path, name: str, nearest: str
 ) -> None:
     words = ("render", files / "good.wav", "-o", tmp_path / "a.mp4", *RENDER, "--preset", name)
-    line = shell.refusal(*words)
+    line = shell.refusal(*words, expected=2)
     assert "no preset" in line
     assert nearest in line
     assert "there are default, drift" in line
@@ -355,7 +437,7 @@ def test_an_unknown_model_is_refused_at_once_without_importing_torch(
         ("render", files / "good.wav", "-o", tmp_path / "a.mp4", *RENDER),
         (*LIVE, "--osc-port", "0", "--source", "tone"),
     ):
-        line = shell.refusal(*words, "--model", name)
+        line = shell.refusal(*words, "--model", name, expected=2)
         assert f"no model {name[:100]!r}"[:60] in line
         assert "models list" in line
         if name == "embr":
@@ -418,7 +500,9 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(
     (tmp_path / "folder.mp4").mkdir()
     (tmp_path / "a.txt").write_text("mine")
     before = all_in(tmp_path)
-    line = shell.refusal("render", files / "good.wav", "-o", tmp_path / name, *RENDER)
+    code = 2 if ".mp4" in words else 1  # what the name shows; the rest the disk says
+    rendering = ("render", files / "good.wav", "-o", tmp_path / name, *RENDER)
+    line = shell.refusal(*rendering, expected=code)
     for word in words:
         assert word in line
     assert all_in(tmp_path) == before
@@ -428,7 +512,8 @@ def test_a_render_never_overwrites_the_sound_it_is_made_of(shell: Shell, tmp_pat
     track = tmp_path / "track.mp4"
     assert shell.run("render", "demo", "-o", track, *RENDER)[0] == 0
     before = track.read_bytes()
-    line = shell.refusal("render", track, "-o", tmp_path / "." / "track.mp4", *RENDER)
+    same = tmp_path / "." / "track.mp4"
+    line = shell.refusal("render", track, "-o", same, *RENDER, expected=2)
     assert "would be lost" in line
     assert track.read_bytes() == before
 
@@ -642,7 +727,7 @@ def test_a_recording_that_cannot_be_made_is_refused_before_the_show(
 ) -> None:
     words = (*LIVE, "--osc-port", "0", "--source", "tone", "--seconds", "0.3", "--record")
     assert "does not exist" in shell.refusal(*words, tmp_path / "no" / "a.mp4")
-    assert "try a.mp4" in shell.refusal(*words, tmp_path / "a.avi")
+    assert "try a.mp4" in shell.refusal(*words, tmp_path / "a.avi", expected=2)
     assert all_in(tmp_path) == []
 
 
@@ -654,7 +739,7 @@ def test_an_osc_port_or_host_that_cannot_be_had_is_refused(shell: Shell) -> None
         line = shell.refusal(*words, "--osc-port", port)
     assert f"OSC port {port} is in use" in line
     assert "--osc-port" in line
-    assert "1..65535" in shell.refusal(*words, "--osc-port", "70000")
+    assert "1..65535" in shell.refusal(*words, "--osc-port", "70000", expected=2)
     assert "127.0.0.1" in shell.refusal(*words, "--osc-port", "9555", "--osc-host", "no.invalid")
     line = shell.refusal(*words, "--osc-port", "0", "--osc-out", "no.invalid:9000")
     assert "no.invalid" in line
@@ -684,7 +769,7 @@ def test_a_model_that_cannot_be_opened_is_told_and_fails_where_nobody_sees_the_w
 
 
 def test_an_unknown_source_is_refused_with_the_choices(shell: Shell) -> None:
-    line = shell.refusal(*LIVE, "--osc-port", "0", "--source", "radio")
+    line = shell.refusal(*LIVE, "--osc-port", "0", "--source", "radio", expected=2)
     assert "mic, loopback, demo, tone or file:PATH" in line
 
 

@@ -196,11 +196,17 @@ def test_musical_time_never_jumps_back_when_the_source_changes(
     assert after.time_s >= before.time_s
 
 
-def test_a_backlog_is_dropped_not_queued(engine: Engine, source: ScriptedSource) -> None:
+def test_a_backlog_is_dropped_not_queued_and_counted(
+    engine: Engine, source: ScriptedSource
+) -> None:
+    play(source, 0.1)
+    before = until(engine, lambda s: s.features is not None)
     source.feed(np.zeros(source.sample_rate * 2, np.float32))
     play(source, 0.1)
-    status = until(engine, lambda s: s.features is not None)
+    status = until(engine, lambda s: s.overflows > before.overflows)
     assert status.phase is not Phase.FAILED
+    assert engine.report()["overflows"] == engine.status().overflows
+    until(engine, lambda s: s.features.sample_index > 2 * source.sample_rate)  # type: ignore[union-attr]
 
 
 def test_freeze_and_blackout_act_at_once(engine: Engine, source: ScriptedSource) -> None:

@@ -16,7 +16,7 @@ from app.live_command import choose_source
 from app.settings import Settings, SourceSettings
 from app.train_command import STAGE_NAMES
 from engine.commands import SourceChoice
-from engine.errors import CommandError, ModelLoadError
+from engine.errors import ModelLoadError, UsageError
 from engine.registry import find_model
 from tests.signals import sine
 
@@ -56,7 +56,7 @@ def test_the_source_argument_wins_over_what_is_remembered() -> None:
     assert choose_source("demo", remembered, "") == SourceChoice("demo")
     assert choose_source("mic", remembered, "ALSA: pulse") == SourceChoice("mic", "ALSA: pulse")
     assert choose_source("file:a b.wav", remembered, "").path == Path("a b.wav")
-    with pytest.raises(CommandError, match="mic, loopback, demo, tone"):
+    with pytest.raises(UsageError, match="mic, loopback, demo, tone"):
         choose_source("radio", remembered, "")
 
 
@@ -88,7 +88,7 @@ def test_training_gets_a_real_device_and_a_real_number_of_threads(
 
 
 def test_an_unknown_training_stage_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "ember", "--stage", "nonsense"]) == 1
+    assert main(["train", "ember", "--stage", "nonsense"]) == 2
     assert "no stage 'nonsense'; there are start" in capsys.readouterr().err
 
 
@@ -169,5 +169,5 @@ def test_only_a_near_name_is_suggested_and_never_the_test_picture(name: str, hin
 def test_training_that_cannot_begin_says_why_in_one_line(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["train", *arguments]) == 1
+    assert main(["train", *arguments]) == 2
     assert words in capsys.readouterr().err

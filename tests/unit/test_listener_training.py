@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from app.cli import main
-from engine.errors import TrainingError
+from engine.errors import LimitError, TrainingError
 from engine.semantic.embedded import EmbeddedListener
 from engine.synthesis.sounds.catalogue import SOUNDS
 from engine.training.listener import stage
@@ -133,7 +133,7 @@ def test_training_goes_on_where_it_stopped(data, clips, tmp_path):
 def test_what_is_missing_is_one_line(tmp_path, data, capsys):
     with pytest.raises(TrainingError, match="no table of clips"):
         run_listener(ListenerRequest(tmp_path, tmp_path / "w", 1.0, quick=True))
-    with pytest.raises(TrainingError, match="no fold 7"):
+    with pytest.raises(LimitError, match="no fold 7"):
         run_listener(ListenerRequest(data, tmp_path / "w", 1.0, fold=7))
-    assert main(["train", "listener"]) == 1
+    assert main(["train", "listener"]) == 2
     assert "--data" in capsys.readouterr().err

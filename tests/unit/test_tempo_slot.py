@@ -80,7 +80,7 @@ def test_each_hop_follows_the_clock_at_the_moment_its_last_sample_arrived() -> N
     for block_s in (0.05, 0.021, 0.3, 0.011, 0.1):
         clock.advance(block_s)
         source.feed(np.zeros(round(block_s * RATE), np.float32))
-        heard += pump.analyzer.push(pump.fresh(pump.next_block()))
+        heard += pump.hear(pump.next_block())
     assert len(heard) > 30
     for features in heard:
         arrived_s = 50.0 + features.sample_index / RATE
@@ -89,7 +89,7 @@ def test_each_hop_follows_the_clock_at_the_moment_its_last_sample_arrived() -> N
     pump.follow(None)
     clock.advance(0.1)
     source.feed(np.zeros(RATE // 10, np.float32))
-    assert pump.analyzer.push(pump.fresh(pump.next_block()))[-1].tempo_source == "sound"
+    assert pump.hear(pump.next_block())[-1].tempo_source == "sound"
 
 
 class Early(ScriptedSource):
@@ -105,7 +105,7 @@ def test_what_is_read_ahead_gets_the_beat_of_the_moment_when_it_will_be_heard() 
     pump.follow(SteadyTempo(97.0, 12.3))
     clock.advance(0.3)
     source.feed(np.zeros(round(0.3 * RATE), np.float32))
-    last = pump.analyzer.push(pump.fresh(pump.next_block()))[-1]
+    last = pump.hear(pump.next_block())[-1]
     expected = (50.2 + last.sample_index / RATE - 12.3) * 97.0 / 60.0
     assert abs((last.beat_phase - expected + 0.5) % 1.0 - 0.5) < 1e-6
 
@@ -117,7 +117,7 @@ def test_while_no_samples_come_the_beat_goes_on_at_the_clock() -> None:
     heard: list[AudioFeatures] = []
     for _ in range(4):
         clock.advance(0.3)  # nothing is fed: after 0.25 s the pump goes on with silence
-        heard += pump.analyzer.push(pump.fresh(pump.next_block()))
+        heard += pump.hear(pump.next_block())
     beats = heard[-1].sample_index / RATE * 2.0
     assert heard[-1].beat_count == int(beats) + 1
     assert abs((heard[-1].beat_phase - beats + 0.5) % 1.0 - 0.5) < 1e-6

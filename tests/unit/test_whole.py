@@ -185,7 +185,7 @@ def test_the_live_show_reads_the_same_beats_as_the_export(tmp_path: Path) -> Non
     compared = 0
     for _ in range(400):
         source.feed(samples[:512])
-        for features in pump.analyzer.push(pump.fresh(pump.next_block())):
+        for features in pump.hear(pump.next_block()):
             live = foresight.step(features, pump)
             if live is not features:
                 expected = offline.step(features, features.sample_index / RATE + 2.0)

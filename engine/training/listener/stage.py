@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import save_file
 
 from engine.conditioning.word_table_file import shipped_word_table
-from engine.errors import TrainingError
+from engine.errors import LimitError
 from engine.semantic.bank import Bank
 from engine.semantic.embedded import TAUGHT_TEMPERATURE
 from engine.semantic.log_mel import FRAMES, HOP_S, as_levels
@@ -65,9 +65,12 @@ class ListenerRequest:
 
 
 def run_listener(request: ListenerRequest) -> dict[str, float]:
-    """Train, test, write; return the figures of the test. Raises `TrainingError`."""
+    """Train, test, write; return the figures of the test.
+
+    Raises `TrainingError`, and `LimitError` for a fold that there is not.
+    """
     if not 0 <= request.fold <= FOLDS:
-        raise TrainingError(f"there is no fold {request.fold}: 1 to {FOLDS}, or 0 for none")
+        raise LimitError(f"there is no fold {request.fold}: 1 to {FOLDS}, or 0 for none")
     torch.set_num_threads(request.threads)
     per_sound = 1 if request.quick else PER_SOUND
     cache = request.out_dir / "clips.npz"
