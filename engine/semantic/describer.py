@@ -4,8 +4,9 @@ After the describing mode of Teenage Engineering's OP-Z, from what is heard or f
 are played. `RULES` and `PICTURES` are all of it; every word in them is one that ember paints. What
 ember obeys is the thing, its colour and the style, and hardly an adverb behind them (28 November
 2026, by eye: "a crimson jellyfish" is the same picture with "whirling", "in one colour" or "in the
-dark" added). So register and rhythm choose the thing, the key its colour, mode, notes and tempo
-the style.
+dark" added). So register and rhythm choose the thing, the key its colour, notes, tempo and mode
+the style. Neon lights leave little of the thing and watercolour nothing: the one is for music that
+is very fast, the other for none.
 """
 
 from __future__ import annotations
@@ -71,10 +72,10 @@ QUANTITIES: Mapping[str, Callable[[Heard], float]] = MappingProxyType(
     {
         "pitch_hz": lambda heard: heard.pitch_hz,
         "fifths": lambda heard: fifths(heard.key) if heard.key >= 0 else -1,
-        "minor": lambda heard: float(is_minor(heard.key)) if heard.key >= 0 else -1,
-        "tones": lambda heard: heard.tones,
         "onsets_per_s": lambda heard: heard.onsets_per_s,
+        "tones": lambda heard: heard.tones,
         "tempo_bpm": lambda heard: heard.tempo_bpm,
+        "minor": lambda heard: float(is_minor(heard.key)) if heard.key >= 0 else -1,
     }
 )
 """What the rules look at. `fifths` is the place on the circle of fifths (C major and A minor 0, G
@@ -108,16 +109,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("tones", 0.0, 5.5, "style", "", "a note or a chord"),
     Rule("tones", 5.5, _NEVER, "style", "in stained glass", "a cluster of many notes"),
-    Rule("tempo_bpm", 0.0, 1.0, "style", "", "no tempo"),
-    Rule("tempo_bpm", 1.0, 72.0, "style", "in watercolour", "adagio"),
-    Rule("tempo_bpm", 72.0, 152.0, "style", "", "andante to allegro"),
+    Rule("tempo_bpm", 0.0, 152.0, "style", "", "up to allegro, or no tempo"),
     Rule("tempo_bpm", 152.0, _NEVER, "style", "in neon lights", "presto"),
-    Rule("minor", -1.0, 0.0, "light", "", "key unknown"),
-    Rule("minor", 0.0, 1.0, "light", "in bright light", "major"),
-    Rule("minor", 1.0, 2.0, "light", "in the dark", "minor"),
+    Rule("minor", -1.0, 1.0, "style", "", "major, or key unknown"),
+    Rule("minor", 1.0, 2.0, "style", "in oil paint", "minor: duller, with a brush"),
 )
 """Every rule. The rules of one quantity follow on each other without a gap. Register and movement
-are the row and the column of `PICTURES`; of two styles the upper one is said."""
+are the row and the column of `PICTURES`; of several styles the uppermost is said."""
 
 PICTURES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -125,18 +123,18 @@ PICTURES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         for register, row in {
             "none": ("{} northern lights over a frozen lake", "{} ink in water",
                      "a {} tunnel of light", "{} fireworks in the night sky"),
-            "deep bass": ("a {} black hole", "a {} moon over the water",
+            "deep bass": ("a {} black hole", "a {} nebula",
                           "an erupting {} volcano", "roaring {} flames"),
-            "bass": ("a {} nebula", "a {} swell at sea",
+            "bass": ("a {} nebula", "a {} moon over the water",
                      "a {} synthwave sunset over a neon grid", "an erupting {} volcano"),
             "tenor": ("a {} forest in fog", "a {} galaxy",
                       "a {} fractal", "roaring {} flames"),
             "alto": ("a {} jellyfish in the deep sea", "a {} coral reef",
-                     "a {} mandala", "a {} tunnel of light"),
-            "soprano": ("a {} flower", "a {} waterfall in the forest",
+                     "a {} kaleidoscope of gems", "a {} tunnel of light"),
+            "soprano": ("a {} flower", "a {} mandala",
                         "{} stained glass", "a {} kaleidoscope of gems"),
-            "high": ("{} soap bubbles", "{} hot-air balloons at dawn",
-                     "a {} kaleidoscope of gems", "{} fireworks over the water"),
+            "high": ("{} soap bubbles", "{} glowing crystals",
+                     "a {} mandala", "{} fireworks over the water"),
             "whistling": ("{} glowing crystals", "{} northern lights over a frozen lake",
                           "{} soap bubbles", "{} fireworks in the night sky"),
         }.items()
@@ -151,7 +149,7 @@ _STEPLESS = frozenset(("pitch_hz", "tones", "onsets_per_s", "tempo_bpm"))
 
 
 def describe(heard: Heard) -> str:
-    """Return the prompt for what was heard, like "a violet coral reef, in bright light"."""
+    """Return the prompt for what was heard, like "a violet coral reef, in oil paint"."""
     return _sentence([_rule(name, QUANTITIES[name](heard)) for name in QUANTITIES])
 
 
@@ -316,7 +314,7 @@ def _sentence(rules: Sequence[Rule]) -> str:
         words[rule.part] = words.get(rule.part) or rule.words
     thing = PICTURES[words["register"]][words["movement"]].format(words["colour"])
     thing = re.sub(r"\ba (?=[aeiou])", "an ", " ".join(thing.split()))
-    return ", ".join(filter(None, (thing, words["style"], words["light"])))
+    return ", ".join(filter(None, (thing, words["style"])))
 
 
 def _classes(played: Sequence[tuple[float, int, int]], at_s: float) -> set[int]:
