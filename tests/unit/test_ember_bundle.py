@@ -12,7 +12,6 @@ from engine.registry import ModelRequest
 from engine.semantic.describer import PICTURES, RULES, Heard, Rule, describe
 from tests.states import control
 
-
 SAID = [rule for rule in RULES if rule.part not in ("register", "movement")]
 """Rules whose words are in the prompt as they stand."""
 
