@@ -18,6 +18,7 @@ from engine.bench.beat_table import beat_table, table_clips
 from engine.bench.lanes import bench_lanes
 from engine.bench.listening import measure as measure_listener
 from engine.bench.matching import f_of, matched
+from engine.bench.open_set import measure as measure_open_set
 from engine.bench.structure import bench_structure
 from engine.bench.tonal import bench_tonal
 from engine.messages import Float32
@@ -47,6 +48,7 @@ def bench(request: BenchRequest) -> list[Result]:
     return [
         *speed,
         *measure_listener(),
+        *measure_open_set(),
         {"name": "hearing/sonolume", "f": round(f, 3), "acc1": float(error <= 0.04),
          "tempo_error": round(error, 4), "on": "demo"},
         *bench_tonal(),

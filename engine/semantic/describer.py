@@ -1,13 +1,19 @@
-"""What the music is like, as a prompt: pitch, key, notes, rhythm and tempo, as a shape that moves.
+"""What the music is like, as a prompt: pitch, key, notes, rhythm and tempo, as a picture.
 
 After the describing mode of Teenage Engineering's OP-Z, from what is heard or from the notes that
-are played. `RULES` is all of it; every word in it is one that ember paints.
+are played. `RULES` and `PICTURES` are all of it; every word in them is one that ember paints. What
+ember obeys is the thing, its colour and the style, and hardly an adverb behind them (28 November
+2026, by eye: "a crimson jellyfish" is the same picture with "whirling", "in one colour" or "in the
+dark" added). So register and rhythm choose the thing, the key its colour, notes, tempo and mode
+the style. Neon lights leave little of the thing and watercolour nothing: the one is for music that
+is very fast, the other for none.
 """
 
 from __future__ import annotations
 
 import bisect
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -66,29 +72,34 @@ QUANTITIES: Mapping[str, Callable[[Heard], float]] = MappingProxyType(
     {
         "pitch_hz": lambda heard: heard.pitch_hz,
         "fifths": lambda heard: fifths(heard.key) if heard.key >= 0 else -1,
-        "minor": lambda heard: float(is_minor(heard.key)) if heard.key >= 0 else -1,
-        "tones": lambda heard: heard.tones,
         "onsets_per_s": lambda heard: heard.onsets_per_s,
+        "tones": lambda heard: heard.tones,
         "tempo_bpm": lambda heard: heard.tempo_bpm,
+        "minor": lambda heard: float(is_minor(heard.key)) if heard.key >= 0 else -1,
     }
 )
 """What the rules look at. `fifths` is the place on the circle of fifths (C major and A minor 0, G
 major and E minor 1), so that keys of the same notes have the same colour; -1 while unknown."""
 
+_MOVEMENTS = ("still", "gentle", "lively", "wild")
 _COLOURS = (
     "red", "orange", "golden", "yellow", "green", "teal", "cyan", "blue", "violet", "magenta",
     "pink", "crimson",
 )  # fmt: skip
 
 RULES: tuple[Rule, ...] = (
-    Rule("pitch_hz", 0.0, 1.0, "shape", "curling smoke", "nothing has a pitch"),
-    Rule("pitch_hz", 1.0, 110.0, "shape", "a black hole", "deep bass"),
-    Rule("pitch_hz", 110.0, 165.0, "shape", "a nebula", "bass"),
-    Rule("pitch_hz", 165.0, 247.0, "shape", "liquid metal", "tenor"),
-    Rule("pitch_hz", 247.0, 370.0, "shape", "a jellyfish", "alto"),
-    Rule("pitch_hz", 370.0, 554.0, "shape", "a flower", "soprano"),
-    Rule("pitch_hz", 554.0, 831.0, "shape", "soap bubbles", "above soprano"),
-    Rule("pitch_hz", 831.0, _NEVER, "shape", "glowing crystals", "whistling"),
+    Rule("pitch_hz", 0.0, 1.0, "register", "none", "nothing has a pitch"),
+    Rule("pitch_hz", 1.0, 110.0, "register", "deep bass", "below A2"),
+    Rule("pitch_hz", 110.0, 165.0, "register", "bass", "A2 to D sharp 3"),
+    Rule("pitch_hz", 165.0, 247.0, "register", "tenor", "E3 to A sharp 3"),
+    Rule("pitch_hz", 247.0, 370.0, "register", "alto", "B3 to F4"),
+    Rule("pitch_hz", 370.0, 554.0, "register", "soprano", "F sharp 4 to C5"),
+    Rule("pitch_hz", 554.0, 831.0, "register", "high", "C sharp 5 to G5"),
+    Rule("pitch_hz", 831.0, _NEVER, "register", "whistling", "above G sharp 5"),
+    Rule("onsets_per_s", 0.0, 0.7, "movement", "still", "hardly an attack"),
+    Rule("onsets_per_s", 0.7, 2.5, "movement", "gentle", "a few attacks"),
+    Rule("onsets_per_s", 2.5, 6.0, "movement", "lively", "a busy beat"),
+    Rule("onsets_per_s", 6.0, _NEVER, "movement", "wild", "attacks without end"),
     Rule("fifths", -1.0, 0.0, "colour", "", "key unknown"),
     *(
         Rule("fifths", place, place + 1.0, "colour", colour, f"{major} major and its relative")
@@ -96,49 +107,66 @@ RULES: tuple[Rule, ...] = (
             zip(_COLOURS, (TONICS[7 * step % 12] for step in range(12)), strict=True)
         )
     ),
-    Rule("tones", 0.0, 0.5, "notes", "", "no note"),
-    Rule("tones", 0.5, 1.5, "notes", "in one colour", "one note"),
-    Rule("tones", 1.5, 2.5, "notes", "in two colours", "two notes"),
-    Rule("tones", 2.5, 4.5, "notes", "", "a chord"),
-    Rule("tones", 4.5, _NEVER, "notes", "many-coloured", "many notes"),
-    Rule("onsets_per_s", 0.0, 0.5, "movement", "calm", "hardly an attack"),
-    Rule("onsets_per_s", 0.5, 2.0, "movement", "smooth", "a few attacks"),
-    Rule("onsets_per_s", 2.0, 4.5, "movement", "flowing", "a beat"),
-    Rule("onsets_per_s", 4.5, 8.0, "movement", "swirling", "a busy beat"),
-    Rule("onsets_per_s", 8.0, _NEVER, "movement", "turbulent", "attacks without end"),
-    Rule("tempo_bpm", 0.0, 1.0, "pace", "", "no tempo"),
-    Rule("tempo_bpm", 1.0, 76.0, "pace", "slowly drifting", "adagio"),
-    Rule("tempo_bpm", 76.0, 108.0, "pace", "floating", "andante"),
-    Rule("tempo_bpm", 108.0, 132.0, "pace", "whirling", "allegretto"),
-    Rule("tempo_bpm", 132.0, 160.0, "pace", "churning", "allegro"),
-    Rule("tempo_bpm", 160.0, _NEVER, "pace", "wild", "presto"),
-    Rule("minor", -1.0, 0.0, "light", "", "key unknown"),
-    Rule("minor", 0.0, 1.0, "light", "in bright light", "major"),
-    Rule("minor", 1.0, 2.0, "light", "in the dark", "minor"),
+    Rule("tones", 0.0, 5.5, "style", "", "a note or a chord"),
+    Rule("tones", 5.5, _NEVER, "style", "in stained glass", "a cluster of many notes"),
+    Rule("tempo_bpm", 0.0, 152.0, "style", "", "up to allegro, or no tempo"),
+    Rule("tempo_bpm", 152.0, _NEVER, "style", "in neon lights", "presto"),
+    Rule("minor", -1.0, 1.0, "style", "", "major, or key unknown"),
+    Rule("minor", 1.0, 2.0, "style", "in oil paint", "minor: duller, with a brush"),
 )
-"""Every rule. The rules of one quantity follow on each other without a gap."""
+"""Every rule. The rules of one quantity follow on each other without a gap. Register and movement
+are the row and the column of `PICTURES`; of several styles the uppermost is said."""
+
+PICTURES: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        register: MappingProxyType(dict(zip(_MOVEMENTS, row, strict=True)))
+        for register, row in {
+            "none": ("{} northern lights over a frozen lake", "{} ink in water",
+                     "a {} tunnel of light", "{} fireworks in the night sky"),
+            "deep bass": ("a {} black hole", "a {} nebula",
+                          "an erupting {} volcano", "roaring {} flames"),
+            "bass": ("a {} nebula", "a {} moon over the water",
+                     "a {} synthwave sunset over a neon grid", "an erupting {} volcano"),
+            "tenor": ("a {} forest in fog", "a {} galaxy",
+                      "a {} fractal", "roaring {} flames"),
+            "alto": ("a {} jellyfish in the deep sea", "a {} coral reef",
+                     "a {} kaleidoscope of gems", "a {} tunnel of light"),
+            "soprano": ("a {} flower", "a {} mandala",
+                        "{} stained glass", "a {} kaleidoscope of gems"),
+            "high": ("{} soap bubbles", "{} glowing crystals",
+                     "a {} mandala", "{} fireworks over the water"),
+            "whistling": ("{} glowing crystals", "{} northern lights over a frozen lake",
+                          "{} soap bubbles", "{} fireworks in the night sky"),
+        }.items()
+    }
+)  # fmt: skip
+"""What is painted by register and movement; the colour of the key takes the place of {}."""
 
 _RULES_OF: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
     {name: tuple(rule for rule in RULES if rule.quantity == name) for name in QUANTITIES}
 )
 _STEPLESS = frozenset(("pitch_hz", "tones", "onsets_per_s", "tempo_bpm"))
-_ORDER = ("notes", "movement", "pace", "light")
 
 
 def describe(heard: Heard) -> str:
-    """Return the prompt for what was heard, like "a violet jellyfish, flowing, floating"."""
+    """Return the prompt for what was heard, like "a violet coral reef, in oil paint"."""
     return _sentence([_rule(name, QUANTITIES[name](heard)) for name in QUANTITIES])
 
 
 def rules_page() -> str:
-    """Return `RULES` as a Markdown table."""
+    """Return `RULES` and `PICTURES` as Markdown tables."""
     rows = [
         f"| {rule.quantity} | {rule.low:g} | {'' if rule.high == _NEVER else f'{rule.high:g}'} "
         f"| {rule.part} | {rule.words or '(nothing)'} | {rule.why} |"
         for rule in RULES
     ]
     head = ["| heard | from | below | says as | words | meaning |", "|---|---|---|---|---|---|"]
-    return "\n".join([*head, *rows]) + "\n"
+    pictures = [
+        f"| {register} | {' | '.join(row[movement] for movement in _MOVEMENTS)} |"
+        for register, row in PICTURES.items()
+    ]
+    top = [f"| register | {' | '.join(_MOVEMENTS)} |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *rows, "", *top, *pictures]) + "\n"
 
 
 def heard_throughout(arrays: Mapping[str, NDArray[Any]], report: Mapping[str, Any]) -> Heard:
@@ -281,13 +309,12 @@ def _rule(name: str, value: float) -> Rule:
 
 
 def _sentence(rules: Sequence[Rule]) -> str:
-    words = {rule.part: rule.words for rule in rules}
-    colour, shape = words["colour"], words["shape"]
-    noun = shape.removeprefix("a ")
-    named = f"{colour} {noun}".strip()
-    if noun != shape:
-        named = f"{'an' if named[0] in 'aeiou' else 'a'} {named}"
-    return ", ".join([named, *(words[part] for part in _ORDER if words[part])])
+    words: dict[str, str] = {}
+    for rule in rules:
+        words[rule.part] = words.get(rule.part) or rule.words
+    thing = PICTURES[words["register"]][words["movement"]].format(words["colour"])
+    thing = re.sub(r"\ba (?=[aeiou])", "an ", " ".join(thing.split()))
+    return ", ".join(filter(None, (thing, words["style"])))
 
 
 def _classes(played: Sequence[tuple[float, int, int]], at_s: float) -> set[int]:

@@ -27,8 +27,9 @@ from engine.semantic.text_space import TextSpace
 
 TAUGHT_TEMPERATURE = 0.07
 """Of the labels that were taught: the one of training."""
-LEAST_TAUGHT = 0.12
-"""Cosine to the nearest of them below which a sound is none; hum and hiss stay below 0.09."""
+LEAST_TAUGHT = 0.15
+"""Cosine to the nearest of them below which a sound is none; 5 % of the windows of recordings that
+were left out of training stay below it, 94 % of those without a label."""
 
 
 class EmbeddedListener:

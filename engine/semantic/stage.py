@@ -56,7 +56,7 @@ class SemanticStage:
         if listener is not None:
             try:
                 listener.load()
-                self._directions = _label_directions(listener, bank)
+                self._directions = label_directions(listener, bank)
             except ModelLoadError:
                 listener.close()
                 raise
@@ -187,7 +187,7 @@ class SemanticStream:
             self._kept -= len(self._blocks.popleft())
 
 
-def _label_directions(listener: Listener, bank: Bank) -> Float32:
+def label_directions(listener: Listener, bank: Bank) -> Float32:
     """One direction per label, the mean of its phrases', shape `(labels, width)`."""
     means = np.stack([listener.embed_texts(label.phrases).mean(axis=0) for label in bank.labels])
     lengths = np.linalg.norm(means, axis=1, keepdims=True)

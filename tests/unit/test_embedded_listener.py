@@ -12,11 +12,17 @@ import pytest
 import soundfile
 
 from app.cli import main
+from engine.analysis.analyzer import Analyzer
+from engine.bench.open_set import measure
+from engine.bench.strange_sounds import STRANGE
 from engine.errors import ModelLoadError
 from engine.messages import Float32
 from engine.semantic.bank import Bank, Label, default_bank
+from engine.semantic.descriptors import DESCRIPTORS
 from engine.semantic.embedded import EmbeddedListener
+from engine.semantic.listener_names import DESCRIPTORS_ALONE
 from engine.semantic.report import listen
+from engine.semantic.stage import SemanticStage, SemanticStream
 from engine.synthesis.oscillator import SAMPLE_RATE_HZ
 from engine.synthesis.sounds.catalogue import SOUNDS
 
@@ -40,11 +46,33 @@ def cosines(listener: EmbeddedListener, samples: Float32, texts: list[str]) -> n
     return listener.embed_texts(texts) @ heard
 
 
-@pytest.mark.parametrize("name", ["drums", "bells", "birds", "thunder", "piano"])
+@pytest.mark.parametrize("name", ["drums", "bells", "birds", "thunder", "piano", "voice"])
 def test_what_is_heard_is_called_by_its_name(listener: EmbeddedListener, name: str):
     bank = default_bank()
     found = listen([sound(name, 5.0)[:, None]], SAMPLE_RATE_HZ, EmbeddedListener(), bank)
     assert bank.names[found.states[-1].label] == name
+
+
+def test_most_strange_sounds_are_none_of_the_labels_and_voices_are_voices():
+    strange, voices = measure()
+    assert strange["named"] < 0.4
+    assert max(voices["heard"], key=voices["heard"].get) == "voice"
+    assert voices["heard"]["voice"] > 0.6
+
+
+@pytest.mark.parametrize("name", ["alarm", "dialling"])
+def test_descriptors_speak_of_what_the_listener_does_not_know(name: str):
+    samples = STRANGE[name](np.random.default_rng(UNSEEN), 8.0)
+    analyzer = Analyzer(SAMPLE_RATE_HZ)
+    stream = SemanticStream(SemanticStage(EmbeddedListener(), default_bank()), SAMPLE_RATE_HZ)
+    states = []
+    for start in range(0, len(samples), 4096):
+        block = samples[start : start + 4096, None]
+        features = analyzer.push(block)
+        states += stream.push(block, features[-1] if features else None)
+    stream.close()
+    assert states[-1].listener == DESCRIPTORS_ALONE
+    assert states[-1].prompt in [label.prompt for label in DESCRIPTORS.labels]
 
 
 def test_pads_and_drums_are_told_apart_within_two_seconds():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,10 @@ def clips(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cache
 
 
+def read(clips: Path) -> ClipTable:
+    return prepare_clips(Path(), clips, seed=0, per_sound=1)  # made before: only read
+
+
 def request(data: Path, clips: Path, out_dir: Path, **changes: object) -> ListenerRequest:
     out_dir.mkdir(exist_ok=True)
     (out_dir / "clips.npz").write_bytes(clips.read_bytes())
@@ -68,6 +73,7 @@ def test_training_writes_a_folder_that_the_listener_reads(data, clips, tmp_path)
     figures = run_listener(request(data, clips, tmp_path / "a"))
     folder = tmp_path / "a" / "listener"
     assert set(figures) >= {"recorded windows", "recorded clips", "rain windows"}
+    assert set(figures) >= {"recorded, refused ones wrong windows", "nothing refused clips"}
     listener = EmbeddedListener(folder)
     listener.load()
     heard = listener.hear(noise(2.0, RATE_HZ), RATE_HZ)
@@ -110,14 +116,32 @@ def test_the_fold_that_is_tested_on_is_not_learned_from(data, clips, tmp_path, m
     seen: list[ClipTable] = []
 
     class Watched(WindowSource):
-        def __init__(self, table: ClipTable, labels: int) -> None:
+        def __init__(self, table: ClipTable, labels: int, often: Collection[int]) -> None:
             seen.append(table)
-            super().__init__(table, labels)
+            super().__init__(table, labels, often)
 
     monkeypatch.setattr(stage, "WindowSource", Watched)
     run_listener(request(data, clips, tmp_path / "a", fold=2))
     assert 2 not in seen[0].fold
     assert set(seen[0].fold) == {1, 3, 4}
+
+
+def test_what_has_no_label_is_asked_to_be_even_over_all(clips: Path):
+    table, labels = read(clips), len(taught_bank().labels)
+    assert (table.label == labels).sum() == 5
+    source = WindowSource(table.chosen(table.label != taught_bank().names.index("rain")), labels)
+    shares = source.batch(np.random.default_rng(0), 400).shares
+    assert 0.08 < np.mean(np.ptp(shares, axis=1) < 1e-6) < 0.2
+
+
+def test_labels_that_are_asked_for_often_are_drawn_more(clips: Path):
+    table, labels = read(clips), len(taught_bank().labels)
+    clock = taught_bank().names.index("clock")
+    seldom, often = (
+        WindowSource(table, labels, names).batch(np.random.default_rng(0), 400).shares[:, clock]
+        for names in ((), (clock,))
+    )
+    assert often.mean() > 1.2 * seldom.mean()
 
 
 def test_training_goes_on_where_it_stopped(data, clips, tmp_path):

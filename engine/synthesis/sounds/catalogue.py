@@ -8,9 +8,10 @@ from types import MappingProxyType
 import numpy as np
 
 from engine.synthesis.oscillator import Float32
-from engine.synthesis.sounds.creatures import birds, crowd, voice
+from engine.synthesis.sounds.creatures import birds, crowd
 from engine.synthesis.sounds.machines import bells, chainsaw, clock, helicopter, train
 from engine.synthesis.sounds.players import drums, guitar, pads, piano, synthesiser
+from engine.synthesis.sounds.speech import voice
 from engine.synthesis.sounds.weather import fire, rain, thunder, waves, wind
 
 Sound = Callable[[np.random.Generator, float], Float32]

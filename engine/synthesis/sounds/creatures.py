@@ -1,4 +1,4 @@
-"""Birds, a voice and crowds. Mono at 44.1 kHz, peak 0.7."""
+"""Birds and crowds. Mono at 44.1 kHz, peak 0.7."""
 
 from __future__ import annotations
 
@@ -36,48 +36,6 @@ def crowd(rng: np.random.Generator, duration_s: float) -> Float32:
     out += np.float32(shares[2]) * unit(_cheers(rng, count, duration_s))
     out *= wander(rng, count, 0.4, 0.5, 1.0)
     return levelled(out)
-
-
-def voice(rng: np.random.Generator, duration_s: float) -> Float32:
-    """One person who speaks no language: vowels, hisses and stops in phrases, with pauses."""
-    count = n_samples(duration_s)
-    out = np.zeros(count, np.float32)
-    base_hz = float(rng.uniform(85.0, 240.0))
-    size = float(rng.uniform(0.9, 1.2))
-    at_s = -float(rng.uniform(0.0, 0.3))
-    while at_s < duration_s:
-        for _ in range(int(rng.integers(4, 14))):  # a phrase
-            length_s = float(rng.uniform(0.07, 0.24))
-            if rng.random() < 0.45:
-                add_at(out, _consonant(rng), max(at_s, 0.0), float(rng.uniform(0.1, 0.45)))
-                at_s += 0.04
-            add_at(out, _vowel(rng, base_hz, size, length_s), max(at_s, 0.0),
-                   float(rng.uniform(0.5, 1.0)))  # fmt: skip
-            at_s += length_s * float(rng.uniform(0.9, 1.15))
-        at_s += float(rng.uniform(0.12, 0.6))
-    air = unit(low_pass(noise(count, rng), 3000.0, 1))
-    return levelled(out + np.float32(rng.uniform(0.0005, 0.01)) * air)
-
-
-def _vowel(rng: np.random.Generator, base_hz: float, size: float, length_s: float) -> Float32:
-    count = n_samples(length_s)
-    share = np.linspace(0.0, 1.0, count)
-    bend = 1.0 + float(rng.uniform(-0.15, 0.15)) * share
-    pitch_hz = base_hz * float(rng.uniform(0.85, 1.25)) * bend
-    source = low_pass(saw(pitch_hz, count, float(rng.random())), 1500.0, 1)
-    sound = np.zeros(count, np.float32)
-    for low_hz, high_hz, level in ((280, 800, 1.0), (850, 2300, 0.7), (2300, 3200, 0.35)):
-        place_hz = size * float(rng.uniform(low_hz, high_hz))
-        sound += np.float32(level) * unit(band_pass(source, 0.9 * place_hz, 1.1 * place_hz))
-    return (0.3 * sound * np.sin(np.pi * share) ** 0.5).astype(np.float32)
-
-
-def _consonant(rng: np.random.Generator) -> Float32:
-    count = n_samples(float(rng.uniform(0.02, 0.12)))
-    share = np.linspace(0.0, 1.0, count)
-    low_hz = float(rng.choice((400.0, 1800.0, 3500.0)))
-    hiss = unit(band_pass(noise(count, rng), low_hz, 2.2 * low_hz))
-    return (0.4 * hiss * np.sin(np.pi * share)).astype(np.float32)
 
 
 def _syllable(rng: np.random.Generator) -> Float32:

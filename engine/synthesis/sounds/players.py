@@ -11,8 +11,7 @@ from engine.synthesis.filters import band_pass, high_pass, low_pass
 from engine.synthesis.lead import lead_note, pluck_note
 from engine.synthesis.oscillator import Float32, midi_hz, noise
 from engine.synthesis.pads import chorus, pad_chord
-from engine.synthesis.sounds.shape import add_at, levelled, moments_s
-from engine.synthesis.space import reverb
+from engine.synthesis.sounds.shape import add_at, in_a_room, levelled, moments_s
 
 _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 3, 5, 7, 10))
 _CHORDS = ((0, 4, 7), (0, 3, 7), (0, 4, 7, 11), (0, 3, 7, 10), (0, 5, 7), (0, 7, 12, 16))
@@ -51,7 +50,7 @@ def guitar(rng: np.random.Generator, duration_s: float) -> Float32:
     if rng.random() < 0.35:  # an amplifier that is turned up
         drive = float(rng.uniform(3.0, 14.0))
         out = low_pass(np.tanh(drive * levelled(out)), float(rng.uniform(2500.0, 5000.0)))
-    return levelled(_in_a_room(rng, out))
+    return levelled(in_a_room(rng, out))
 
 
 def piano(rng: np.random.Generator, duration_s: float) -> Float32:
@@ -72,7 +71,7 @@ def piano(rng: np.random.Generator, duration_s: float) -> Float32:
             if note not in struck:
                 struck[note] = _hammered(rng, note, hardness)
             add_at(out, struck[note], at_s, float(rng.uniform(0.4, 1.0)))
-    return levelled(_in_a_room(rng, out))
+    return levelled(in_a_room(rng, out))
 
 
 def synthesiser(rng: np.random.Generator, duration_s: float) -> Float32:
@@ -112,7 +111,7 @@ def pads(rng: np.random.Generator, duration_s: float, root: int = 48) -> Float32
         out[start : start + len(piece)] += piece
         at_s += length_s
     mono = chorus(out).mean(axis=1)
-    return levelled(_in_a_room(rng, low_pass(mono, float(rng.uniform(400.0, 5000.0)))))
+    return levelled(in_a_room(rng, low_pass(mono, float(rng.uniform(400.0, 5000.0)))))
 
 
 def drums(rng: np.random.Generator, duration_s: float) -> Float32:
@@ -148,7 +147,7 @@ def drums(rng: np.random.Generator, duration_s: float) -> Float32:
         out = low_pass(np.tanh(drive * levelled(out)), float(rng.uniform(3000.0, 12_000.0)))
     if rng.random() < 0.3:
         out = high_pass(out, float(rng.uniform(60.0, 350.0)))
-    return levelled(_in_a_room(rng, out) if rng.random() < 0.5 else out)
+    return levelled(in_a_room(rng, out) if rng.random() < 0.5 else out)
 
 
 def _at_pitch(sound: Float32, speed: float) -> Float32:
@@ -171,7 +170,7 @@ def _arpeggio(rng: np.random.Generator, duration_s: float, root: int) -> Float32
     for index, at_s in enumerate(moments_s(rng, duration_s, gap_s, 1.0)):
         note = root + 12 * (1 + index // len(chord) % 2) + chord[index % len(chord)]
         add_at(out, pluck_note(note, 0.6 * gap_s, bright_hz=bright_hz), at_s, 0.8)
-    return levelled(_in_a_room(rng, out))
+    return levelled(in_a_room(rng, out))
 
 
 def _lead(rng: np.random.Generator, duration_s: float, root: int) -> Float32:
@@ -183,7 +182,7 @@ def _lead(rng: np.random.Generator, duration_s: float, root: int) -> Float32:
         note = float(root + 12 + scale[int(rng.integers(len(scale)))])
         add_at(out, lead_note(note, held_s, from_note=before), at_s, 0.8)
         before = note
-    return levelled(_in_a_room(rng, out))
+    return levelled(in_a_room(rng, out))
 
 
 def _string(rng: np.random.Generator, note: float, length_s: float, bright: float) -> Float32:
@@ -228,11 +227,3 @@ def _hammered(rng: np.random.Generator, note: float, hardness: float) -> Float32
     rise = np.minimum(at_s / (0.001 + 0.002 * (1.0 - hardness)), 1.0)
     damped = np.minimum(1.0, (at_s[-1] - at_s) / 0.12)
     return np.asarray(0.4 * (out * rise + 0.5 * knock) * damped, np.float32)
-
-
-def _in_a_room(rng: np.random.Generator, dry: Float32) -> Float32:
-    wet = float(rng.uniform(0.0, 0.5))
-    if wet < 0.1:
-        return dry
-    tail = reverb(np.stack([dry, dry], axis=1), rng, decay_s=float(rng.uniform(0.4, 2.0)))
-    return high_pass((dry + np.float32(wet) * tail[:, 0]).astype(np.float32), 30.0)

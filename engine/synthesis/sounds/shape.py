@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from engine.synthesis.envelope import n_samples
+from engine.synthesis.filters import high_pass
 from engine.synthesis.oscillator import SAMPLE_RATE_HZ, Float32
+from engine.synthesis.space import reverb
 
 PEAK = 0.7
 
@@ -64,3 +66,12 @@ def unit(sound: Float32) -> Float32:
     """The sound with RMS 1."""
     rms = float(np.sqrt(np.mean(sound.astype(np.float64) ** 2))) + 1e-9
     return (sound / np.float32(rms)).astype(np.float32)
+
+
+def in_a_room(rng: np.random.Generator, dry: Float32) -> Float32:
+    """The sound with a room's answer, often a little and sometimes none."""
+    wet = float(rng.uniform(0.0, 0.5))
+    if wet < 0.1:
+        return dry
+    tail = reverb(np.stack([dry, dry], axis=1), rng, decay_s=float(rng.uniform(0.4, 2.0)))
+    return high_pass((dry + np.float32(wet) * tail[:, 0]).astype(np.float32), 30.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,10 @@ from engine.training.listener.clips import CLIP_FRAMES, ClipTable
 _SPEEDS = np.linspace(0.75, 1.33, 9)
 _RECORDED_SHARE = 0.8
 """Of the windows of a label that has recordings, how many come from them."""
-_RECORDED_WEIGHT = 2.0
-"""How often a label that has recordings is drawn against one that is only synthesised."""
-_NOTHING_SHARE = 0.03
+_OFTEN = 2.0
+"""How often a label that has recordings, or is as varied, is drawn against another."""
+_NOTHING_SHARE = 0.15
+"""Windows of what is none of the labels: hum, hiss and strangers."""
 _COMPANY_SHARE = 0.3
 _ENTRY_SHARE = 0.3
 """Windows in which another sound, or silence, comes first."""
@@ -37,7 +39,8 @@ class Batch:
 class WindowSource:
     """Draws windows from clips. Deterministic by the generator given."""
 
-    def __init__(self, clips: ClipTable, labels: int) -> None:
+    def __init__(self, clips: ClipTable, labels: int, often: Collection[int] = ()) -> None:
+        """Of labels 0 to `labels - 1`, those in `often` are drawn like those with recordings."""
         self._clips = clips
         self._labels = labels
         self._loud_db = clips.power_db.astype(np.float32).max(axis=2)
@@ -51,7 +54,10 @@ class WindowSource:
             if len(self._rows[label, False]) or len(self._rows[label, True])
         ]  # fmt: skip
         weights = np.array(
-            [_RECORDED_WEIGHT if len(self._rows[label, True]) else 1.0 for label in self._known]
+            [
+                _OFTEN if label in often or len(self._rows[label, True]) else 1.0
+                for label in self._known
+            ]
         )
         self._chances = weights / weights.sum()
         self._turns = np.stack([_turned(speed) for speed in _SPEEDS])

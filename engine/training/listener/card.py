@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from textwrap import fill
 
+from engine.semantic.embedded import LEAST_TAUGHT
 from engine.synthesis.sounds.catalogue import SOUNDS
-from engine.training.listener.clips import taught_bank
+from engine.training.listener.clips import NOTHING, clip_counts, taught_bank
 
 _CARD = """# The embedded listener: model card
 
@@ -20,11 +21,15 @@ Licence: Apache-2.0.
   Classification", ACM Multimedia 2015), those under CC0 and CC-BY 3.0; `ATTRIBUTIONS.md` names
   the authors. No recording is part of this repository.
 - {per_sound} clips of each of {sounds} sounds that `engine/synthesis/sounds` makes:
-  {names}.
+  {names};
+  of `voice` {voices}: people who speak, whisper or sing in no language.
+- {nothing} clips without a label: hum, hiss and the textures of
+  `engine/training/listener/strangers.py`; of them the network is asked to be even over all
+  labels (Hendrycks et al. 2019, outlier exposure).
 
 In training they are mixed, filtered, narrowed, put into rooms and noise, sped up and slowed down.
-The labels `sneeze` and `voice` were learned, too; the bank that ships leaves them out, for ember
-paints neither.
+The label `sneeze` was learned, too; the bank that ships leaves it out: ember does not paint it.
+A sound whose cosine to every label is below {least:g} is none of them; its features are described.
 
 ## Command
 `sonolume train listener --data DIR --budget {budget:g} --fold {fold} --seed {seed}`:
@@ -52,7 +57,9 @@ def model_card(facts: Mapping[str, float], figures: Mapping[str, float]) -> str:
         for name in dict.fromkeys(key.rsplit(" ", 1)[0] for key in figures):
             windows, clips = figures[f"{name} windows"], figures[f"{name} clips"]
             rows.append(f"| {name} | {100 * windows:.1f} % | {100 * clips:.1f} % |")
+    counts = clip_counts(int(facts["per_sound"]))
     return _CARD.format(
+        voices=counts.get("voice", 0), nothing=counts[NOTHING], least=LEAST_TAUGHT,
         **{key: value for key, value in facts.items() if key not in ("steps", "fold", "seed")},
         steps=int(facts["steps"]), fold=fold, seed=int(facts["seed"]), sounds=len(SOUNDS),
         labels=len(taught_bank().labels), folds=held,

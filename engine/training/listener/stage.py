@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from engine.conditioning.word_table_file import shipped_word_table
 from engine.errors import LimitError
 from engine.semantic.bank import Bank
-from engine.semantic.embedded import TAUGHT_TEMPERATURE
+from engine.semantic.embedded import LEAST_TAUGHT, TAUGHT_TEMPERATURE
 from engine.semantic.log_mel import FRAMES, HOP_S, as_levels
 from engine.semantic.text_space import TextSpace
 from engine.training.ember.metrics import CsvLog
@@ -77,7 +77,8 @@ def run_listener(request: ListenerRequest) -> dict[str, float]:
     clips = prepare_clips(request.data, cache, seed=request.seed, per_sound=per_sound)
     bank, space = taught_bank(), TextSpace(shipped_word_table())
     learned = clips.chosen(clips.fold != request.fold)
-    source = WindowSource(learned, len(bank.labels))
+    often = [bank.names.index("voice")]
+    source = WindowSource(learned, len(bank.labels), often)
     plan = ListenerPlan(request.budget_min)
     if request.quick:
         plan = ListenerPlan(request.budget_min, max_steps=4, batch=4)
@@ -112,17 +113,23 @@ def held_out_figures(
     """Share of windows (2 s, one a second, quiet ones left out) and of clips named rightly.
 
     `recorded` and `synthesised` over all labels, then `<label>` per label of recorded clips and
-    `<label> synthesised`. A clip is named by the mean of its windows' probabilities.
+    `<label> synthesised`. A clip is named by the mean of its windows' probabilities. What the
+    listener would not speak of, because it is too unlike every label, counts as wrong in
+    `recorded, refused ones wrong`; `nothing refused` is how much of what has no label it refuses.
     """
     words = label_directions(bank, space)
     hits: dict[str, list[tuple[float, float]]] = {}
     for row in range(len(clips.label)):
-        if clips.label[row] >= len(bank.labels):
-            continue
         windows = _test_windows(clips.power_db[row].astype(np.float32))
         cosines = network(torch.from_numpy(windows)) @ words.T
+        known = cosines.amax(dim=1) >= LEAST_TAUGHT
         right = int(clips.label[row])
-        by_window = float((cosines.argmax(dim=1) == right).float().mean())
+        if right >= len(bank.labels):
+            refused = float((~known).float().mean())
+            hits.setdefault("nothing refused", []).append((refused, float(refused > 0.5)))
+            continue
+        named = cosines.argmax(dim=1) == right
+        by_window = float(named.float().mean())
         by_clip = float(
             int((cosines / TAUGHT_TEMPERATURE).softmax(dim=1).mean(dim=0).argmax()) == right
         )
@@ -130,6 +137,10 @@ def held_out_figures(
         name = bank.names[right] if real else f"{bank.names[right]} synthesised"
         for key in ("recorded" if real else "synthesised", name):
             hits.setdefault(key, []).append((by_window, by_clip))
+        if real:
+            spoken = float((named & known).float().mean())
+            by_clip *= float(known.float().mean() >= 0.5)
+            hits.setdefault("recorded, refused ones wrong", []).append((spoken, by_clip))
     figures: dict[str, float] = {}
     for key in sorted(hits, key=lambda key: (" " in key, key not in ("recorded", "synthesised"))):
         by_window, by_clip = np.mean(hits[key], axis=0)

@@ -20,7 +20,7 @@ from engine.training.ember.rates import learning_rate
 from engine.training.listener.batches import WindowSource
 from engine.training.listener.network import TrainableListener
 
-_AVERAGE = 0.999
+_AVERAGE = 0.995
 
 
 @dataclass(frozen=True, slots=True)
