@@ -183,7 +183,8 @@ class Analyzer:
         bands = self._bank @ quick
         self._onsets.step(bands, silent=silent)
         struck = self._split.step(bands, silent=silent)
-        self._lanes.step(struck, self._split.held, silent=silent)
+        split = self._split
+        self._lanes.step(bands, struck, split.risen, split.held, silent=silent)
         self._texture.step(quick, silent=silent)
         self._stereo.step(self._framer.stereo, self._framer.peak, silent=silent)
         tonal = self._tonal.step(self._framer.newest(self._tonal.length), silent=silent)

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from engine.analysis.drum_evidence import DrumEvidence, StrokeTraits, ratio_db
 from engine.messages import LANE_NAMES, Float32, Lanes, freeze
 
 LANE_DELAYS_S = (0.028, 0.023, 0.020)
@@ -54,6 +55,10 @@ _OVER_HELD = 0.2
 """Of what sounds on in the bands of the lane; noise jitters by less, the wider the band."""
 _OVER_MEAN = 2.0
 _MEAN_S = 1.3
+_LEAST_HEARD_S = 0.15
+"""The first stroke after a silence begins a hop before it is one."""
+_LEAST_MEAN = 0.01
+"""A rise against a mean of nothing is no more than 27 dB: the first sound after a silence."""
 _LAG_HOPS = np.array([4, 3, 3])
 _WIDE_HOPS = np.array([6, 3, 5])
 """A stroke rises above everything from `_LAG_HOPS` ago to so many hops before that: the tail of a
@@ -91,12 +96,16 @@ class LaneDetector:
         self._last_rise = np.zeros(_LANES)
         self._since_s = np.full(_LANES, math.inf)
         self._heard_s = 0.0
+        self._evidence = DrumEvidence(dt_s, _SNARE)
 
-    def step(self, struck: Float32, held: Float32, *, silent: bool) -> None:
-        """Take the power that strikes and that which sounds on, per log band, `(bands,)` each."""
-        sounding = self._pool @ held
-        power = self._activations(self._pool @ struck, sounding)
-        least = _OVER_HELD * np.array(
+    def step(
+        self, whole: Float32, struck: Float32, risen: Float32, held: Float32, *, silent: bool
+    ) -> None:
+        """Take all power, what of it strikes, rises and sounds on: `(bands,)` each, log bands."""
+        pooled = np.stack([whole, struck, risen, held]) @ self._pool.T
+        striking, sounding = pooled[1], pooled[3]
+        power = self._activations(striking, sounding)
+        own_held = np.array(
             [sounding[_BODY], sounding[_SNAP], self._hat_weights @ sounding], np.float64
         )
         if not silent:
@@ -111,9 +120,15 @@ class LaneDetector:
         self._since_s += self._dt_s
         self.hit *= np.float32(math.exp(-self._dt_s / _HIT_DECAY_S))
         if not silent:
-            self._strike(power, rise, np.maximum(least, _LEAST * self._top))
+            self._evidence.pass_time()
+            least = np.maximum(_OVER_HELD * own_held, _LEAST * self._top)
+            strokes = self._rising(power, rise, least)
+            if strokes.any():
+                traits = self._traits(power, rise, own_held, pooled)
+                self._strike(power, self._evidence.passed(strokes, traits))
             self._heard_s += self._dt_s
-            share = 1.0 - math.exp(-self._dt_s / min(_MEAN_S, self._heard_s))
+            heard_s = max(_LEAST_HEARD_S, self._heard_s)
+            share = 1.0 - math.exp(-self._dt_s / min(_MEAN_S, heard_s))
             self._mean += share * (rise - self._mean)
         self._last_rise = rise
 
@@ -143,16 +158,31 @@ class LaneDetector:
         self._before = raw
         return lasting
 
-    def _strike(self, power: np.ndarray, rise: np.ndarray, least: np.ndarray) -> None:
-        strokes = (
+    def _rising(self, power: np.ndarray, rise: np.ndarray, least: np.ndarray) -> np.ndarray:
+        risen: np.ndarray = (
             (rise > _RISE)
             & (rise >= self._last_rise)
             & (rise > _OVER_MEAN * self._mean)
             & (power > least)
             & (self._since_s >= _REFRACTORY_S)
         )
-        if not strokes.any():
-            return
+        return risen
+
+    def _traits(
+        self, power: np.ndarray, rise: np.ndarray, own_held: np.ndarray, pooled: np.ndarray
+    ) -> StrokeTraits:
+        whole, striking, risen = pooled[0], pooled[1], pooled[2]
+        broad_db = ratio_db(striking[_WIRES : _EDGE + 1].sum(), risen[_WIRES : _EDGE + 1].sum())
+        return StrokeTraits(
+            over_mean_db=ratio_db(rise, np.maximum(self._mean, _LEAST_MEAN)),
+            over_held_db=ratio_db(power, own_held),
+            of_all_db=ratio_db(power, whole.sum()),
+            of_high_db=ratio_db(power, whole[_WIRES:].sum()),
+            broad_db=np.broadcast_to(broad_db, power.shape),
+            head_db=ratio_db(striking[_CHIRP], power),
+        )
+
+    def _strike(self, power: np.ndarray, strokes: np.ndarray) -> None:
         below_db = 10.0 * np.log10(np.maximum(power, 1e-30) / self._top)
         strength = np.clip(1.0 + below_db / _HIT_RANGE_DB, 0.0, 1.0)
         for lane in np.flatnonzero(strokes):

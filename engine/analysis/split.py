@@ -35,6 +35,8 @@ class PercussiveSplit:
         bands = centres_hz.shape[0]
         self.held = np.zeros(bands, np.float32)
         """Power per band that has been there for the last 0.2 s."""
+        self.risen = np.zeros(bands, np.float32)
+        """Power per band above that, of strokes and tones."""
         self._dt_s = dt_s
         self._past = np.zeros((max(3, round(_PAST_S / dt_s)), bands), np.float32)
         self._newest = 0
@@ -52,10 +54,12 @@ class PercussiveSplit:
         self.held = np.partition(self._past, middle, axis=0)[middle]
         self._past[self._newest] = power
         self._newest = (self._newest + 1) % self._past.shape[0]
+        past = np.float32(_ABOVE) * self.held
+        self.risen = np.maximum(power - past, 0.0)
         struck = power.copy()
         upper = np.partition(power[self._neighbours], _REACH, axis=0)[_REACH]
         np.minimum(struck[self._first :], _MEDIAN_OF_NOISE * upper, out=struck[self._first :])
-        struck -= np.float32(_ABOVE) * self.held
+        struck -= past
         np.maximum(struck, 0.0, out=struck)
         if not silent:
             self._follow(float(struck.sum()), float(power.sum()))

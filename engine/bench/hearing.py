@@ -19,6 +19,7 @@ from engine.bench.lanes import bench_lanes
 from engine.bench.listening import measure as measure_listener
 from engine.bench.matching import f_of, matched
 from engine.bench.open_set import measure as measure_open_set
+from engine.bench.stray_strokes import stray_strokes, stray_strokes_outdoors
 from engine.bench.structure import bench_structure
 from engine.bench.tonal import bench_tonal
 from engine.messages import Float32
@@ -38,8 +39,8 @@ def bench(request: BenchRequest) -> list[Result]:
         {"name": "hearing/hop", **_percentiles(hop_ms)},
         {"name": "hearing/tracker", **_percentiles(tracker_ms)},
     ]
-    if clips is not None:
-        return [*speed, *beat_table(clips)]
+    if request.data is not None and clips is not None:
+        return [*speed, *beat_table(clips), stray_strokes_outdoors(request.data)]
     truth = json.loads(demo_track().with_suffix(".json").read_text("utf-8"))
     report, _ = analyze((samples[i : i + 4096] for i in range(0, len(samples), 4096)), rate)
     hits = matched(report["beats_s"], truth["beats_s"], BEAT_WINDOW_S)
@@ -54,6 +55,7 @@ def bench(request: BenchRequest) -> list[Result]:
         *bench_tonal(),
         bench_structure(),
         *bench_lanes(),
+        stray_strokes(),
     ]  # fmt: skip
 
 

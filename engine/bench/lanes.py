@@ -15,6 +15,7 @@ from engine.bench.matching import f_of, matched
 from engine.messages import LANE_NAMES
 from engine.synthesis.loop import render_loop
 from engine.synthesis.oscillator import SAMPLE_RATE_HZ
+from engine.synthesis.song import render_song
 from engine.synthesis.truth import Truth
 
 STROKE_WINDOW_S = 0.05
@@ -26,39 +27,35 @@ _TEMPI_BPM: Mapping[str, tuple[float, float]] = {
 _PER_GROOVE = 3
 _BARS = 8
 _SEED = 2026
+_SONG_SEEDS = range(200, 210)
+"""A finished mix: tune on seeds 100 to 109."""
 
 Strokes = Mapping[str, Sequence[float]]
 """Seconds per lane."""
 
 
 def bench_lanes() -> list[Result]:
-    """Return `hearing/lanes` (F per lane, crosstalk) and `hearing/onsets` (F), all loops pooled.
+    """Return `hearing/lanes`, `hearing/lanes/songs` (F per lane, crosstalk), `hearing/onsets` (F).
 
+    All loops are pooled, and all songs, which are finished mixes.
     F counts strokes within 50 ms, each matched once. Crosstalk of a lane is the share of the
     other lanes' strokes, where it has none itself, at which it fired.
     """
-    lanes = {lane: _Count() for lane in LANE_NAMES}
-    onsets = _Count()
-    crossed, strange = dict.fromkeys(LANE_NAMES, 0), dict.fromkeys(LANE_NAMES, 0)
-    loops = 0
+    loops, onsets = _Scores(), _Count()
     for samples, truth in _loops():
-        loops += 1
         report, _ = analyze([samples], SAMPLE_RATE_HZ)
         onsets.add(report["onsets_s"], truth.onsets_s)
-        for lane, count in lanes.items():
-            count.add(report["lanes"][lane], truth.lanes[lane])
-            fired, chances = _bleeding(report["lanes"], truth.lanes, lane)
-            crossed[lane] += fired
-            strange[lane] += chances
-    shares = {lane: crossed[lane] / max(strange[lane], 1) for lane in LANE_NAMES}
+        loops.add(report["lanes"], truth.lanes)
+    songs = _Scores()
+    for seed in _SONG_SEEDS:
+        samples, truth = render_song(np.random.default_rng(seed))
+        songs.add(analyze([samples], SAMPLE_RATE_HZ)[0]["lanes"], truth.lanes)
     return [
-        {"name": "hearing/lanes", **{lane: round(c.f, 3) for lane, c in lanes.items()},
-         "crosstalk": round(sum(crossed.values()) / max(sum(strange.values()), 1), 3),
-         **{f"{lane}_crosstalk": round(share, 3) for lane, share in shares.items()},
-         "loops": loops},
+        {"name": "hearing/lanes", **loops.row(), "loops": loops.pieces},
+        {"name": "hearing/lanes/songs", **songs.row(), "songs": songs.pieces},
         {"name": "hearing/onsets", "f": round(onsets.f, 3),
          "precision": round(onsets.precision, 3), "recall": round(onsets.recall, 3),
-         "loops": loops},
+         "loops": loops.pieces},
     ]  # fmt: skip
 
 
@@ -95,6 +92,35 @@ class _Count:
     @property
     def f(self) -> float:
         return f_of(self._hits, self._found, self._true)
+
+
+class _Scores:
+    """F and crosstalk per lane over several pieces."""
+
+    def __init__(self) -> None:
+        self.pieces = 0
+        self._lanes = {lane: _Count() for lane in LANE_NAMES}
+        self._crossed = dict.fromkeys(LANE_NAMES, 0)
+        self._strange = dict.fromkeys(LANE_NAMES, 0)
+
+    def add(self, found: Strokes, truth: Strokes) -> None:
+        self.pieces += 1
+        for lane, count in self._lanes.items():
+            count.add(found[lane], truth[lane])
+            fired, chances = _bleeding(found, truth, lane)
+            self._crossed[lane] += fired
+            self._strange[lane] += chances
+
+    def row(self) -> Result:
+        crossed, strange = sum(self._crossed.values()), sum(self._strange.values())
+        return {
+            **{lane: round(count.f, 3) for lane, count in self._lanes.items()},
+            "crosstalk": round(crossed / max(strange, 1), 3),
+            **{
+                f"{lane}_crosstalk": round(self._crossed[lane] / max(self._strange[lane], 1), 3)
+                for lane in LANE_NAMES
+            },
+        }
 
 
 def _bleeding(found: Strokes, truth: Strokes, lane: str) -> tuple[int, int]:
