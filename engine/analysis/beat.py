@@ -11,7 +11,7 @@ from engine.messages import TempoReading
 
 _CLEAR, _UNCLEAR = 0.5, 0.1
 """Clarity of the pointer that counts as certain, and as none."""
-_PROVEN, _UNPROVEN = 0.9, -0.3
+_PROVEN, _UNPROVEN = 1.0, -0.1
 """Nats per beat by which expecting beats must pay, to be certain and to be anything at all."""
 _LOCK_CONFIDENCE = 0.4
 _LOCK_AFTER_S = 0.5

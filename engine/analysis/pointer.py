@@ -10,19 +10,18 @@ SLOWEST_BPM, FASTEST_BPM = 55.0, 215.0
 _WINDOW_HOPS = 3
 """How many hops count as the beginning of a beat, and as the middle between two."""
 _LEVELS = (0.005, 0.015, 0.03, 0.055, 0.095, 0.16, 0.25, 0.37, 0.52, 0.67)
-_ON_BEAT = (0.12, 0.23, 0.81, 2.15, 5.0, 11.0, 31.0, 75.0, 150.0, 150.0)
-_OFF_BEAT = (0.5, 1.4, 2.2, 3.5, 5.0, 6.3, 8.5, 13.0, 20.0, 26.0)
+_ON_BEAT = (0.1, 0.4, 0.8, 1.9, 4.0, 7.0, 13.0, 30.0, 60.0, 60.0)
+_OFF_BEAT = (0.6, 1.3, 1.8, 2.3, 2.8, 3.2, 3.0, 3.0, 3.0, 3.0)
 """How many times as often the network says that much on a beat, and half-way to the next, as it
-says so elsewhere: counted on 52 tuning clips, the ends drawn in (a beat may well be missing), and
-faint sounds between the beats made to say less (noise is faint everywhere).
-Weak strokes between the beats are thus no proof of a tempo twice as fast."""
+says so elsewhere: counted on 80 tuning clips, smoothed, and faint sounds made to say less (noise
+is faint everywhere). Weak strokes between the beats are thus no proof of a tempo twice as fast."""
 _STEPS = 128
-_TEMPO_STIFFNESS = 60.0
+_TEMPO_STIFFNESS = 80.0
 """Tempo changes by the share x of a beat to the next are as likely as exp(-stiffness * x)."""
-_RESTART = 3e-4
+_RESTART = 1e-4
 """Share of the belief that begins anew in each hop: a new song is heard quickly."""
 _PRIOR_BPM, _PRIOR_OCTAVES = 118.0, 0.75
-_SHARPNESS, _OFF_SHARPNESS = 0.6, 0.6
+_SHARPNESS, _OFF_SHARPNESS = 0.5, 0.5
 """Neighbouring hops, and beats, say much the same: they count less than fully."""
 _EVIDENCE_S = 2.5
 _CHANCE = 1.0 / 16.0
