@@ -17,7 +17,8 @@ from engine.synthesis.lead import bell_note, lead_note, pluck_note
 from engine.synthesis.mix import Bus
 from engine.synthesis.oscillator import SAMPLE_RATE_HZ
 from engine.synthesis.pads import electric_piano, pad_chord
-from engine.synthesis.sounds import creatures, players, weather
+from engine.synthesis.sounds import players, weather
+from engine.synthesis.sounds.speech import voice
 
 _SEED = 4000
 _TAKES = 4
@@ -111,7 +112,7 @@ _KINDS: Mapping[str, Play] = {
     "electric_piano": _melody(lambda note: electric_piano(note, 0.5), 0.25),
     "piano": players.piano,
     "guitar": players.guitar,
-    "voice": creatures.voice,
+    "voice": voice,
     "wind": weather.wind,
     "rain": weather.rain,
     "waves": weather.waves,
