@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -62,6 +62,10 @@ class Analyzer:
         self.gain_db = 0.0
         self.outer_clock: Callable[[int], TempoReading] | None = None
         """Asked once per hop, with the sample index of its end, for the beat to follow."""
+        self.timer: Callable[[], float] | None = None
+        """Host time in seconds; where given, `hop_s` and `tracker_s` are measured."""
+        self.hop_s = self.tracker_s = 0.0
+        """What the newest hop took, and the beat tracker of it."""
         dt_s = self.hop_length / sample_rate
         self._dt_s = dt_s
         self._quick = Spectrum(sample_rate, QUICK_S, QUICK_RISE)
@@ -99,7 +103,15 @@ class Analyzer:
 
     def push(self, block: Float32) -> list[AudioFeatures]:
         """Take samples `(n, channels)`, channels <= 2; return the features of each full hop."""
-        return [self._hop(index) for index in self._framer.push(block)]
+        return list(self.hops(block))
+
+    def hops(self, block: Float32) -> Iterator[AudioFeatures]:
+        """The same, one after the other."""
+        for index in self._framer.push(block):
+            began_s = self._now()
+            features = self._hop(index)
+            self.hop_s = self._now() - began_s
+            yield features
 
     def skip(self, count: int) -> None:
         """Go on by `count` samples that were lost. What it costs does not grow with a long gap.
@@ -139,6 +151,9 @@ class Analyzer:
     def double_tempo(self) -> None:
         """Count twice as many beats from now on."""
         self._beats.clock.double()
+
+    def _now(self) -> float:
+        return self.timer() if self.timer is not None else 0.0
 
     def _hop(self, sample_index: int) -> AudioFeatures:
         reading = self.outer_clock(sample_index) if self.outer_clock is not None else None
@@ -191,7 +206,9 @@ class Analyzer:
         structure = self._structure.step(
             exact, self._timbre.centroid, level + self.gain_db, self._onsets.count, silent=silent
         )
+        began_s = self._now()
         self._beats.step(quick, silent=silent)
+        self.tracker_s = self._now() - began_s
         levels, hits, presences = self._meter.frozen()
         clock = self._beats.clock
         return AudioFeatures(

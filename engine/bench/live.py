@@ -19,7 +19,10 @@ def bench(request: BenchRequest) -> list[Result]:
             "--osc-port", "0", "--json", "--device-compute", request.device_compute, window=window,
         )  # fmt: skip
         figures = run_for_json(command, environment)
-    kept = ("output_fps", "ai_fps", "overflows", "dropped", "latency_ms", "longest_gap_ms")
+    kept = (
+        "output_fps", "ai_fps", "overflows", "dropped", "latency_ms", "longest_gap_ms",
+        "hop_ms", "tracker_ms",
+    )  # fmt: skip
     joint: Result = {key: figures[key] for key in kept} | {"window": window}
     if not window:
         joint["error"] = MISSING

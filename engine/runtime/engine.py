@@ -232,6 +232,8 @@ class Engine:
             "tempo_bpm": round(features.tempo_bpm, 2) if features else 0.0,
             "latency_ms": self._pace.latency_percentiles_ms(),
             "longest_gap_ms": round(status.longest_gap_ms, 1),
+            "hop_ms": self._pace.hop_percentiles_ms(),
+            "tracker_ms": self._pace.tracker_percentiles_ms(),
             "rss_mb": round(psutil.Process().memory_info().rss / 2**20, 1),
             "record": asdict(record) if record is not None else None,
             "message": status.message
@@ -303,6 +305,7 @@ class Engine:
             if pump.skipped:
                 self._skips.note(pump.skipped / source.sample_rate, self._clock.now())
             for features in heard_features:
+                self._pace.note_hop(pump.analyzer.hop_s, pump.analyzer.tracker_s)
                 if self._foresight is not None:
                     features = self._foresight.step(features, pump)
                 dt_s = pump.step_s(features)

@@ -1,4 +1,4 @@
-"""Figures about the output: rate, gaps, losses, latency."""
+"""Figures about the show: rate, gaps, losses and latency of the output, cost of listening."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import numpy as np
 
 _SMOOTHING = 0.05
 _USUAL_FRAMES = 31
+_HOPS = 8192
+"""About 90 s."""
 
 
 class Pace:
-    """Figures about the output. Composer thread writes, anyone reads."""
+    """Figures about the show. Composer and analysis thread write, anyone reads."""
 
     def __init__(self) -> None:
         self.frames = 0
@@ -20,6 +22,8 @@ class Pace:
         self.latency_ms = 0.0
         self.longest_gap_ms = 0.0
         self.latencies_ms: deque[float] = deque(maxlen=4096)
+        self._hops_ms: deque[float] = deque(maxlen=_HOPS)
+        self._trackers_ms: deque[float] = deque(maxlen=_HOPS)
         self._newest_ms: deque[float] = deque(maxlen=_USUAL_FRAMES)
         self._first_s = 0.0
         self._times: deque[float] = deque(maxlen=90)
@@ -47,11 +51,20 @@ class Pace:
 
     def latency_percentiles_ms(self) -> dict[str, float]:
         """Newest sample heard -> frame handed over, over the newest frames."""
-        if not self.latencies_ms:
-            return {"p50": 0.0, "p95": 0.0, "p99": 0.0}
-        p50, p95, p99 = np.percentile(np.array(self.latencies_ms), (50, 95, 99))
-        return {"p50": round(float(p50), 1), "p95": round(float(p95), 1),
-                "p99": round(float(p99), 1)}  # fmt: skip
+        return _percentiles(self.latencies_ms, (50, 95, 99), 1)
+
+    def hop_percentiles_ms(self) -> dict[str, float]:
+        """What one hop of the analysis took of host time, beside everything else that runs."""
+        return _percentiles(self._hops_ms, (50, 99), 3)
+
+    def tracker_percentiles_ms(self) -> dict[str, float]:
+        """The beat tracker's part of that."""
+        return _percentiles(self._trackers_ms, (50, 99), 3)
+
+    def note_hop(self, hop_s: float, tracker_s: float) -> None:
+        """One hop was heard in `hop_s`. Analysis thread only."""
+        self._hops_ms.append(1000.0 * hop_s)
+        self._trackers_ms.append(1000.0 * tracker_s)
 
     def note(self, now_s: float, latency_s: float | None, missed: int = 0) -> None:
         """One frame was handed over; `missed` frames were due between it and the one before."""
@@ -67,3 +80,10 @@ class Pace:
             self.latencies_ms.append(1000.0 * latency_s)
             self._newest_ms.append(1000.0 * latency_s)
             self.latency_ms += _SMOOTHING * (1000.0 * latency_s - self.latency_ms)
+
+
+def _percentiles(times_ms: deque[float], shares: tuple[int, ...], digits: int) -> dict[str, float]:
+    if not times_ms:
+        return {f"p{share}": 0.0 for share in shares}
+    found = np.percentile(np.array(times_ms), shares)
+    return {f"p{share}": round(float(t), digits) for share, t in zip(shares, found, strict=True)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from engine.analysis.analyzer import Analyzer
@@ -30,6 +32,7 @@ class Pump:
 
     def __init__(self, source: AudioSource, clock: Clock, start_s: float) -> None:
         self.analyzer = Analyzer(source.sample_rate)
+        self.analyzer.timer = clock.now
         self.start_s = start_s
         """Musical time of the analyzer's sample 0."""
         self.arrived_s = clock.now()
@@ -83,8 +86,11 @@ class Pump:
         self.arrived_s = self._clock.now()
         return block
 
-    def hear(self, block: Float32) -> list[AudioFeatures]:
-        """Analyse the part of a block that is worth it; the analyzer goes on by the others."""
+    def hear(self, block: Float32) -> Iterator[AudioFeatures]:
+        """Analyse the part of a block that is worth it; the analyzer goes on by the others.
+
+        Hop by hop, so that the first of a long block is not late for the last.
+        """
         late = block.shape[0] - round(MOST_BEHIND_S * self.source.sample_rate)
         if late > 0:
             self._miss(late)
@@ -92,7 +98,7 @@ class Pump:
         if self.skipped:
             self.analyzer.skip(self.skipped)
         self.heard += block.shape[0]
-        return self.analyzer.push(block)
+        return self.analyzer.hops(block)
 
     def step_s(self, features: AudioFeatures) -> float:
         """How long after the features before these they are: a hop, and more after a gap."""

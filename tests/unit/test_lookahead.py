@@ -108,7 +108,7 @@ def test_the_lead_is_the_sum_of_what_lies_between_sample_and_eye() -> None:
     for k in range(40):
         pace.note(k / 25.0, 0.9 if k % 4 == 0 else 0.02)
     source.ring.push(np.zeros((1000, 2), np.float32))
-    pump.hear(pump.next_block())
+    list(pump.hear(pump.next_block()))
     behind_s = source.heard_s(clock.now()) - 512 / source.sample_rate
     assert pump.behind_s(512) == pytest.approx(behind_s)
     lead = Lead(pace, 25.0, {"scripted": 30.0})
@@ -123,5 +123,5 @@ def test_a_file_is_painted_for_the_moment_its_sample_is_heard() -> None:
     )
     pump = Pump(source, clock, 0.0)  # type: ignore[arg-type]
     ring.push(np.zeros((1024, 2), np.float32))
-    pump.hear(pump.next_block())
+    list(pump.hear(pump.next_block()))
     assert pump.behind_s(1024) == pytest.approx(-0.04)

@@ -89,7 +89,7 @@ def test_each_hop_follows_the_clock_at_the_moment_its_last_sample_arrived() -> N
     pump.follow(None)
     clock.advance(0.1)
     source.feed(np.zeros(RATE // 10, np.float32))
-    assert pump.hear(pump.next_block())[-1].tempo_source == "sound"
+    assert list(pump.hear(pump.next_block()))[-1].tempo_source == "sound"
 
 
 class Early(ScriptedSource):
@@ -105,7 +105,7 @@ def test_what_is_read_ahead_gets_the_beat_of_the_moment_when_it_will_be_heard() 
     pump.follow(SteadyTempo(97.0, 12.3))
     clock.advance(0.3)
     source.feed(np.zeros(round(0.3 * RATE), np.float32))
-    last = pump.hear(pump.next_block())[-1]
+    last = list(pump.hear(pump.next_block()))[-1]
     expected = (50.2 + last.sample_index / RATE - 12.3) * 97.0 / 60.0
     assert abs((last.beat_phase - expected + 0.5) % 1.0 - 0.5) < 1e-6
 
