@@ -43,6 +43,10 @@ class ModelLoadError(EngineError):
     """An image model is missing, damaged, of another layout, or does not fit into memory."""
 
 
+class StructureError(EngineError):
+    """A picture, video or camera that should steer the shapes is missing, broken or taken."""
+
+
 class LimitError(EngineError):
     """A number or a text is outside its stated limits."""
 
