@@ -94,6 +94,17 @@ PARAMS: Mapping[str, ParamSpec] = _table(
         "How firmly colour and contrast are held, so that hours neither burn nor fade.",
     ),
     ParamSpec(
+        "structure/amount", 0.35, 0.0, 1.0, "", "picture",
+        "How much the shapes follow the structure picture, video or camera: 0.2 hints, 0.6 shows "
+        "it, 1 paints over it alone.",
+        0.0, 1.0,
+    ),
+    ParamSpec(
+        "structure/control", 1.0, 0.0, 2.0, "", "picture",
+        "How strictly a ControlNet holds the lines of the structure; only with --controlnet.",
+        0.0, 2.0,
+    ),
+    ParamSpec(
         "motion/zoom", 0.04, -1.5, 3.0, "1/s", "picture",
         "Flight into the picture: 0.1 grows it by 10 % a second.", -1.0, 2.5,
     ),

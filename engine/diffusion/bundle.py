@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from engine.messages import Reading
+from engine.messages import Reading, Uint8
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,18 @@ class Bundle(Protocol):
 
     def close(self) -> None:
         """Drop all weights; idempotent."""
+        ...
+
+
+@runtime_checkable
+class Controllable(Protocol):
+    """A bundle that may hold a ControlNet beside its denoiser. Diffusion thread only."""
+
+    def control(self, structure: Uint8 | None, scale: float) -> None:
+        """Condition the calls from now on on a structure picture of the model's size.
+
+        `(h, w, 3)` RGB, the same object as long as it is the same picture; None: on nothing.
+        """
         ...
 
 
