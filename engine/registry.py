@@ -40,6 +40,10 @@ class ModelRequest:
     """CPU threads of the networks; 0 for all cores."""
     runner: str = DEFAULT_RUNNER
     """What executes the networks: `eager`, `compile`, `openvino` or `onnx`."""
+    controlnet: str = ""
+    """Folder of a ControlNet beside a checkpoint; empty: none. Models of other kinds have none."""
+    control_map: str = "canny"
+    """What the ControlNet is shown of the structure picture: `canny` or `none`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,15 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except OSError:  # a name longer than any file's
         return False
+
+
+def check_controlnet(controlnet: str, model: str) -> None:
+    """Raise `ModelLoadError` where a ControlNet is asked for that the model cannot use."""
+    if controlnet and model in {entry.name for entry in BUILT_IN}:
+        raise ModelLoadError(
+            f"--controlnet steers Stable Diffusion checkpoints, and {model} is none: name one "
+            "with --model, or leave --controlnet out; --structure alone steers every model"
+        )
 
 
 def load_factory(entry: ModelEntry) -> Callable[..., Any]:

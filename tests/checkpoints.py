@@ -147,3 +147,22 @@ def _write_byte_tokenizer(folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text(
         json.dumps({"tokenizer_class": "RobertaTokenizer", "model_max_length": 90})
     )
+
+
+def write_controlnet(folder: Path, checkpoint: Path, *, seed: int = 0, zero: bool = False) -> Path:
+    """`lllyasviel/sd-controlnet-canny` layout, for the U-Net of `checkpoint`.
+
+    `zero` leaves its last convolutions as training begins with them: the branch adds nothing.
+    """
+    from diffusers import ControlNetModel, UNet2DConditionModel
+
+    torch.manual_seed(seed)
+    unet = UNet2DConditionModel.from_pretrained(checkpoint / "unet", use_safetensors=True)
+    net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16, 32, 96, 256))
+    if not zero:
+        with torch.no_grad():
+            for parameter in net.parameters():
+                if not parameter.any():
+                    parameter.normal_(0.0, 0.1)
+    net.save_pretrained(folder)
+    return folder

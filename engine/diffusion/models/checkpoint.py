@@ -42,7 +42,11 @@ def open_checkpoint(request: ModelRequest) -> FeedbackModel:
     if device.type == "cpu":
         set_threads(request.threads)
     dtype = choose_dtype(request.dtype, device, half_on_cpu=True)
-    bundle = StableDiffusionBundle(folder, device, dtype, xl=family == "sdxl")
+    bundle = StableDiffusionBundle(
+        folder, device, dtype, xl=family == "sdxl",
+        controlnet=Path(request.controlnet).expanduser() if request.controlnet else None,
+        control_map=request.control_map,
+    )  # fmt: skip
     return FeedbackModel(bundle, request.width, request.height)
 
 

@@ -15,18 +15,24 @@ from torch import Tensor
 from engine.diffusion.bundle import PromptEmbedding, SizeRule
 from engine.diffusion.models.clip_text import ClipText
 from engine.diffusion.models.components import Components
+from engine.diffusion.models.controlnet import ControlNetBranch
 from engine.diffusion.models.schedule import NoiseSchedule
 from engine.errors import ModelLoadError
-from engine.messages import Reading
+from engine.messages import Reading, Uint8
 
 
 class StableDiffusionBundle:
     """UNet2DConditionModel + AutoencoderTiny or AutoencoderKL + one or two CLIP text encoders."""
 
     def __init__(
-        self, folder: Path, device: torch.device, dtype: torch.dtype, *, xl: bool
-    ) -> None:
+        self, folder: Path, device: torch.device, dtype: torch.dtype, *, xl: bool,
+        controlnet: Path | None = None, control_map: str = "canny",
+    ) -> None:  # fmt: skip
         components = Components(folder, device, dtype)
+        self._controlnet: ControlNetBranch | None = None
+        if controlnet is not None:  # first of all: the wrong one costs no loading
+            unet = components.json("unet/config.json")
+            self._controlnet = ControlNetBranch(controlnet, unet, device, dtype, control_map)
         self._folder = folder
         self._device = device
         self._dtype = dtype
@@ -119,8 +125,14 @@ class StableDiffusionBundle:
             prediction = empty + guidance * (prediction - empty)
         return self._schedule.clean(noisy, prediction, strength)
 
+    def control(self, structure: Uint8 | None, scale: float) -> None:
+        """Hold the lines of a structure picture; without a ControlNet there is none who could."""
+        if self._controlnet is not None:
+            self._controlnet.see(structure, scale)
+
     def close(self) -> None:
         """Drop all weights; idempotent."""
+        self._controlnet = None
         self._unet = self._vae = self._text = self._empty = None
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
@@ -133,11 +145,17 @@ class StableDiffusionBundle:
             ids = torch.tensor([[height, width, 0, 0, height, width]], device=self._device)
             extra = {"text_embeds": prompt.pooled.to(self._dtype), "time_ids": ids.to(self._dtype)}
         unet: Any = self._unet
+        sample, tokens = noisy.to(self._dtype), prompt.tokens.to(self._dtype)
+        timestep = torch.tensor([t], device=self._device)
+        residuals: dict[str, Any] = {}
+        if self._controlnet is not None and self._controlnet.active:
+            residuals = self._controlnet.residuals(sample, timestep, tokens, extra or None)
         result: Tensor = unet(
-            noisy.to(self._dtype),
-            torch.tensor([t], device=self._device),
-            encoder_hidden_states=prompt.tokens.to(self._dtype),
+            sample,
+            timestep,
+            encoder_hidden_states=tokens,
             added_cond_kwargs=extra or None,
             return_dict=False,
+            **residuals,
         )[0]
         return result.float()
