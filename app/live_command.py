@@ -23,7 +23,7 @@ from engine.clock import MonotonicClock
 from engine.commands import SetVolume, SourceChoice
 from engine.errors import AudioFileError, CommandError, PresetError, SinkError
 from engine.presets import DEFAULT_PRESET
-from engine.registry import DEFAULT_MODEL, find_model
+from engine.registry import DEFAULT_MODEL, check_controlnet, find_model
 from engine.runtime import limits
 from engine.runtime.config import EngineConfig
 from engine.runtime.engine import Engine
@@ -93,7 +93,8 @@ def _failed(options: argparse.Namespace, report: dict[str, object], engine: Engi
     other_model = options.model is not None and status.model_asked not in ("", options.model)
     no_model = bool(status.model_problem) and not status.model_asked
     unrecorded = options.record is not None and report["record"] is None
-    return 1 if other_model or no_model or unrecorded else 0
+    unsteered = options.structure.kind != "none" and status.structure.kind == "none"
+    return 1 if other_model or no_model or unrecorded or unsteered else 0
 
 
 def _say_finishing(engine: Engine) -> None:
@@ -174,6 +175,7 @@ def _what_there_is() -> SourceChoice:
 def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
     settings = store.settings
     preset = options.preset or settings.preset or DEFAULT_PRESET
+    check_controlnet(options.controlnet, options.model or settings.model or DEFAULT_MODEL)
     choice = choose_source(options.source, settings, options.device)
     if options.source is None and choice.kind == "file":
         choice = _still_there(choice, store)
@@ -186,7 +188,8 @@ def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
             fps=options.fps, device_compute=options.device_compute, runner=options.runner,
             seed=options.seed, record=options.record, audible=not options.mute,
             offsets_ms=settings.offsets_ms, lookahead=options.lookahead, listener=options.listener,
-            labels=options.labels, clock=options.clock,
+            labels=options.labels, clock=options.clock, structure=options.structure,
+            controlnet=options.controlnet, control_map=options.control_map,
             still=user_cache_path("sonolume", appauthor=False) / LAST_PICTURE,
         )  # fmt: skip
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from engine.commands import StructureChoice
 from engine.errors import ResumeError
 from engine.export.settings import ExportSettings
 from engine.presets import Preset
@@ -35,6 +36,9 @@ def fingerprint(settings: ExportSettings, preset: Preset) -> dict[str, str]:
         "--lookahead": settings.lookahead,
         "--init-image": "not given" if settings.init_image is None
         else _file_facts(settings.init_image),
+        "--structure": _structure_facts(settings.structure),
+        "--controlnet": _folder_facts(settings.controlnet),
+        "--control-map": settings.control_map,
         "--listener": settings.listener,
         "--labels": "not given" if settings.labels is None else _file_facts(settings.labels),
         "--quality": str(settings.quality),
@@ -58,6 +62,16 @@ def check_same(output: Path, begun: Mapping[str, str], wanted: Mapping[str, str]
 
 def _optional(value: float | None) -> str:
     return "not given" if value is None else repr(value)
+
+
+def _structure_facts(choice: StructureChoice) -> str:
+    return choice.kind if choice.path is None else f"{choice.kind}, {_file_facts(choice.path)}"
+
+
+def _folder_facts(name: str) -> str:
+    """Return what tells one folder of weights from another; only a name where there is none."""
+    files = sorted(path for path in Path(name).glob("*") if path.is_file()) if name else []
+    return ", ".join([name or "not given", *(f"{p.name}: {_file_facts(p)}" for p in files)])
 
 
 def _file_facts(path: Path) -> str:

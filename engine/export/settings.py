@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engine.errors import SinkError
+from engine.commands import NO_STRUCTURE, StructureChoice
+from engine.errors import SinkError, StructureError
 from engine.presets import DEFAULT_PRESET
-from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, find_model
+from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, check_controlnet, find_model
 from engine.runtime import limits
 from engine.semantic.listener_names import DEFAULT_LISTENER
 
@@ -37,6 +38,12 @@ class ExportSettings:
     lookahead: Literal["causal", "whole"] = "causal"
     """The beat as the live show hears it, or as the whole file has it."""
     init_image: Path | None = None
+    structure: StructureChoice = NO_STRUCTURE
+    """The picture or video that steers the shapes."""
+    controlnet: str = ""
+    """Folder of a ControlNet beside a checkpoint; empty: none."""
+    control_map: str = "canny"
+    """What the ControlNet is shown of the structure: `canny` edges, or `none`, as it is."""
     listener: str = DEFAULT_LISTENER
     """`embedded`, `clap`, `descriptors`, or a CLAP checkpoint's folder or hub id."""
     labels: Path | None = None
@@ -97,6 +104,9 @@ def check_settings(settings: ExportSettings) -> None:
             f"{settings.output} is the sound itself and would be lost: choose another output"
         )
     find_model(settings.model)
+    check_controlnet(settings.controlnet, settings.model)
+    if settings.structure.kind == "camera":
+        raise StructureError("a camera steers live shows only: film it first and give video:PATH")
 
 
 def _same_file(one: Path, other: Path) -> bool:

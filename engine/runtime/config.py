@@ -35,6 +35,12 @@ class EngineConfig:
     labels: Path | None = None
     """A bank of labels to listen for; None: the one that ships."""
     record: Path | None = None
+    structure: cmd.StructureChoice = cmd.NO_STRUCTURE
+    """Which picture, video or camera steers the shapes."""
+    controlnet: str = ""
+    """Folder of a ControlNet for checkpoints; empty: none."""
+    control_map: str = "canny"
+    """What the ControlNet is shown of the structure: `canny` edges, or `none`, as it is."""
     clock: cmd.ClockChoice = field(default_factory=cmd.ClockChoice)
     """Which beat the picture follows."""
     audible: bool = True
