@@ -157,12 +157,14 @@ def write_controlnet(folder: Path, checkpoint: Path, *, seed: int = 0, zero: boo
     from diffusers import ControlNetModel, UNet2DConditionModel
 
     torch.manual_seed(seed)
-    unet = UNet2DConditionModel.from_pretrained(checkpoint / "unet", use_safetensors=True)
+    unet = UNet2DConditionModel.from_pretrained(
+        checkpoint / "unet", use_safetensors=True, low_cpu_mem_usage=False
+    )
     net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16, 32, 96, 256))
     if not zero:
         with torch.no_grad():
             for parameter in net.parameters():
                 if not parameter.any():
-                    parameter.normal_(0.0, 0.1)
+                    parameter.normal_(0.0, 3.0)
     net.save_pretrained(folder)
     return folder

@@ -112,7 +112,7 @@ def check_family(folder: Path, unet: Mapping[str, Any]) -> None:
     theirs, ours = config.get("cross_attention_dim", 1280), unet.get("cross_attention_dim", 1280)
     if theirs != ours:
         raise ModelLoadError(
-            f"{folder.name} is a ControlNet for {_family(theirs)}, and the model is "
+            f"{folder.name} is a ControlNet for {_family(theirs)}, and the model is for "
             f"{_family(ours)}: choose a ControlNet of that family, or leave --controlnet out"
         )
     differing = [name for name in _SHAPES if not _alike(config.get(name), unet.get(name))]
@@ -134,7 +134,8 @@ def _alike(one: Any, other: Any) -> bool:
 
 
 def _family(width: Any) -> str:
-    return _FAMILIES.get(width, "another family") + f" (text of width {width})"
+    text = f"text of width {width}"
+    return f"{_FAMILIES[width]}, {text}" if width in _FAMILIES else text
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -77,8 +77,8 @@ class VideoReader:
 
     def at(self, time_s: float) -> Shown:
         """Return the picture at `time_s` modulo the length."""
-        local_s = time_s % self.duration_s
-        wanted_s = self._start_s + local_s + _SAME_S
+        local_s = (time_s + _SAME_S) % self.duration_s
+        wanted_s = self._start_s + local_s
         jump_s = wanted_s - self._held.at_s
         if jump_s < 0.0 or jump_s > SEEK_BEYOND_S:
             self._jump(wanted_s)
@@ -88,7 +88,7 @@ class VideoReader:
         until_s = end_s if self._ahead is None else min(self._ahead.at_s, end_s)
         if self._held.pixels is None:
             self._held.pixels = _upright(self._held.frame)
-        return Shown(self._held.pixels, max(until_s - self._start_s - local_s, _SAME_S))
+        return Shown(self._held.pixels, max(until_s - wanted_s, 0.0))
 
     def close(self) -> None:
         """Let go of the file; idempotent."""
