@@ -28,23 +28,9 @@ from engine.errors import CommandError, StructureError
 from engine.messages import StructureStatus, Uint8
 from engine.protocols import StructureSource
 from engine.runtime.structure_slot import StructureSlot
+from tests.films import RATE, write_film
 
-RATE = 10
 WAIT_S = 20.0
-
-
-def write_film(path: Path, frames: int = 20, codec: str = "libx264", size: int = 64) -> Path:
-    """A film whose every picture has a grey of its own, 10 a second, key pictures 1 s apart."""
-    with av.open(str(path), "w") as movie:
-        stream = movie.add_stream(codec, rate=RATE)
-        stream.width = stream.height = size
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.gop_size = RATE
-        for k in range(frames):
-            pixels = np.full((size, size, 3), 30 + 10 * k % 220, np.uint8)
-            movie.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        movie.mux(stream.encode(None))
-    return path
 
 
 def number_of(pixels: Uint8) -> int:
