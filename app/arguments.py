@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.commands import NO_STRUCTURE, ClockChoice, StructureChoice, structure_choice
 from engine.errors import CommandError
-from engine.registry import RUNNER_NAMES
+from engine.registry import RUNNER_NAMES, Guides
 from engine.semantic.clap_folder import DEFAULT_CLAP
 from engine.semantic.listener_names import DEFAULT_LISTENER
 
@@ -67,12 +67,12 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
     add_labels(parser)
     add_device(parser)
     add_runner(parser)
-    add_control(parser)
+    add_guides(parser)
     add_json(parser)
 
 
-def add_control(parser: argparse.ArgumentParser) -> None:
-    """`--controlnet` and `--control-map`."""
+def add_guides(parser: argparse.ArgumentParser) -> None:
+    """What leads a checkpoint beside its prompt."""
     parser.add_argument(
         "--controlnet",
         default="",
@@ -86,6 +86,26 @@ def add_control(parser: argparse.ArgumentParser) -> None:
         default="canny",
         help="what the ControlNet is shown: edges of the structure, or the structure as it is, "
         "for depth, pose and others (default: canny)",
+    )
+    parser.add_argument(
+        "--ip-adapter",
+        default="",
+        metavar="FILE",
+        help="IP-Adapter of the family of --model, .safetensors, with its folder image_encoder "
+        "beside it (default: none)",
+    )
+    parser.add_argument(
+        "--image-prompt",
+        default="",
+        metavar="PATH",
+        help="picture that the IP-Adapter takes for a prompt (default: none)",
+    )
+
+
+def as_guides(options: argparse.Namespace) -> Guides:
+    """Return what these flags ask for."""
+    return Guides(
+        options.controlnet, options.control_map, options.ip_adapter, options.image_prompt
     )
 
 

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
+from app.arguments import as_guides
 from app.display import check_display
 from engine.clock import MonotonicClock
 from engine.commands import SetVolume, SourceChoice
 from engine.errors import AudioFileError, CommandError, PresetError, SinkError
 from engine.presets import DEFAULT_PRESET
-from engine.registry import DEFAULT_MODEL, check_controlnet, find_model
+from engine.registry import DEFAULT_MODEL, check_guides, find_model
 from engine.runtime import limits
 from engine.runtime.config import EngineConfig
 from engine.runtime.engine import Engine
@@ -175,7 +176,7 @@ def _what_there_is() -> SourceChoice:
 def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
     settings = store.settings
     preset = options.preset or settings.preset or DEFAULT_PRESET
-    check_controlnet(options.controlnet, options.model or settings.model or DEFAULT_MODEL)
+    check_guides(as_guides(options), options.model or settings.model or DEFAULT_MODEL)
     choice = choose_source(options.source, settings, options.device)
     if options.source is None and choice.kind == "file":
         choice = _still_there(choice, store)
@@ -189,7 +190,7 @@ def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
             seed=options.seed, record=options.record, audible=not options.mute,
             offsets_ms=settings.offsets_ms, lookahead=options.lookahead, listener=options.listener,
             labels=options.labels, clock=options.clock, structure=options.structure,
-            controlnet=options.controlnet, control_map=options.control_map,
+            guides=as_guides(options),
             still=user_cache_path("sonolume", appauthor=False) / LAST_PICTURE,
         )  # fmt: skip
 

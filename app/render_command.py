@@ -9,6 +9,7 @@ import sys
 import threading
 from types import FrameType
 
+from app.arguments import as_guides
 from engine.export import ExportProgress, ExportReport, ExportSettings, render, resumable
 from engine.presets import DEFAULT_PRESET
 from engine.registry import DEFAULT_MODEL
@@ -85,8 +86,7 @@ def _settings(options: argparse.Namespace) -> ExportSettings:
         lookahead=options.lookahead,
         init_image=options.init_image,
         structure=options.structure,
-        controlnet=options.controlnet,
-        control_map=options.control_map,
+        guides=as_guides(options),
         listener=options.listener,
         labels=options.labels,
         quality=options.quality,

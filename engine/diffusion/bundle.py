@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -115,13 +115,14 @@ class Bundle(Protocol):
 
 
 @runtime_checkable
-class Controllable(Protocol):
-    """A bundle that may hold a ControlNet beside its denoiser. Diffusion thread only."""
+class Guided(Protocol):
+    """A bundle that may have guides beside its prompt: a ControlNet, an image prompt."""
 
-    def control(self, structure: Uint8 | None, scale: float) -> None:
-        """Condition the calls from now on on a structure picture of the model's size.
+    def guide(self, structure: Uint8 | None, values: Mapping[str, float]) -> None:
+        """Lead the calls from now on by a structure picture of the model's size and live values.
 
-        `(h, w, 3)` RGB, the same object as long as it is the same picture; None: on nothing.
+        `structure` is `(h, w, 3)` RGB, the same object as long as it is the same picture; None:
+        there is none. Diffusion thread only.
         """
         ...
 

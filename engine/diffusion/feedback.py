@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.diffusion.bundle import Bundle, Controllable, PromptEmbedding
+from engine.diffusion.bundle import Bundle, Guided, PromptEmbedding
 from engine.diffusion.coherence import ColourAnchor
 from engine.diffusion.detail import unsharp
 from engine.diffusion.fresh import paint_fresh
@@ -82,8 +82,8 @@ class FeedbackModel:
         feedback = values["diffusion/feedback"]
         strength = 1.0 - feedback * (1.0 - values["diffusion/strength"])
         guidance = values["diffusion/guidance"] * self._bundle.natural_guidance
-        if isinstance(self._bundle, Controllable):
-            self._bundle.control(self._steering.fitted, values["structure/control"])
+        if isinstance(self._bundle, Guided):
+            self._bundle.guide(self._steering.fitted, values)
         if self._picture is None:
             latent = self._fresh(control, prompt, guidance)
             strength = 1.0

@@ -37,8 +37,10 @@ def fingerprint(settings: ExportSettings, preset: Preset) -> dict[str, str]:
         "--init-image": "not given" if settings.init_image is None
         else _file_facts(settings.init_image),
         "--structure": _structure_facts(settings.structure),
-        "--controlnet": _folder_facts(settings.controlnet),
-        "--control-map": settings.control_map,
+        "--controlnet": _weights_facts(settings.guides.controlnet),
+        "--control-map": settings.guides.control_map,
+        "--ip-adapter": _weights_facts(settings.guides.ip_adapter),
+        "--image-prompt": _weights_facts(settings.guides.image_prompt),
         "--listener": settings.listener,
         "--labels": "not given" if settings.labels is None else _file_facts(settings.labels),
         "--quality": str(settings.quality),
@@ -68,10 +70,12 @@ def _structure_facts(choice: StructureChoice) -> str:
     return choice.kind if choice.path is None else f"{choice.kind}, {_file_facts(choice.path)}"
 
 
-def _folder_facts(name: str) -> str:
-    """Return what tells one folder of weights from another; only a name where there is none."""
-    files = sorted(path for path in Path(name).glob("*") if path.is_file()) if name else []
-    return ", ".join([name or "not given", *(f"{p.name}: {_file_facts(p)}" for p in files)])
+def _weights_facts(name: str) -> str:
+    """Return what tells a file, or a folder of them, from others; its name where there is none."""
+    path = Path(name).expanduser()
+    files = [path] if path.is_file() else sorted(p for p in path.glob("*") if p.is_file())
+    facts = [f"{p.name}: {_file_facts(p)}" for p in files] if name else []
+    return ", ".join([name or "not given", *facts])
 
 
 def _file_facts(path: Path) -> str:

@@ -319,8 +319,7 @@ class _Export:
             settings.dtype,
             settings.threads,
             settings.runner,
-            settings.controlnet,
-            settings.control_map,
+            settings.guides,
         )
         model: ImageModel = load_factory(find_model(settings.model))(request)
         self._numbers = _number_format(model)

@@ -9,7 +9,14 @@ from typing import Literal
 from engine.commands import NO_STRUCTURE, StructureChoice
 from engine.errors import SinkError, StructureError
 from engine.presets import DEFAULT_PRESET
-from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, check_controlnet, find_model
+from engine.registry import (
+    DEFAULT_MODEL,
+    DEFAULT_RUNNER,
+    NO_GUIDES,
+    Guides,
+    check_guides,
+    find_model,
+)
 from engine.runtime import limits
 from engine.semantic.listener_names import DEFAULT_LISTENER
 
@@ -40,10 +47,8 @@ class ExportSettings:
     init_image: Path | None = None
     structure: StructureChoice = NO_STRUCTURE
     """The picture or video that steers the shapes."""
-    controlnet: str = ""
-    """Folder of a ControlNet beside a checkpoint; empty: none."""
-    control_map: str = "canny"
-    """What the ControlNet is shown of the structure: `canny` edges, or `none`, as it is."""
+    guides: Guides = NO_GUIDES
+    """What leads checkpoints beside their prompt."""
     listener: str = DEFAULT_LISTENER
     """`embedded`, `clap`, `descriptors`, or a CLAP checkpoint's folder or hub id."""
     labels: Path | None = None
@@ -104,7 +109,7 @@ def check_settings(settings: ExportSettings) -> None:
             f"{settings.output} is the sound itself and would be lost: choose another output"
         )
     find_model(settings.model)
-    check_controlnet(settings.controlnet, settings.model)
+    check_guides(settings.guides, settings.model)
     if settings.structure.kind == "camera":
         raise StructureError("a camera steers live shows only: film it first and give video:PATH")
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from engine import commands as cmd
 from engine.presets import DEFAULT_PRESET
-from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER
+from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, NO_GUIDES, Guides
 from engine.semantic.listener_names import DEFAULT_LISTENER
 
 
@@ -37,10 +37,8 @@ class EngineConfig:
     record: Path | None = None
     structure: cmd.StructureChoice = cmd.NO_STRUCTURE
     """Which picture, video or camera steers the shapes."""
-    controlnet: str = ""
-    """Folder of a ControlNet for checkpoints; empty: none."""
-    control_map: str = "canny"
-    """What the ControlNet is shown of the structure: `canny` edges, or `none`, as it is."""
+    guides: Guides = NO_GUIDES
+    """What leads checkpoints beside their prompt."""
     clock: cmd.ClockChoice = field(default_factory=cmd.ClockChoice)
     """Which beat the picture follows."""
     audible: bool = True

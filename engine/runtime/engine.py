@@ -446,8 +446,7 @@ class Engine:
             config.model_height or config.height,
             device or config.device_compute,
             runner=runner or config.runner,
-            controlnet=config.controlnet,
-            control_map=config.control_map,
+            guides=config.guides,
         )
 
         def open_model() -> ImageModel:

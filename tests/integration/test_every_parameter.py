@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 
@@ -16,8 +17,8 @@ from engine.messages import Picture, SemanticState, Uint8
 from engine.modulation.stage import Modulation
 from engine.params import PARAMS
 from engine.presets import Preset, PromptScene, Route
-from engine.registry import ModelRequest
-from tests.checkpoints import write_controlnet, write_sd
+from engine.registry import Guides, ModelRequest
+from tests.checkpoints import write_controlnet, write_ip_adapter, write_sd
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
@@ -38,7 +39,7 @@ PRESET = Preset(
 )
 
 
-NEEDS_A_CONTROLNET = ("structure/control",)
+NEED_GUIDES = ("structure/control", "prompt/image")
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +48,17 @@ def ember() -> FeedbackModel:
 
 
 @pytest.fixture(scope="module")
-def controlled(tmp_path_factory: pytest.TempPathFactory) -> FeedbackModel:
+def guided(tmp_path_factory: pytest.TempPathFactory) -> FeedbackModel:
     home = tmp_path_factory.mktemp("checkpoints")
     folder = write_sd(home / "sd", tiny_vae=False)  # the tiny one paints black
-    net = write_controlnet(home / "control", folder)
-    return open_checkpoint(
-        ModelRequest(str(folder), 128, 128, "cpu", "float32", 1, controlnet=str(net))
+    picture = home / "red.png"
+    cv2.imwrite(str(picture), np.full((32, 32, 3), (20, 30, 200), np.uint8))
+    guides = Guides(
+        str(write_controlnet(home / "control", folder)),
+        ip_adapter=str(write_ip_adapter(home / "ip" / "adapter.safetensors", folder)),
+        image_prompt=str(picture),
     )
+    return open_checkpoint(ModelRequest(str(folder), 128, 128, "cpu", "float32", 1, guides=guides))
 
 
 def last_frame(model: FeedbackModel, name: str, value: float) -> Uint8:
@@ -87,10 +92,10 @@ def last_frame(model: FeedbackModel, name: str, value: float) -> Uint8:
 
 @pytest.mark.parametrize("name", list(PARAMS))
 def test_every_parameter_changes_the_picture(
-    ember: FeedbackModel, controlled: FeedbackModel, name: str
+    ember: FeedbackModel, guided: FeedbackModel, name: str
 ) -> None:
     spec = PARAMS[name]
-    model = controlled if name in NEEDS_A_CONTROLNET else ember
+    model = guided if name in NEED_GUIDES else ember
     default = PRESET.params.get(name, spec.default)
     ends = [end for end in (spec.low, spec.high) if end != default]
     before = last_frame(model, name, default)

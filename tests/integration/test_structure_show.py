@@ -24,6 +24,7 @@ from engine.export import ExportSettings, render, resumable
 from engine.export.fingerprint import fingerprint
 from engine.messages import EngineStatus, Uint8
 from engine.presets import load_preset
+from engine.registry import Guides
 from engine.runtime.config import EngineConfig
 from engine.runtime.engine import Engine
 from tests.films import write_film
@@ -113,10 +114,10 @@ def test_all_that_steers_is_in_the_fingerprint(files: Path, tmp_path: Path) -> N
     net = tmp_path / "net"
     net.mkdir()
     (net / "weights").write_bytes(b"one")
-    one = settings(files, tmp_path / "a.mp4", "none", controlnet=str(net))
+    one = settings(files, tmp_path / "a.mp4", "none", guides=Guides(str(net)))
     before = fingerprint(one, preset)
-    assert fingerprint(replace(one, control_map="none"), preset) != before
-    assert fingerprint(replace(one, controlnet=""), preset) != before
+    assert fingerprint(replace(one, guides=Guides(str(net), "none")), preset) != before
+    assert fingerprint(replace(one, guides=Guides()), preset) != before
     (net / "weights").write_bytes(b"two")
     assert fingerprint(one, preset) != before
 

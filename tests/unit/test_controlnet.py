@@ -13,7 +13,7 @@ from engine.diffusion.models.checkpoint import open_checkpoint
 from engine.diffusion.structure.shapes import DrawnShapes
 from engine.errors import ModelLoadError
 from engine.messages import Travel, Uint8
-from engine.registry import ModelRequest, check_controlnet
+from engine.registry import Guides, ModelRequest, check_guides
 from tests.checkpoints import write_controlnet, write_sd, write_sdxl
 from tests.states import control
 
@@ -40,7 +40,7 @@ def open_model(home: Path, family: str, net: str = "", kind: str = "canny") -> F
     return open_checkpoint(
         ModelRequest(
             str(home / family), 128, 64, "cpu", "float32", 1,
-            controlnet=controlnet, control_map=kind,
+            guides=Guides(controlnet, kind),
         )
     )  # fmt: skip
 
@@ -132,7 +132,9 @@ def test_one_for_another_unet_of_the_same_text_is_named(home: Path, tmp_path: Pa
     config["block_out_channels"] = [32, 128]
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelLoadError, match=r"another U-Net \(block_out_channels"):
-        open_checkpoint(ModelRequest(str(home / "sd"), 64, 64, "cpu", controlnet=str(tmp_path)))
+        open_checkpoint(
+            ModelRequest(str(home / "sd"), 64, 64, "cpu", guides=Guides(str(tmp_path)))
+        )
 
 
 @pytest.mark.parametrize(
@@ -153,13 +155,15 @@ def test_a_folder_that_holds_none_is_one_line(
     if content is not None:
         (tmp_path / "config.json").write_text(content)
     with pytest.raises(ModelLoadError, match=words) as caught:
-        open_checkpoint(ModelRequest(str(home / "sd"), 64, 64, "cpu", controlnet=str(tmp_path)))
+        open_checkpoint(
+            ModelRequest(str(home / "sd"), 64, 64, "cpu", guides=Guides(str(tmp_path)))
+        )
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("model", ["ember", "null"])
 def test_a_model_that_takes_none_says_so_and_what_steers_it_instead(model: str) -> None:
-    check_controlnet("", model)
-    check_controlnet("folder", "some/checkpoint")
+    check_guides(Guides(), model)
+    check_guides(Guides("folder"), "some/checkpoint")
     with pytest.raises(ModelLoadError, match=f"{model} is none.*--structure alone"):
-        check_controlnet("folder", model)
+        check_guides(Guides("folder"), model)

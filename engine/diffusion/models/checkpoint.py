@@ -43,10 +43,8 @@ def open_checkpoint(request: ModelRequest) -> FeedbackModel:
         set_threads(request.threads)
     dtype = choose_dtype(request.dtype, device, half_on_cpu=True)
     bundle = StableDiffusionBundle(
-        folder, device, dtype, xl=family == "sdxl",
-        controlnet=Path(request.controlnet).expanduser() if request.controlnet else None,
-        control_map=request.control_map,
-    )  # fmt: skip
+        folder, device, dtype, xl=family == "sdxl", guides=request.guides
+    )
     return FeedbackModel(bundle, request.width, request.height)
 
 

@@ -6,6 +6,7 @@ picture loop.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from engine.diffusion.bundle import PromptEmbedding, SizeRule
 from engine.diffusion.models.clip_text import ClipText
 from engine.diffusion.models.components import Components
 from engine.diffusion.models.controlnet import ControlNetBranch
+from engine.diffusion.models.image_prompt import ImagePrompt, open_image_prompt
 from engine.diffusion.models.schedule import NoiseSchedule
 from engine.errors import ModelLoadError
 from engine.messages import Reading, Uint8
+from engine.registry import NO_GUIDES, Guides
 
 
 class StableDiffusionBundle:
@@ -26,18 +29,23 @@ class StableDiffusionBundle:
 
     def __init__(
         self, folder: Path, device: torch.device, dtype: torch.dtype, *, xl: bool,
-        controlnet: Path | None = None, control_map: str = "canny",
+        guides: Guides = NO_GUIDES,
     ) -> None:  # fmt: skip
         components = Components(folder, device, dtype)
         self._controlnet: ControlNetBranch | None = None
-        if controlnet is not None:  # first of all: the wrong one costs no loading
-            unet = components.json("unet/config.json")
-            self._controlnet = ControlNetBranch(controlnet, unet, device, dtype, control_map)
+        self._image_prompt: ImagePrompt | None = None
+        if guides.controlnet:  # first of all: the wrong one costs no loading
+            self._controlnet = ControlNetBranch(
+                Path(guides.controlnet).expanduser(), components.json("unet/config.json"),
+                device, dtype, guides.control_map,
+            )  # fmt: skip
         self._folder = folder
         self._device = device
         self._dtype = dtype
         self._xl = xl
         self._unet = components.network("unet", "UNet2DConditionModel")
+        if guides.ip_adapter:
+            self._image_prompt = open_image_prompt(guides, self._unet, device, dtype)
         self._vae = components.autoencoder()
         self._text: ClipText | None = ClipText(components, xl=xl)
         try:
@@ -125,14 +133,16 @@ class StableDiffusionBundle:
             prediction = empty + guidance * (prediction - empty)
         return self._schedule.clean(noisy, prediction, strength)
 
-    def control(self, structure: Uint8 | None, scale: float) -> None:
-        """Hold the lines of a structure picture; without a ControlNet there is none who could."""
+    def guide(self, structure: Uint8 | None, values: Mapping[str, float]) -> None:
+        """Lead by `structure/control` and `prompt/image`, where there are guides."""
         if self._controlnet is not None:
-            self._controlnet.see(structure, scale)
+            self._controlnet.see(structure, values["structure/control"])
+        if self._image_prompt is not None:
+            self._image_prompt.weigh(values["prompt/image"])
 
     def close(self) -> None:
         """Drop all weights; idempotent."""
-        self._controlnet = None
+        self._controlnet = self._image_prompt = None
         self._unet = self._vae = self._text = self._empty = None
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
