@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from engine.commands import NO_STRUCTURE, ClockChoice, StructureChoice, structure_choice
-from engine.errors import CommandError
-from engine.registry import RUNNER_NAMES, Guides
+from app.structure_arguments import add_guides, add_recorded_structure, add_structure
+from engine.commands import ClockChoice
+from engine.registry import RUNNER_NAMES
 from engine.semantic.clap_folder import DEFAULT_CLAP
 from engine.semantic.listener_names import DEFAULT_LISTENER
 
@@ -69,44 +69,6 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
     add_runner(parser)
     add_guides(parser)
     add_json(parser)
-
-
-def add_guides(parser: argparse.ArgumentParser) -> None:
-    """What leads a checkpoint beside its prompt."""
-    parser.add_argument(
-        "--controlnet",
-        default="",
-        metavar="PATH",
-        help="folder of a ControlNet in diffusers layout, of the family of --model: it holds the "
-        "lines of --structure (default: none)",
-    )
-    parser.add_argument(
-        "--control-map",
-        choices=("canny", "none"),
-        default="canny",
-        help="what the ControlNet is shown: edges of the structure, or the structure as it is, "
-        "for depth, pose and others (default: canny)",
-    )
-    parser.add_argument(
-        "--ip-adapter",
-        default="",
-        metavar="FILE",
-        help="IP-Adapter of the family of --model, .safetensors, with its folder image_encoder "
-        "beside it (default: none)",
-    )
-    parser.add_argument(
-        "--image-prompt",
-        default="",
-        metavar="PATH",
-        help="picture that the IP-Adapter takes for a prompt (default: none)",
-    )
-
-
-def as_guides(options: argparse.Namespace) -> Guides:
-    """Return what these flags ask for."""
-    return Guides(
-        options.controlnet, options.control_map, options.ip_adapter, options.image_prompt
-    )
 
 
 def add_listener(parser: argparse.ArgumentParser) -> None:
@@ -200,14 +162,7 @@ def add_live(parser: argparse.ArgumentParser) -> None:
         help="sound input, with --source loopback the loudspeaker, as `sonolume devices` names it "
         "(default: the system's)",
     )
-    parser.add_argument(
-        "--structure",
-        type=as_structure,
-        default=NO_STRUCTURE,
-        metavar="image:PATH|video:PATH|camera[:N]|none",
-        help="picture, looped video or camera whose shapes the pictures follow, as much as "
-        "structure/amount says (default: none)",
-    )
+    add_structure(parser)
     parser.add_argument(
         "--clock",
         type=as_clock,
@@ -320,14 +275,7 @@ def add_render(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="picture to begin with (default: none, the prompt alone)",
     )
-    parser.add_argument(
-        "--structure",
-        type=as_recorded_structure,
-        default=NO_STRUCTURE,
-        metavar="image:PATH|video:PATH|none",
-        help="picture or looped video whose shapes the pictures follow, as much as the preset's "
-        "structure/amount says (default: none)",
-    )
+    add_recorded_structure(parser)
     parser.add_argument(
         "--quality",
         type=int,
@@ -435,24 +383,6 @@ def as_clock(text: str) -> ClockChoice:
     if kind == "midi" and port.strip():
         return ClockChoice("midi", port.strip())
     raise argparse.ArgumentTypeError(f"no clock {text!r}; choose sound, midi, midi:PORT or link")
-
-
-def as_structure(text: str) -> StructureChoice:
-    """`image:PATH`, `video:PATH`, `camera`, `camera:N` or `none`."""
-    try:
-        return structure_choice(text)
-    except CommandError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def as_recorded_structure(text: str) -> StructureChoice:
-    """The same without cameras: an export cannot film what has not happened yet."""
-    choice = as_structure(text)
-    if choice.kind == "camera":
-        raise argparse.ArgumentTypeError(
-            "a camera steers live shows only: film it first and give video:PATH"
-        )
-    return choice
 
 
 def as_host_port(text: str) -> tuple[str, int]:

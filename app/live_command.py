@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
-from app.arguments import as_guides
 from app.display import check_display
+from app.structure_arguments import as_guides
 from engine.clock import MonotonicClock
 from engine.commands import SetVolume, SourceChoice
 from engine.errors import AudioFileError, CommandError, PresetError, SinkError
@@ -94,7 +94,7 @@ def _failed(options: argparse.Namespace, report: dict[str, object], engine: Engi
     other_model = options.model is not None and status.model_asked not in ("", options.model)
     no_model = bool(status.model_problem) and not status.model_asked
     unrecorded = options.record is not None and report["record"] is None
-    unsteered = options.structure.kind != "none" and status.structure.kind == "none"
+    unsteered = options.structure.kind != "none" and report["structure"] == "none"
     return 1 if other_model or no_model or unrecorded or unsteered else 0
 
 

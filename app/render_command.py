@@ -9,7 +9,7 @@ import sys
 import threading
 from types import FrameType
 
-from app.arguments import as_guides
+from app.structure_arguments import as_guides
 from engine.export import ExportProgress, ExportReport, ExportSettings, render, resumable
 from engine.presets import DEFAULT_PRESET
 from engine.registry import DEFAULT_MODEL

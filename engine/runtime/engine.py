@@ -243,6 +243,7 @@ class Engine:
             "longest_gap_ms": round(status.longest_gap_ms, 1),
             "rss_mb": round(psutil.Process().memory_info().rss / 2**20, 1),
             "record": asdict(record) if record is not None else None,
+            "structure": status.structure.spec,
             "message": status.message
             or (record.message if record is not None else "")
             or self.why_unpainted(),

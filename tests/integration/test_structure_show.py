@@ -173,18 +173,33 @@ def test_a_controlnet_for_ember_is_refused(
         assert "ember is none" in capsys.readouterr().err
 
 
-def test_a_show_whose_first_structure_is_broken_goes_on_and_says_so(
-    files: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+LIVE = ["live", "--headless", "--json", "--model", "null", "--size", "64x64", "--mute",
+        "--osc-port", "0", "--source", "tone", "--seconds", "1"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("spec", "code", "message"),
+    [
+        ("video:{}/text.mp4", 1, "text.mp4"),  # asked for by name, and nobody sees a window
+        ("camera:99", 0, "camera 99"),  # waited for
+        ("video:{}/film.mp4", 0, ""),
+    ],
+)
+def test_a_show_begins_with_its_structure_or_says_why_not_and_goes_on(
+    files: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    spec: str,
+    code: int,
+    message: str,
 ) -> None:
-    code = main(
-        ["live", "--headless", "--json", "--model", "null", "--size", "64x64", "--mute",
-         "--osc-port", "0", "--source", "tone", "--seconds", "1",
-         "--structure", f"video:{files / 'text.mp4'}"]
-    )  # fmt: skip
-    out = capsys.readouterr()
-    report = json.loads(out.out.splitlines()[-1])
-    assert code == 1  # it was asked for by name, and nobody sees a window
-    assert "text.mp4" in report["message"]
+    named = spec.format(files)
+    found = main([*LIVE, "--structure", named])
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found == code
+    assert message in report["message"]
+    assert bool(report["message"]) == bool(message)
+    assert report["structure"] == (named if code == 0 else "none")
     assert report["frames"] > 5
 
 
