@@ -1,4 +1,4 @@
-"""The arguments for what leads a picture beside its prompt: structure, ControlNet, image prompt."""
+"""Arguments for what leads a picture beside its prompt: structure, ControlNet, image prompt."""
 
 from __future__ import annotations
 
