@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from app.structure_arguments import add_guides, add_recorded_structure, add_structure
 from engine.commands import ClockChoice
 from engine.registry import RUNNER_NAMES
 from engine.semantic.clap_folder import DEFAULT_CLAP
@@ -66,6 +67,7 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
     add_labels(parser)
     add_device(parser)
     add_runner(parser)
+    add_guides(parser)
     add_json(parser)
 
 
@@ -160,6 +162,7 @@ def add_live(parser: argparse.ArgumentParser) -> None:
         help="sound input, with --source loopback the loudspeaker, as `sonolume devices` names it "
         "(default: the system's)",
     )
+    add_structure(parser)
     parser.add_argument(
         "--clock",
         type=as_clock,
@@ -272,6 +275,7 @@ def add_render(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="picture to begin with (default: none, the prompt alone)",
     )
+    add_recorded_structure(parser)
     parser.add_argument(
         "--quality",
         type=int,

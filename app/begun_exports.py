@@ -35,7 +35,9 @@ class BegunExports:
         self._folder.mkdir(parents=True, exist_ok=True)
         preset.write_text(format_preset(look), "utf-8")
         seed = int(status.values.get("diffusion/seed", 0.0))
-        played = replace(request, preset=str(preset), seed=seed)
+        # A camera cannot be filmed again: its export is free.
+        structure = status.structure.spec if status.structure.kind != "camera" else "none"
+        played = replace(request, preset=str(preset), seed=seed, structure=structure)
         note.write_bytes(_REQUESTS.dump_json(played, indent=1))
         return played
 

@@ -59,6 +59,8 @@ class EngineBridge(QObject):
     """Mapping[str, float]: after modulation"""
     source_changed = Signal(object)
     """SourceStatus"""
+    structure_changed = Signal(object)
+    """StructureStatus: what steers the shapes"""
     clock_changed = Signal(str)
     """Whose beat leads: `sound`, `midi` or `link`"""
     prompts_changed = Signal(object)
@@ -150,6 +152,7 @@ class EngineBridge(QObject):
         self._offer_sound(status)
         self._offer("values", dict(status.values), self.values_changed)
         self._offer("modulated", dict(status.modulated), self.modulated_changed)
+        self._offer("structure", status.structure, self.structure_changed)
         self._offer_prompts(status)
         self._offer("scenes", status.prompt_texts, self.scenes_changed)
         self._offer("preset", status.preset, self.preset_changed)
@@ -204,6 +207,7 @@ class EngineBridge(QObject):
         self._put_message("model", status.model_problem)
         self._put_message("source", status.source.message)
         self._put_message("clock", status.tempo.reading.message)
+        self._put_message("structure", status.structure.message)
         self._put_record_message(status.record)
         self._put_message("devices", self.devices.result().message)
         if self._crash_log is not None:
@@ -308,6 +312,11 @@ class EngineBridge(QObject):
     def set_tempo(self, bpm: float) -> None:
         """Fix the tempo; 0 gives it back to the tracker."""
         self._post(commands.SetTempo(bpm))
+
+    @Slot(object)
+    def select_structure(self, choice: commands.StructureChoice) -> None:
+        """Let another picture, video or camera steer the shapes."""
+        self._post(commands.SelectStructure(choice))
 
     @Slot(object)
     def select_clock(self, choice: commands.ClockChoice) -> None:

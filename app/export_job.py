@@ -37,6 +37,8 @@ class ExportRequest:
     fps: float
     prompts: tuple[str, ...] = ()
     model: str = ""
+    structure: str = "none"
+    """The picture or video that steers the shapes, as `--structure` names it."""
     seed: int = 0
     start_s: float = 0.0
     seconds: float | None = None
@@ -53,6 +55,8 @@ class ExportRequest:
             words += ["--prompt", prompt]
         if self.model:
             words += ["--model", self.model]
+        if self.structure != "none":
+            words += ["--structure", self.structure]
         words += ["--size", f"{self.width}x{self.height}", "--fps", f"{self.fps:g}"]
         words += ["--seed", str(self.seed), "--start", f"{self.start_s:g}"]
         if self.seconds is not None:

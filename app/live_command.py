@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from platformdirs import user_cache_path
 
 from app.display import check_display
+from app.structure_arguments import as_guides
 from engine.clock import MonotonicClock
 from engine.commands import SetVolume, SourceChoice
 from engine.errors import (
@@ -29,7 +30,7 @@ from engine.errors import (
     UsageError,
 )
 from engine.presets import DEFAULT_PRESET
-from engine.registry import DEFAULT_MODEL, find_model
+from engine.registry import DEFAULT_MODEL, check_guides, find_model
 from engine.runtime import limits
 from engine.runtime.config import EngineConfig
 from engine.runtime.engine import Engine
@@ -99,7 +100,8 @@ def _failed(options: argparse.Namespace, report: dict[str, object], engine: Engi
     other_model = options.model is not None and status.model_asked not in ("", options.model)
     no_model = bool(status.model_problem) and not status.model_asked
     unrecorded = options.record is not None and report["record"] is None
-    return 1 if other_model or no_model or unrecorded else 0
+    unsteered = options.structure.kind != "none" and report["structure"] == "none"
+    return 1 if other_model or no_model or unrecorded or unsteered else 0
 
 
 def _say_finishing(engine: Engine) -> None:
@@ -180,6 +182,7 @@ def _what_there_is() -> SourceChoice:
 def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
     settings = store.settings
     preset = options.preset or settings.preset or DEFAULT_PRESET
+    check_guides(as_guides(options), options.model or settings.model or DEFAULT_MODEL)
     choice = choose_source(options.source, settings, options.device)
     if options.source is None and choice.kind == "file":
         choice = _still_there(choice, store)
@@ -192,7 +195,8 @@ def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
             fps=options.fps, device_compute=options.device_compute, runner=options.runner,
             seed=options.seed, record=options.record, audible=not options.mute,
             offsets_ms=settings.offsets_ms, lookahead=options.lookahead, listener=options.listener,
-            labels=options.labels, clock=options.clock,
+            labels=options.labels, clock=options.clock, structure=options.structure,
+            guides=as_guides(options),
             still=user_cache_path("sonolume", appauthor=False) / LAST_PICTURE,
         )  # fmt: skip
 

@@ -36,7 +36,7 @@ from app.widgets.icons import app_icon
 from app.widgets.meter_strip import MeterStrip
 from app.widgets.picture_view import PictureView
 from app.widgets.status_line import StatusLine
-from engine.commands import SourceChoice
+from engine.commands import IMAGE_SUFFIXES, SourceChoice
 
 logger = logging.getLogger(__name__)
 
@@ -268,9 +268,13 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Listen to a dropped file."""
+        """Listen to a dropped file; a dropped picture steers the shapes."""
         paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
-        if paths:
+        if not paths:
+            return
+        if Path(paths[0]).suffix.lower() in IMAGE_SUFFIXES:
+            self.column.structure.open_file(paths[0])
+        else:
             self.column.source.open_file(paths[0])
 
     @Slot()

@@ -9,6 +9,7 @@ import sys
 import threading
 from types import FrameType
 
+from app.structure_arguments import as_guides
 from engine.export import ExportProgress, ExportReport, ExportSettings, render, resumable
 from engine.presets import DEFAULT_PRESET
 from engine.registry import DEFAULT_MODEL
@@ -84,6 +85,8 @@ def _settings(options: argparse.Namespace) -> ExportSettings:
         seconds=options.seconds,
         lookahead=options.lookahead,
         init_image=options.init_image,
+        structure=options.structure,
+        guides=as_guides(options),
         listener=options.listener,
         labels=options.labels,
         quality=options.quality,

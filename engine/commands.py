@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from engine.errors import CommandError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+"""Files that are one picture; any other is taken for a video."""
+
 
 @dataclass(frozen=True, slots=True)
 class SetParam:
@@ -153,6 +158,55 @@ class SelectClock:
 
 
 @dataclass(frozen=True, slots=True)
+class StructureChoice:
+    """Which picture, video or camera steers the shapes."""
+
+    kind: Literal["none", "image", "video", "camera"] = "none"
+    path: Path | None = None
+    """Only for `image` and `video`."""
+    camera: int = 0
+    """Only for `camera`: the system's number of it."""
+
+    @property
+    def spec(self) -> str:
+        """How it is written on a command line."""
+        if self.kind == "camera":
+            return f"camera:{self.camera}"
+        return "none" if self.kind == "none" else f"{self.kind}:{self.path}"
+
+
+NO_STRUCTURE = StructureChoice()
+
+
+def structure_choice(spec: str) -> StructureChoice:
+    """Read `none`, `image:PATH`, `video:PATH`, `camera` or `camera:N`. Raises `CommandError`."""
+    kind, _, rest = spec.partition(":")
+    if spec in ("none", ""):
+        return NO_STRUCTURE
+    if kind == "image" and rest:
+        return StructureChoice("image", Path(rest).expanduser())
+    if kind == "video" and rest:
+        return StructureChoice("video", Path(rest).expanduser())
+    if spec == "camera" or (kind == "camera" and rest.isdecimal() and len(rest) < 4):
+        return StructureChoice("camera", camera=int(rest or 0))
+    raise CommandError(
+        f"no structure {spec[:120]!r}; choose image:PATH, video:PATH, camera, camera:N or none"
+    )
+
+
+def structure_file(path: Path) -> StructureChoice:
+    """Return the choice for a file, a picture or a video by its suffix."""
+    return StructureChoice("image" if path.suffix.lower() in IMAGE_SUFFIXES else "video", path)
+
+
+@dataclass(frozen=True, slots=True)
+class SelectStructure:
+    """Let another picture, video or camera steer the shapes; `none` sets them free."""
+
+    choice: StructureChoice
+
+
+@dataclass(frozen=True, slots=True)
 class Play:
     """Play or pause a file."""
 
@@ -191,5 +245,5 @@ Command = (
     SetParam | SetPrompt | GoToPrompt | NextPrompt | LoadPreset | TapTempo | SetTempo
     | NudgeTempo | HalveTempo | DoubleTempo
     | StartRecording | StopRecording | Freeze | Blackout | Still | RestartPicture | SelectSource
-    | Play | Seek | SetLoop | SetVolume | SelectModel | SelectClock
+    | Play | Seek | SetLoop | SetVolume | SelectModel | SelectClock | SelectStructure
 )  # fmt: skip

@@ -55,6 +55,10 @@ class UnknownModelError(ModelLoadError, UsageError):
     """No image model, or no listener, has this name, and it is no folder or hub id."""
 
 
+class StructureError(EngineError):
+    """A picture, video or camera that should steer the shapes is missing, broken or taken."""
+
+
 class LimitError(UsageError):
     """A number or a text is outside its stated limits."""
 

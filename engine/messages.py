@@ -384,6 +384,22 @@ class TempoStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class StructureStatus:
+    """What steers the shapes, as the window shows it."""
+
+    kind: str = "none"
+    """`none`, `image`, `video` or `camera`."""
+    name: str = ""
+    """The file's name, or `camera N`."""
+    spec: str = "none"
+    """How it is written on a command line, to be asked for again."""
+    connected: bool = True
+    """False: the camera gives no pictures; the shapes are free until it does."""
+    message: str = ""
+    """One line when something is wrong, else empty."""
+
+
+@dataclass(frozen=True, slots=True)
 class RecordStatus:
     """A running or finished recording."""
 
@@ -415,6 +431,7 @@ class EngineStatus:
     preset: str = ""
     source: SourceStatus = field(default_factory=lambda: SourceStatus("none", "", False))
     tempo: TempoStatus = field(default_factory=TempoStatus)
+    structure: StructureStatus = field(default_factory=StructureStatus)
     features: AudioFeatures | None = None
     semantic: SemanticState | None = None
     """What the sound is about; None until the listener is ready."""

@@ -94,6 +94,17 @@ PARAMS: Mapping[str, ParamSpec] = _table(
         "How firmly colour and contrast are held, so that hours neither burn nor fade.",
     ),
     ParamSpec(
+        "structure/amount", 0.5, 0.0, 1.0, "", "picture",
+        "How much the shapes follow the structure picture, video or camera: 0.3 hints, 0.5 lets "
+        "them belong to the scene, 0.8 shows them, 1 paints over them alone.",
+        0.0, 1.0,
+    ),
+    ParamSpec(
+        "structure/control", 1.0, 0.0, 2.0, "", "picture",
+        "How strictly a ControlNet holds the lines of the structure; only with --controlnet.",
+        0.0, 2.0,
+    ),
+    ParamSpec(
         "motion/zoom", 0.04, -1.5, 3.0, "1/s", "picture",
         "Flight into the picture: 0.1 grows it by 10 % a second.", -1.0, 2.5,
     ),
@@ -136,6 +147,11 @@ PARAMS: Mapping[str, ParamSpec] = _table(
         "prompt/listen", 0.0, 0.0, 1.0, "", "prompt",
         "How much of the picture belongs to what is heard: rain, bells, a piano; 0 ignores it.",
         0.0, 1.0,
+    ),
+    ParamSpec(
+        "prompt/image", 0.6, 0.0, 1.5, "", "picture",
+        "How much the look of the image prompt counts beside the words; only with --ip-adapter.",
+        0.0, 1.2,
     ),
     ParamSpec(
         "colour/exposure", 0.0, -2.0, 2.0, "stops", "frame",

@@ -1,6 +1,7 @@
 """The seams: what a source, a listener, an image model and a sink must be able to do.
 
-Each has a dull twin without hardware (`ToneSource`, `SteadyTempo`, `NullModel`, `MemorySink`).
+Each has a dull twin without hardware (`ToneSource`, `SteadyTempo`, `DrawnShapes`, `NullModel`,
+`MemorySink`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from engine.messages import (
     Frame,
     Reading,
     SourceStatus,
+    StructureStatus,
     TempoReading,
     Uint8,
 )
@@ -188,6 +190,32 @@ class TempoSource(Protocol):
         ...
 
 
+class StructureSource(Protocol):
+    """Pictures whose shapes the painted ones follow. Its twin: `DrawnShapes`.
+
+    Opened and closed on the `control` thread or that of an export; asked on the one that paints.
+    """
+
+    def open(self) -> None:
+        """Get ready. Raises `StructureError`; a camera that is not there is waited for instead."""
+        ...
+
+    def picture_at(self, time_s: float) -> Uint8 | None:
+        """Return the picture for a musical time, `(h, w, 3)` RGB, frozen; None: there is none now.
+
+        The very same object as long as the picture is the same one.
+        """
+        ...
+
+    def status(self) -> StructureStatus:
+        """How it is doing. Any thread, never blocks."""
+        ...
+
+    def close(self) -> None:
+        """Stop and free; idempotent."""
+        ...
+
+
 class ImageModel(Protocol):
     """Paints one picture after another. Made, called and closed on the `diffusion` thread only."""
 
@@ -217,6 +245,15 @@ class ImageModel(Protocol):
 
     def close(self) -> None:
         """Free all memory; idempotent."""
+        ...
+
+
+@runtime_checkable
+class Steerable(Protocol):
+    """An image model whose shapes can be steered by a picture."""
+
+    def steer(self, picture: Uint8 | None) -> None:
+        """Take the picture that steers from now on, `(h, w, 3)` RGB of any size; None: none."""
         ...
 
 

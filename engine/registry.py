@@ -24,6 +24,23 @@ ENTRY_POINT_GROUP = "sonolume.models"
 
 
 @dataclass(frozen=True, slots=True)
+class Guides:
+    """What leads a checkpoint beside its prompt. Models of other kinds take none of it."""
+
+    controlnet: str = ""
+    """Folder of a ControlNet; empty: none."""
+    control_map: str = "canny"
+    """What the ControlNet is shown of the structure: `canny` edges, or `none`, as it is."""
+    ip_adapter: str = ""
+    """File of an IP-Adapter; empty: none."""
+    image_prompt: str = ""
+    """Picture that the IP-Adapter looks at."""
+
+
+NO_GUIDES = Guides()
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRequest:
     """What is asked of a model's factory."""
 
@@ -40,6 +57,7 @@ class ModelRequest:
     """CPU threads of the networks; 0 for all cores."""
     runner: str = DEFAULT_RUNNER
     """What executes the networks: `eager`, `compile`, `openvino` or `onnx`."""
+    guides: Guides = NO_GUIDES
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +128,23 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except OSError:  # a name longer than any file's
         return False
+
+
+def check_guides(guides: Guides, model: str) -> None:
+    """Raise `ModelLoadError` where guides are asked for that the model cannot use."""
+    if bool(guides.ip_adapter) != bool(guides.image_prompt):
+        missing, given = "--image-prompt", "--ip-adapter"
+        if guides.image_prompt:
+            missing, given = given, missing
+        raise ModelLoadError(
+            f"{given} without {missing}: an IP-Adapter and the picture it looks at go together"
+        )
+    asked = "--controlnet" if guides.controlnet else "--ip-adapter" if guides.ip_adapter else ""
+    if asked and model in {entry.name for entry in BUILT_IN}:
+        raise ModelLoadError(
+            f"{asked} leads Stable Diffusion checkpoints, and {model} is none: name one with "
+            f"--model, or leave {asked} out; --structure alone steers every model"
+        )
 
 
 def load_factory(entry: ModelEntry) -> Callable[..., Any]:

@@ -29,6 +29,7 @@ THREADS: tuple[ThreadSpec, ...] = (
     ThreadSpec("lookahead", "once per file", "decoder", "BeatGrid"),
     ThreadSpec("analysis", "hop, about 94 Hz", "ring wait", "features, controls"),
     ThreadSpec("semantic", "2 Hz, late steps dropped", "CPU", "Latest[SemanticState]"),
+    ThreadSpec("structure", "video or camera rate", "camera, decoder", "newest pictures"),
     ThreadSpec("diffusion", "free-running, paced", "device", "Latest[Picture]"),
     ThreadSpec("composer", "output fps", "clock", "Latest[Frame], Fifo[Frame] per sink"),
     ThreadSpec("sink-*", "output fps", "disk, encoder, network", "files, streams"),

@@ -147,3 +147,57 @@ def _write_byte_tokenizer(folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text(
         json.dumps({"tokenizer_class": "RobertaTokenizer", "model_max_length": 90})
     )
+
+
+def write_controlnet(folder: Path, checkpoint: Path, *, seed: int = 0, zero: bool = False) -> Path:
+    """`lllyasviel/sd-controlnet-canny` layout, for the U-Net of `checkpoint`.
+
+    `zero` leaves its last convolutions as training begins with them: the branch adds nothing.
+    """
+    from diffusers import ControlNetModel, UNet2DConditionModel
+
+    torch.manual_seed(seed)
+    unet = UNet2DConditionModel.from_pretrained(
+        checkpoint / "unet", use_safetensors=True, low_cpu_mem_usage=False
+    )
+    net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16, 32, 96, 256))
+    if not zero:
+        with torch.no_grad():
+            for parameter in net.parameters():
+                if not parameter.any():
+                    parameter.normal_(0.0, 3.0)
+    net.save_pretrained(folder)
+    return folder
+
+
+def write_ip_adapter(file: Path, checkpoint: Path, *, seed: int = 0, tokens: int = 4) -> Path:
+    """`h94/IP-Adapter` layout: `ip-adapter_sd15.safetensors` with `image_encoder` beside it."""
+    from diffusers import UNet2DConditionModel
+    from safetensors.torch import save_file
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    torch.manual_seed(seed)
+    encoder = CLIPVisionModelWithProjection(
+        CLIPVisionConfig(
+            hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=2,
+            image_size=28, patch_size=7, projection_dim=20,
+        )
+    )  # fmt: skip
+    encoder.save_pretrained(file.parent / "image_encoder")
+    unet = UNet2DConditionModel.from_pretrained(
+        checkpoint / "unet", use_safetensors=True, low_cpu_mem_usage=False
+    )
+    width = int(unet.config.cross_attention_dim)
+    weights = {
+        "image_proj.proj.weight": torch.randn(tokens * width, 20),
+        "image_proj.proj.bias": torch.randn(tokens * width),
+        "image_proj.norm.weight": 1.0 + 0.1 * torch.randn(width),
+        "image_proj.norm.bias": 0.1 * torch.randn(width),
+    }
+    for index, name in enumerate(unet.attn_processors):
+        if name.endswith("attn2.processor"):
+            inner = unet.get_submodule(name.removesuffix(".processor")).to_k.weight.shape[0]
+            for part in ("to_k_ip", "to_v_ip"):
+                weights[f"ip_adapter.{index}.{part}.weight"] = torch.randn(inner, width)
+    save_file(weights, file)
+    return file

@@ -16,6 +16,7 @@ from app.widgets.param_panel import PLAYED_MOST, ParamPanel
 from app.widgets.prompt_panel import PromptPanel
 from app.widgets.section import Section
 from app.widgets.source_panel import SourcePanel
+from app.widgets.structure_panel import StructurePanel
 
 NARROW_PX = 340
 WIDE_PX = 440
@@ -38,6 +39,8 @@ class ControlColumn(QFrame):
         self.prompt = PromptPanel(bridge)
         self.model = ModelPanel(bridge)
         self.params = ParamPanel(bridge)
+        self.structure = StructurePanel(bridge)
+        self.params.sections["structure"].body.insertWidget(0, self.structure)
         self.export = ExportPanel(bridge, export_folder)
         self.keys = KeySheet()
         self.sections: dict[str, Section] = {}

@@ -14,7 +14,7 @@ from engine.params import PARAMS
 
 TITLES = {
     "diffusion": "Painting", "motion": "Motion", "prompt": "Prompt walk", "colour": "Colour",
-    "audio": "Listening", "master": "Master",
+    "audio": "Listening", "master": "Master", "structure": "Structure",
 }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from engine.commands import (
     NextPrompt,
     NudgeTempo,
     RestartPicture,
+    SelectStructure,
     SetParam,
     SetPrompt,
     SetTempo,
@@ -28,7 +29,9 @@ from engine.commands import (
     Still,
     StopRecording,
     TapTempo,
+    structure_choice,
 )
+from engine.errors import CommandError
 from engine.messages import BAND_EDGES_HZ, BAND_NAMES, LANE_NAMES
 from engine.params import PARAMS, ParamSpec
 
@@ -264,6 +267,20 @@ def _nudge() -> AddressSpec:
     return AddressSpec(address, argument, explanation, read, -FARTHEST_NUDGE, FARTHEST_NUDGE)
 
 
+def _structure() -> AddressSpec:
+    def read(arguments: tuple[Any, ...]) -> Reading:
+        spec = arguments[0].strip() if arguments and isinstance(arguments[0], str) else ""
+        if not spec:
+            return None, f"needs a text, got {_shown(arguments)}"
+        try:
+            return SelectStructure(structure_choice(spec)), ""
+        except CommandError as error:
+            return None, str(error)
+
+    explanation = "What steers the shapes: image:PATH, video:PATH, camera, camera:N or none."
+    return AddressSpec(f"{PREFIX}structure/source", "string", explanation, read)
+
+
 def _recording(on: bool) -> Command:
     return StartRecording() if on else StopRecording()
 
@@ -282,6 +299,7 @@ ADDRESSES: Mapping[str, AddressSpec] = MappingProxyType(
             _text("prompt/text", SetPrompt, "Goes to this prompt."),
             _trigger("prompt/next", NextPrompt(), "Goes to the preset's next prompt."),
             _text("preset/load", LoadPreset, _LOADS_PRESET),
+            _structure(),
             _trigger("tempo/tap", TapTempo(), "A tap of the finger, on the beat."),
             _tempo(),
             _nudge(),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from engine.messages import Reading
+from engine.messages import Reading, Uint8
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,19 @@ class Bundle(Protocol):
 
     def close(self) -> None:
         """Drop all weights; idempotent."""
+        ...
+
+
+@runtime_checkable
+class Guided(Protocol):
+    """A bundle that may have guides beside its prompt: a ControlNet, an image prompt."""
+
+    def guide(self, structure: Uint8 | None, values: Mapping[str, float]) -> None:
+        """Lead the calls from now on by a structure picture of the model's size and live values.
+
+        `structure` is `(h, w, 3)` RGB, the same object as long as it is the same picture; None:
+        there is none. Diffusion thread only.
+        """
         ...
 
 

@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.diffusion.bundle import Bundle, PromptEmbedding
+from engine.diffusion.bundle import Bundle, Guided, PromptEmbedding
 from engine.diffusion.coherence import ColourAnchor
 from engine.diffusion.detail import unsharp
 from engine.diffusion.fresh import paint_fresh
 from engine.diffusion.noise import NoiseWalk
 from engine.diffusion.prompts import PromptBank
+from engine.diffusion.structure.steering import Steering
 from engine.diffusion.warp import Warp, is_still
 from engine.messages import ControlState, Float32, Reading, Travel, Uint8, freeze
 
@@ -23,9 +24,10 @@ from engine.messages import ControlState, Float32, Reading, Travel, Uint8, freez
 class FeedbackModel:
     """An `ImageModel` out of any `Bundle`: img2img of the previous picture, one call a picture.
 
-    previous picture -> warp -> sharpen -> anchor colour -> encode -> noise at strength t -> one
-    model call -> decode -> crispness -> uint8. Where nothing moved and nothing has to be held, the
-    latent is fed back directly and the encoder is not called. Beside what the bundle makes, only
+    previous picture -> warp -> sharpen -> mix in structure -> anchor colour -> encode -> noise at
+    strength t -> one model call -> decode -> crispness -> uint8. Where nothing moved, nothing
+    steers and nothing has to be held, the latent is fed back directly and the encoder is not
+    called. Beside what the bundle makes, only
     the warped picture (`grid_sample` has nowhere to write to) and the pixels handed over are new
     memory: everything else has a buffer. Diffusion thread only.
     """
@@ -36,6 +38,7 @@ class FeedbackModel:
         self._prompts = PromptBank(bundle)
         self._warp = Warp(self.width, self.height, bundle.device)
         self._anchor = ColourAnchor(self.width, self.height, bundle.device)
+        self._steering = Steering(self.width, self.height, bundle.device)
         self._shape = bundle.latent_shape(self.width, self.height)
         self._noise = NoiseWalk(self._shape, 0, bundle.device)
         self._picture: Tensor | None = None  # (1, 3, h, w) in [-1, 1]
@@ -67,6 +70,11 @@ class FeedbackModel:
         self._latent = None
 
     @torch.inference_mode()
+    def steer(self, picture: Uint8 | None) -> None:
+        """Take the picture whose shapes are followed from now on; None: none."""
+        self._steering.see(picture)
+
+    @torch.inference_mode()
     def generate(self, control: ControlState, dt_s: float) -> Uint8:
         """Paint the next picture, `(h, w, 3)` uint8."""
         values = control.values
@@ -74,6 +82,8 @@ class FeedbackModel:
         feedback = values["diffusion/feedback"]
         strength = 1.0 - feedback * (1.0 - values["diffusion/strength"])
         guidance = values["diffusion/guidance"] * self._bundle.natural_guidance
+        if isinstance(self._bundle, Guided):
+            self._bundle.guide(self._steering.fitted, values)
         if self._picture is None:
             latent = self._fresh(control, prompt, guidance)
             strength = 1.0
@@ -129,10 +139,12 @@ class FeedbackModel:
         assert self._picture is not None
         unmoved = is_still(self._travel, control.travel)
         governed = control.values["diffusion/anchor"] > 0.0 and not self._anchor.governor.at_rest
-        if unmoved and self._latent is not None and not governed:
+        steered = self._steering.amount(control.values["structure/amount"]) > 0.0
+        if unmoved and self._latent is not None and not governed and not steered:
             return self._latent
         moved = self._warp(self._picture, self._travel, control.travel)
         moved = unsharp(moved, control.values["diffusion/sharpen"])
+        moved = self._steering.mix(moved, control.values["structure/amount"])
         moved = self._anchor.pull(moved, control.values["diffusion/anchor"])
         return self._bundle.encode(moved.clamp_(-1.0, 1.0))
 

@@ -11,13 +11,16 @@ from typing import Any
 from engine.clock import Clock
 from engine.errors import EngineError
 from engine.mailbox import Fifo, Latest
-from engine.messages import ControlState, Picture, Reading, control_from
-from engine.protocols import ImageModel, Resumable
+from engine.messages import ControlState, Picture, Reading, Uint8, control_from
+from engine.protocols import ImageModel, Resumable, Steerable
 
 logger = logging.getLogger(__name__)
 
 ModelOpener = Callable[[], ImageModel]
 """Opens a model; called on the diffusion thread."""
+
+StructureAt = Callable[[float], "Uint8 | None"]
+"""The picture that steers the shapes at a musical time; None while there is none."""
 
 _SMOOTHING = 0.1
 
@@ -45,11 +48,13 @@ class DiffusionLoop:
         pictures: Latest[Picture],
         clock: Clock,
         fallback: Brush | None = None,
+        structure_at: StructureAt = lambda time_s: None,
     ) -> None:
         self._controls = controls
         self._pictures = pictures
         self._clock = clock
         self._fallback = fallback  # immutable
+        self._structure_at = structure_at  # immutable
         self._failed = ""  # diffusion thread only: the name of what left us without a model
         self._requests: Fifo[Brush] = Fifo(8)
         self._model: ImageModel | None = None  # diffusion thread only
@@ -113,6 +118,7 @@ class DiffusionLoop:
         dt_s = max(0.0, control.time_s - self._previous.time_s) if self._previous else 0.0
         self._read_prompts(control)
         try:
+            self._steer(control.time_s)
             pixels = self._model.generate(control, dt_s)
         except EngineError as error:
             self.message = str(error)
@@ -229,6 +235,11 @@ class DiffusionLoop:
         if self._interval_s == 0.0:
             self._interval_s = interval_s
         self._interval_s += _SMOOTHING * (interval_s - self._interval_s)
+
+    def _steer(self, time_s: float) -> None:
+        model: object = self._model
+        if isinstance(model, Steerable):
+            model.steer(self._structure_at(time_s))
 
     def _read_prompts(self, control: ControlState) -> None:
         assert self._model is not None

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from engine.commands import StructureChoice
 from engine.errors import ResumeError
 from engine.export.settings import ExportSettings
 from engine.presets import Preset
@@ -35,6 +36,11 @@ def fingerprint(settings: ExportSettings, preset: Preset) -> dict[str, str]:
         "--lookahead": settings.lookahead,
         "--init-image": "not given" if settings.init_image is None
         else _file_facts(settings.init_image),
+        "--structure": _structure_facts(settings.structure),
+        "--controlnet": _weights_facts(settings.guides.controlnet),
+        "--control-map": settings.guides.control_map,
+        "--ip-adapter": _weights_facts(settings.guides.ip_adapter),
+        "--image-prompt": _weights_facts(settings.guides.image_prompt),
         "--listener": settings.listener,
         "--labels": "not given" if settings.labels is None else _file_facts(settings.labels),
         "--quality": str(settings.quality),
@@ -58,6 +64,18 @@ def check_same(output: Path, begun: Mapping[str, str], wanted: Mapping[str, str]
 
 def _optional(value: float | None) -> str:
     return "not given" if value is None else repr(value)
+
+
+def _structure_facts(choice: StructureChoice) -> str:
+    return choice.kind if choice.path is None else f"{choice.kind}, {_file_facts(choice.path)}"
+
+
+def _weights_facts(name: str) -> str:
+    """Return what tells a file, or a folder of them, from others; its name where there is none."""
+    path = Path(name).expanduser()
+    files = [path] if path.is_file() else sorted(p for p in path.glob("*") if p.is_file())
+    facts = [f"{p.name}: {_file_facts(p)}" for p in files] if name else []
+    return ", ".join([name or "not given", *facts])
 
 
 def _file_facts(path: Path) -> str:

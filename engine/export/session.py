@@ -17,6 +17,7 @@ from engine.clock import ManualClock, MonotonicClock
 from engine.compose.composer import Composer
 from engine.compose.still import read_still
 from engine.diffusion.loop import DiffusionLoop
+from engine.diffusion.structure.opening import open_structure
 from engine.errors import AudioFileError, ModelLoadError, ResumeError, SinkError
 from engine.export.fingerprint import check_same, fingerprint
 from engine.export.hearing import Hearing
@@ -30,6 +31,7 @@ from engine.messages import ControlState, Float32, Picture, Uint8, freeze
 from engine.presets import Preset, PromptScene, load_preset
 from engine.protocols import ImageModel
 from engine.registry import DEFAULT_RUNNER, ModelRequest, find_model, load_factory
+from engine.runtime.structure_slot import StructureSlot
 from engine.sinks.audio_offset import measure_audio_offset_ms
 from engine.sinks.recorder import check_movie
 
@@ -91,7 +93,13 @@ class _Export:
         self._hearing = Hearing(settings, preset, reader, self._keep)
         self._controls: Latest[ControlState] = Latest()
         self._pictures: Latest[Picture] = Latest()
-        self._diffusion = DiffusionLoop(self._controls, self._pictures, self._clock)
+        self._structure = StructureSlot(
+            self._clock, lambda choice: open_structure(choice, self._clock, patient=True)
+        )
+        self._structure.choose(settings.structure)
+        self._diffusion = DiffusionLoop(
+            self._controls, self._pictures, self._clock, structure_at=self._structure.picture_at
+        )
         self._composer = Composer(settings.width, settings.height, _black(settings))
         self._folder = WorkFolder(settings.output)
         self._fingerprint = fingerprint(settings, preset)
@@ -128,6 +136,7 @@ class _Export:
         finally:
             self._diffusion.close()
             self._hearing.close()
+            self._structure.close()
             if not (self._folder.resumable or self._folder.part_movie.exists()):
                 self._folder.remove()
 
@@ -310,6 +319,7 @@ class _Export:
             settings.dtype,
             settings.threads,
             settings.runner,
+            settings.guides,
         )
         model: ImageModel = load_factory(find_model(settings.model))(request)
         self._numbers = _number_format(model)

@@ -6,9 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engine.errors import MovieError
+from engine.commands import NO_STRUCTURE, StructureChoice
+from engine.errors import MovieError, UsageError
 from engine.presets import DEFAULT_PRESET
-from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, find_model
+from engine.registry import (
+    DEFAULT_MODEL,
+    DEFAULT_RUNNER,
+    NO_GUIDES,
+    Guides,
+    check_guides,
+    find_model,
+)
 from engine.runtime import limits
 from engine.semantic.listener_names import DEFAULT_LISTENER
 from engine.semantic.listeners import check_listener
@@ -38,6 +46,10 @@ class ExportSettings:
     lookahead: Literal["causal", "whole"] = "causal"
     """The beat as the live show hears it, or as the whole file has it."""
     init_image: Path | None = None
+    structure: StructureChoice = NO_STRUCTURE
+    """The picture or video that steers the shapes."""
+    guides: Guides = NO_GUIDES
+    """What leads checkpoints beside their prompt."""
     listener: str = DEFAULT_LISTENER
     """`embedded`, `clap`, `descriptors`, or a CLAP checkpoint's folder or hub id."""
     labels: Path | None = None
@@ -99,6 +111,9 @@ def check_settings(settings: ExportSettings) -> None:
         )
     find_model(settings.model)
     check_listener(settings.listener)
+    check_guides(settings.guides, settings.model)
+    if settings.structure.kind == "camera":
+        raise UsageError("a camera steers live shows only: film it first and give video:PATH")
 
 
 def _same_file(one: Path, other: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from engine import commands as cmd
 from engine.presets import DEFAULT_PRESET
-from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER
+from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, NO_GUIDES, Guides
 from engine.semantic.listener_names import DEFAULT_LISTENER
 
 
@@ -35,6 +35,10 @@ class EngineConfig:
     labels: Path | None = None
     """A bank of labels to listen for; None: the one that ships."""
     record: Path | None = None
+    structure: cmd.StructureChoice = cmd.NO_STRUCTURE
+    """Which picture, video or camera steers the shapes."""
+    guides: Guides = NO_GUIDES
+    """What leads checkpoints beside their prompt."""
     clock: cmd.ClockChoice = field(default_factory=cmd.ClockChoice)
     """Which beat the picture follows."""
     audible: bool = True

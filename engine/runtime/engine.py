@@ -15,7 +15,7 @@ from engine.clock import Clock, MonotonicClock
 from engine.compose.composer import Composer
 from engine.compose.still import first_still
 from engine.diffusion.loop import Brush, DiffusionLoop
-from engine.errors import AudioDeviceError, CommandError, EngineError
+from engine.errors import AudioDeviceError, CommandError, EngineError, StructureError
 from engine.mailbox import Fifo, Latest
 from engine.messages import (
     AudioFeatures,
@@ -42,6 +42,7 @@ from engine.runtime.recordings import Recordings
 from engine.runtime.semantic_loop import SemanticLoop
 from engine.runtime.skips import Skips
 from engine.runtime.source_slot import SourceOpener, SourceSlot
+from engine.runtime.structure_slot import StructureOpener, StructureSlot
 from engine.runtime.tempo_slot import TempoOpener, TempoSlot
 from engine.semantic.bank import open_bank
 from engine.semantic.describer import Describer
@@ -79,8 +80,9 @@ class Engine:
         clock: Clock | None = None,
         open_source: SourceOpener | None = None,
         open_tempo: TempoOpener | None = None,
+        open_structure: StructureOpener | None = None,
     ) -> None:
-        """`open_source`, `open_tempo` replace the real ones: tests and benchmarks bring their own.
+        """What is to be `open`ed replaces the real one: tests and benchmarks bring their own.
 
         Raises `EngineError` for a preset, size, rate or seed that will not do.
         """
@@ -95,6 +97,7 @@ class Engine:
             open_source or self._open_source, open_source or self._open_missing_source, self._clock
         )
         self._tempo = TempoSlot(self._clock, open_tempo)
+        self._structure = StructureSlot(self._clock, open_structure)
         self._controls: Latest[ControlState] = Latest()
         self._features: Latest[AudioFeatures] = Latest()
         self._pictures: Latest[Picture] = Latest()
@@ -111,6 +114,7 @@ class Engine:
             self._pictures,
             self._clock,
             self._brush(DEFAULT_MODEL, "auto", DEFAULT_RUNNER),
+            self._structure.picture_at,
         )
         self._semantic = SemanticLoop(
             self._slot,
@@ -137,6 +141,7 @@ class Engine:
         """Open the source, start all threads, begin to load the model. Raises `EngineError`."""
         self._tempo.choose(self.config.clock)
         self._slot.choose(self.config.source)
+        self._choose_first_structure()
         self._diffusion.request_model(self._brush(self.config.model))
         bodies: dict[str, Callable[[threading.Event], None]] = {
             "analysis": self._analyse,
@@ -152,6 +157,12 @@ class Engine:
         self._phase = Phase.LOADING
         if self.config.record is not None:
             self.post(cmd.StartRecording(self.config.record))
+
+    def _choose_first_structure(self) -> None:
+        try:
+            self._structure.choose(self.config.structure)
+        except StructureError as error:  # the show goes on, its shapes are free
+            self._say(str(error))
 
     def post(self, command: cmd.Command) -> None:
         """Ask for something; applied at the next boundary of the stage it concerns."""
@@ -177,12 +188,13 @@ class Engine:
         if phase is Phase.RUNNING and opening:
             phase = Phase.LOADING
         source_status, tempo = self._slot.status(), self._tempo.status()
+        structure = self._structure.status()
         skipping = self._skips.message(self._clock.now())
         hearing = skipping or source_status.message or tempo.reading.message
         hearing = hearing or self._semantic.message
         return EngineStatus(
             phase=phase,
-            message=self._message or self._diffusion.message or hearing,
+            message=self._message or self._diffusion.message or hearing or structure.message,
             model=self._diffusion.model_name or self.config.model,
             model_asked=self._diffusion.model_asked,
             model_opening=opening,
@@ -190,6 +202,7 @@ class Engine:
             preset=self._preset_name,
             source=source_status,
             tempo=tempo,
+            structure=structure,
             features=self._features.get(),
             semantic=self._semantic.states.get(),
             values=self._modulation.base,
@@ -236,6 +249,7 @@ class Engine:
             "tracker_ms": self._pace.tracker_percentiles_ms(),
             "rss_mb": round(psutil.Process().memory_info().rss / 2**20, 1),
             "record": asdict(record) if record is not None else None,
+            "structure": status.structure.spec,
             "message": status.message
             or (record.message if record is not None else "")
             or self.why_unpainted(),
@@ -277,6 +291,7 @@ class Engine:
             self._say(problem)
         self._slot.close()
         self._tempo.close()
+        self._structure.close()
         self._phase = Phase.STOPPED
 
     # analysis thread ----------------------------------------------------------------------------
@@ -408,6 +423,9 @@ class Engine:
             case cmd.SelectClock(choice):
                 self._tempo.choose(choice)
                 self._say("")
+            case cmd.SelectStructure(choice):
+                self._structure.choose(choice)
+                self._say("")
             case cmd.SelectModel(name):
                 self._say("")
                 self._diffusion.request_model(self._brush(name))
@@ -438,6 +456,7 @@ class Engine:
             config.model_height or config.height,
             device or config.device_compute,
             runner=runner or config.runner,
+            guides=config.guides,
         )
 
         def open_model() -> ImageModel:

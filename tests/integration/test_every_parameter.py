@@ -2,19 +2,25 @@ from __future__ import annotations
 
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 
 from engine.analysis.analyzer import Analyzer
 from engine.commands import SetParam
 from engine.compose.composer import Composer
+from engine.diffusion.feedback import FeedbackModel
+from engine.diffusion.models.checkpoint import open_checkpoint
 from engine.diffusion.models.ember.bundle import open_ember
+from engine.diffusion.structure.shapes import DrawnShapes
 from engine.messages import Picture, SemanticState, Uint8
 from engine.modulation.stage import Modulation
 from engine.params import PARAMS
 from engine.presets import Preset, PromptScene, Route
-from engine.protocols import ImageModel
-from engine.registry import ModelRequest
+from engine.registry import Guides, ModelRequest
+from tests.checkpoints import write_controlnet, write_ip_adapter, write_sd
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
 RATE_HZ = 48_000
 FRAMES = 7
@@ -33,12 +39,29 @@ PRESET = Preset(
 )
 
 
+NEED_GUIDES = ("structure/control", "prompt/image")
+
+
 @pytest.fixture(scope="module")
-def model() -> ImageModel:
+def ember() -> FeedbackModel:
     return open_ember(ModelRequest("ember", 128, 128, "cpu", "float32", 1))
 
 
-def last_frame(model: ImageModel, name: str, value: float) -> Uint8:
+@pytest.fixture(scope="module")
+def guided(tmp_path_factory: pytest.TempPathFactory) -> FeedbackModel:
+    home = tmp_path_factory.mktemp("checkpoints")
+    folder = write_sd(home / "sd", tiny_vae=False)  # the tiny one paints black
+    picture = home / "red.png"
+    cv2.imwrite(str(picture), np.full((32, 32, 3), (20, 30, 200), np.uint8))
+    guides = Guides(
+        str(write_controlnet(home / "control", folder)),
+        ip_adapter=str(write_ip_adapter(home / "ip" / "adapter.safetensors", folder)),
+        image_prompt=str(picture),
+    )
+    return open_checkpoint(ModelRequest(str(folder), 128, 128, "cpu", "float32", 1, guides=guides))
+
+
+def last_frame(model: FeedbackModel, name: str, value: float) -> Uint8:
     """Run the real stages for a moment with one parameter changed, the rest as they are."""
     model.restart()
     rng = np.random.default_rng(5)
@@ -51,6 +74,7 @@ def last_frame(model: ImageModel, name: str, value: float) -> Uint8:
     fire = SemanticState(0, "embedded", ("fire",), (1.0,), label=0, prompt="a wall of fire")
     modulation.listen(fire)
     modulation.describe("a crimson flower, whirling")
+    shapes = DrawnShapes(128, 128)
     composer = Composer(128, 128, np.full((128, 128, 3), 90, np.uint8))
     step = RATE_HZ // FRAMES
     frame = np.zeros((128, 128, 3), np.uint8)
@@ -59,6 +83,7 @@ def last_frame(model: ImageModel, name: str, value: float) -> Uint8:
         for features in analyzer.push(samples[k * step : (k + 1) * step]):
             dt_s = analyzer.hop_length / RATE_HZ
             control = modulation.step(features, dt_s, host_time_s=0.0)
+        model.steer(shapes.picture_at(control.time_s) if name.startswith("structure/") else None)
         picture = Picture(k, model.generate(control, 1 / FRAMES), control, 10.0, 0.1)
         later = dataclasses.replace(control, time_s=control.time_s - 0.02)
         frame = composer.compose(picture, later, time_s=control.time_s, dt_s=1 / FRAMES)
@@ -66,8 +91,11 @@ def last_frame(model: ImageModel, name: str, value: float) -> Uint8:
 
 
 @pytest.mark.parametrize("name", list(PARAMS))
-def test_every_parameter_changes_the_picture(model: ImageModel, name: str) -> None:
+def test_every_parameter_changes_the_picture(
+    ember: FeedbackModel, guided: FeedbackModel, name: str
+) -> None:
     spec = PARAMS[name]
+    model = guided if name in NEED_GUIDES else ember
     default = PRESET.params.get(name, spec.default)
     ends = [end for end in (spec.low, spec.high) if end != default]
     before = last_frame(model, name, default)

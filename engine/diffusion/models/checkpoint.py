@@ -42,7 +42,9 @@ def open_checkpoint(request: ModelRequest) -> FeedbackModel:
     if device.type == "cpu":
         set_threads(request.threads)
     dtype = choose_dtype(request.dtype, device, half_on_cpu=True)
-    bundle = StableDiffusionBundle(folder, device, dtype, xl=family == "sdxl")
+    bundle = StableDiffusionBundle(
+        folder, device, dtype, xl=family == "sdxl", guides=request.guides
+    )
     return FeedbackModel(bundle, request.width, request.height)
 
 

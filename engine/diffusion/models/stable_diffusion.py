@@ -6,6 +6,7 @@ picture loop.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +16,36 @@ from torch import Tensor
 from engine.diffusion.bundle import PromptEmbedding, SizeRule
 from engine.diffusion.models.clip_text import ClipText
 from engine.diffusion.models.components import Components
+from engine.diffusion.models.controlnet import ControlNetBranch
+from engine.diffusion.models.image_prompt import ImagePrompt, open_image_prompt
 from engine.diffusion.models.schedule import NoiseSchedule
 from engine.errors import ModelLoadError
-from engine.messages import Reading
+from engine.messages import Reading, Uint8
+from engine.registry import NO_GUIDES, Guides
 
 
 class StableDiffusionBundle:
     """UNet2DConditionModel + AutoencoderTiny or AutoencoderKL + one or two CLIP text encoders."""
 
     def __init__(
-        self, folder: Path, device: torch.device, dtype: torch.dtype, *, xl: bool
-    ) -> None:
+        self, folder: Path, device: torch.device, dtype: torch.dtype, *, xl: bool,
+        guides: Guides = NO_GUIDES,
+    ) -> None:  # fmt: skip
         components = Components(folder, device, dtype)
+        self._controlnet: ControlNetBranch | None = None
+        self._image_prompt: ImagePrompt | None = None
+        if guides.controlnet:  # first of all: the wrong one costs no loading
+            self._controlnet = ControlNetBranch(
+                Path(guides.controlnet).expanduser(), components.json("unet/config.json"),
+                device, dtype, guides.control_map,
+            )  # fmt: skip
         self._folder = folder
         self._device = device
         self._dtype = dtype
         self._xl = xl
         self._unet = components.network("unet", "UNet2DConditionModel")
+        if guides.ip_adapter:
+            self._image_prompt = open_image_prompt(guides, self._unet, device, dtype)
         self._vae = components.autoencoder()
         self._text: ClipText | None = ClipText(components, xl=xl)
         try:
@@ -119,8 +133,16 @@ class StableDiffusionBundle:
             prediction = empty + guidance * (prediction - empty)
         return self._schedule.clean(noisy, prediction, strength)
 
+    def guide(self, structure: Uint8 | None, values: Mapping[str, float]) -> None:
+        """Lead by `structure/control` and `prompt/image`, where there are guides."""
+        if self._controlnet is not None:
+            self._controlnet.see(structure, values["structure/control"])
+        if self._image_prompt is not None:
+            self._image_prompt.weigh(values["prompt/image"])
+
     def close(self) -> None:
         """Drop all weights; idempotent."""
+        self._controlnet = self._image_prompt = None
         self._unet = self._vae = self._text = self._empty = None
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
@@ -133,11 +155,17 @@ class StableDiffusionBundle:
             ids = torch.tensor([[height, width, 0, 0, height, width]], device=self._device)
             extra = {"text_embeds": prompt.pooled.to(self._dtype), "time_ids": ids.to(self._dtype)}
         unet: Any = self._unet
+        sample, tokens = noisy.to(self._dtype), prompt.tokens.to(self._dtype)
+        timestep = torch.tensor([t], device=self._device)
+        residuals: dict[str, Any] = {}
+        if self._controlnet is not None and self._controlnet.active:
+            residuals = self._controlnet.residuals(sample, timestep, tokens, extra or None)
         result: Tensor = unet(
-            noisy.to(self._dtype),
-            torch.tensor([t], device=self._device),
-            encoder_hidden_states=prompt.tokens.to(self._dtype),
+            sample,
+            timestep,
+            encoder_hidden_states=tokens,
             added_cond_kwargs=extra or None,
             return_dict=False,
+            **residuals,
         )[0]
         return result.float()
