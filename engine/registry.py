@@ -40,6 +40,8 @@ class ModelRequest:
     """CPU threads of the networks; 0 for all cores."""
     runner: str = DEFAULT_RUNNER
     """What executes the networks: `eager`, `compile`, `openvino` or `onnx`."""
+    live: bool = False
+    """Pictures may not wait for a new prompt to be encoded; exports do, to be the same always."""
 
 
 @dataclass(frozen=True, slots=True)

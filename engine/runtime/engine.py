@@ -429,6 +429,7 @@ class Engine:
             config.model_height or config.height,
             device or config.device_compute,
             runner=runner or config.runner,
+            live=True,
         )
 
         def open_model() -> ImageModel:

@@ -43,7 +43,7 @@ def open_checkpoint(request: ModelRequest) -> FeedbackModel:
         set_threads(request.threads)
     dtype = choose_dtype(request.dtype, device, half_on_cpu=True)
     bundle = StableDiffusionBundle(folder, device, dtype, xl=family == "sdxl")
-    return FeedbackModel(bundle, request.width, request.height)
+    return FeedbackModel(bundle, request.width, request.height, live=request.live)
 
 
 def checkpoint_folder(name: str) -> Path:

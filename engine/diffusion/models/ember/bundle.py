@@ -172,7 +172,7 @@ def open_ember_folder(folder: Path, request: ModelRequest) -> FeedbackModel:
     """Load ember weights from `folder`, whatever the request's name. Diffusion thread only."""
     runner = open_runner(request)
     bundle = EmberBundle(folder, runner)
-    model = FeedbackModel(bundle, request.width, request.height)
+    model = FeedbackModel(bundle, request.width, request.height, live=request.live)
     if runner.static:
         bundle.prepare(model.width, model.height)
     return model
