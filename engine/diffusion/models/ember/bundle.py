@@ -51,6 +51,8 @@ class EmberBundle:
             loaded.text,
             loaded.sampling,
         )
+        if loaded.text.table is not None:
+            loaded.text.table.prepare()
         self._runner = runner
         self._empty: PromptEmbedding | None = None
 
