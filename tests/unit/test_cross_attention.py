@@ -6,6 +6,7 @@ import pytest
 import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 from torch import Tensor
+from torch.autograd.profiler import profile
 
 from engine.diffusion.bundle import PromptEmbedding
 from engine.diffusion.models.checkpoint import open_checkpoint
@@ -120,6 +121,23 @@ def test_the_buffer_never_moves_and_an_unchanged_prompt_costs_nothing(
         assert cache.buffer.data_ptr() == where
         assert cache._layers[0].attention.processor._key.data_ptr() == where
     assert calls == [1, 2, 2, 1]
+
+
+@torch.inference_mode()
+def test_a_blend_that_changes_takes_no_new_memory(folders: dict[str, Path]) -> None:
+    bundle = opened(folders["sdxl-turbo"])
+    bank = PromptBank(bundle)
+
+    def glide(share: float) -> None:
+        parts = [PromptWeight("lower", 1.0 - share), PromptWeight("low", share)]
+        bundle.hold(bank.blend(parts, 1))
+
+    glide(0.3)
+    with profile(profile_memory=True) as profiled:
+        for step in range(4, 8):
+            glide(step / 10)
+    taken = sum(max(event.self_cpu_memory_usage, 0) for event in profiled.function_events or [])
+    assert taken < 1024, "bytes; the tokens of one prompt are 19 712"
 
 
 @torch.inference_mode()
