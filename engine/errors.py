@@ -55,6 +55,10 @@ class UnknownModelError(ModelLoadError, UsageError):
     """No image model, or no listener, has this name, and it is no folder or hub id."""
 
 
+class GuidesError(ModelLoadError, UsageError):
+    """A ControlNet or an image prompt is asked for that the model cannot have."""
+
+
 class StructureError(EngineError):
     """A picture, video or camera that should steer the shapes is missing, broken or taken."""
 

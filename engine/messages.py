@@ -295,6 +295,8 @@ class ControlState:
     silent: bool
     restart_count: int = 0
     """Increases when the performer asks for a fresh picture (panic/restart)."""
+    upcoming: tuple[str, ...] = ()
+    """Prompts that may have a share next, the nearest first: a painter can get them ready."""
 
 
 def control_from(plain: Mapping[str, Any]) -> ControlState:
@@ -304,6 +306,7 @@ def control_from(plain: Mapping[str, Any]) -> ControlState:
             **plain,
             "travel": Travel(**plain["travel"]),
             "prompts": tuple(PromptWeight(**part) for part in plain["prompts"]),
+            "upcoming": tuple(plain.get("upcoming", ())),
         }
     )
 

@@ -129,6 +129,11 @@ PARAMS: Mapping[str, ParamSpec] = _table(
         "Leans from the current prompt towards the next one.", 0.0, 1.0,
     ),
     ParamSpec(
+        "prompt/blend", 0.0, 0.0, 1.0, "", "picture",
+        "How prompts melt: lerp along the straight line, slerp at constant speed along the arc.",
+        integer=True, words=("lerp", "slerp"),
+    ),
+    ParamSpec(
         "prompt/pace", 1.0, 0.0, 8.0, "", "prompt",
         "Speed of the walk through the prompts: 0 stays, 2 is twice as fast.",
     ),

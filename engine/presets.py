@@ -18,6 +18,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_core import ErrorDetails
 
@@ -39,13 +40,27 @@ class _Frozen(BaseModel):
 
 
 class PromptScene(_Frozen):
-    """One prompt, how long it stays, and how long the walk to the next one takes."""
+    """One prompt, how long it stays, and how long the walk to the next one takes.
+
+    Either is in seconds, or in beats of the music where `hold_beats` or `transition_beats` is
+    given. Beats follow the beat clock through every change of tempo, fractions too; as long as no
+    tempo is known they are those of 120 BPM, half a second each.
+    """
 
     text: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_PROMPT)
     ]
     hold_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 16.0
     transition_s: Annotated[float, Field(ge=0.0, le=600.0)] = 4.0
+    hold_beats: Annotated[float, Field(gt=0.0, le=7200.0)] | None = None
+    transition_beats: Annotated[float, Field(ge=0.0, le=1200.0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> PromptScene:
+        for name in ("hold", "transition"):
+            if {f"{name}_s", f"{name}_beats"} <= self.model_fields_set:
+                raise ValueError(f"give '{name}_beats' or {name}_s, not both")
+        return self
 
 
 class Route(_Frozen):
@@ -223,7 +238,10 @@ def format_preset(preset: Preset) -> str:
     for prompt in preset.prompts:
         lines += [
             "", "[[prompts]]", f"text = {_quoted(prompt.text)}",
-            f"hold_s = {prompt.hold_s!r}", f"transition_s = {prompt.transition_s!r}",
+            f"hold_s = {prompt.hold_s!r}" if prompt.hold_beats is None
+            else f"hold_beats = {prompt.hold_beats!r}",
+            f"transition_s = {prompt.transition_s!r}" if prompt.transition_beats is None
+            else f"transition_beats = {prompt.transition_beats!r}",
         ]  # fmt: skip
     lines += ["", "[params]"]
     lines += [f"{_quoted(key)} = {value!r}" for key, value in preset.params.items()]

@@ -14,7 +14,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from engine.errors import UnknownModelError
+from engine.errors import GuidesError, UnknownModelError
 
 DEFAULT_MODEL = "ember"
 RUNNER_NAMES = ("eager", "compile", "openvino", "onnx")
@@ -58,6 +58,8 @@ class ModelRequest:
     runner: str = DEFAULT_RUNNER
     """What executes the networks: `eager`, `compile`, `openvino` or `onnx`."""
     guides: Guides = NO_GUIDES
+    live: bool = False
+    """Pictures may not wait for a new prompt to be encoded; exports do, to be the same always."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +133,17 @@ def _exists(path: Path) -> bool:
 
 
 def check_guides(guides: Guides, model: str) -> None:
-    """Raise `ModelLoadError` where guides are asked for that the model cannot use."""
+    """Raise `GuidesError` where guides are asked for that the model cannot use."""
     if bool(guides.ip_adapter) != bool(guides.image_prompt):
         missing, given = "--image-prompt", "--ip-adapter"
         if guides.image_prompt:
             missing, given = given, missing
-        raise ModelLoadError(
+        raise GuidesError(
             f"{given} without {missing}: an IP-Adapter and the picture it looks at go together"
         )
     asked = "--controlnet" if guides.controlnet else "--ip-adapter" if guides.ip_adapter else ""
     if asked and model in {entry.name for entry in BUILT_IN}:
-        raise ModelLoadError(
+        raise GuidesError(
             f"{asked} leads Stable Diffusion checkpoints, and {model} is none: name one with "
             f"--model, or leave {asked} out; --structure alone steers every model"
         )

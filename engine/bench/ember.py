@@ -1,7 +1,8 @@
 """Ember alone: how fast it paints, by every runner in every format (`engine.bench.runners`).
 
-With `--loop` and `--morph`, how it holds out instead (`engine.bench.loop`, `engine.bench.morph`);
-with `--quality`, what an independent judge sees in its pictures (`engine.bench.quality`).
+Last, what a new prompt costs (`engine.bench.prompt_change`). With `--loop` and `--morph`, how it
+holds out instead (`engine.bench.loop`, `engine.bench.morph`); with `--quality`, what an
+independent judge sees in its pictures (`engine.bench.quality`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from engine.bench.area import BenchRequest, Result
 from engine.bench.loop import loop
 from engine.bench.morph import morph
+from engine.bench.prompt_change import prompt_change
 from engine.bench.quality import quality
 from engine.bench.runners import runners
 
@@ -22,4 +24,4 @@ def bench(request: BenchRequest) -> list[Result]:
         asked += morph(request)
     if request.quality:
         asked += quality(request, pictures=request.pictures, sheets=request.sheets)
-    return asked or runners(request)
+    return asked or [*runners(request), *prompt_change(request)]

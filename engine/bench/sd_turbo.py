@@ -40,6 +40,17 @@ _TAESD: dict[str, Any] = {
     "num_decoder_blocks": (3, 3, 3, 1),
     "upsampling_scaling_factor": 2,
 }
+_TEXT: dict[str, Any] = {
+    "vocab_size": 49408,
+    "hidden_size": 1024,
+    "intermediate_size": 4096,
+    "num_hidden_layers": 23,
+    "num_attention_heads": 16,
+    "max_position_embeddings": 77,
+    "projection_dim": 512,
+    "hidden_act": "gelu",
+    "eos_token_id": 49407,
+}
 _WORDS = (1, 77, 1024)
 
 
@@ -94,6 +105,16 @@ def build_networks() -> tuple[Any, Any]:
         unet = diffusers.UNet2DConditionModel(**_UNET)
         taesd = diffusers.AutoencoderTiny(**_TAESD)
     return unet.eval(), taesd.eval()
+
+
+def build_text_encoder() -> Any:
+    """Return the text encoder (340.4 M parameters) without any memory behind its weights."""
+    import torch
+
+    transformers: Any = import_module("transformers")
+    with torch.device("meta"):
+        encoder = transformers.CLIPTextModel(transformers.CLIPTextConfig(**_TEXT))
+    return encoder.eval()
 
 
 def give_random_weights(network: nn.Module, device: Any, dtype: Any) -> None:

@@ -143,6 +143,10 @@ class WordTable:
         # Words said before; written by the one thread that encodes prompts.
         self._said: dict[str, NDArray[np.float32]] = {}
 
+    def prepare(self) -> None:
+        """Look up every known word now (30 ms): else the first word never heard waits for it."""
+        self._known_vectors()
+
     def vectors_of(self, prompt: str) -> NDArray[np.float32]:
         """Return one weighted vector per word, shape `(n, width)`, n <= `MAX_WORDS`."""
         words = heard_words(prompt)[:MAX_WORDS]

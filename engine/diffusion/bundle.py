@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -17,12 +17,16 @@ class PromptEmbedding:
     """An encoded prompt, as the denoiser wants it.
 
     `tokens` is `(1, n, d)`; `pooled` is `(1, p)` or None; `mask` is `(1, n)`, 1 for tokens that
-    count, or None where all do.
+    count, or None where all do. Of a blend, `tokens = sum_i factors[i] * parts[i].tokens`, so that
+    whatever is linear in the tokens can be blended instead of computed: `parts` are the encoded
+    prompts and `factors` is `(len(parts), n)` float32 on the device; both empty for one prompt.
     """
 
     tokens: Tensor
     pooled: Tensor | None = None
     mask: Tensor | None = None
+    parts: tuple[PromptEmbedding, ...] = ()
+    factors: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,31 +131,17 @@ class Guided(Protocol):
         ...
 
 
-def blend_prompts(parts: Sequence[tuple[PromptEmbedding, float]]) -> PromptEmbedding:
-    """Mix prompts by weights that sum to 1, token by token, keeping each token's length.
+@runtime_checkable
+class SlicedText(Protocol):
+    """What bundles can do whose text encoder is large. Diffusion thread only."""
 
-    A plain average of two directions is shorter than either, which washes the picture out; the
-    norm is set back to the weighted mean of the parts' norms.
-    """
-    if len(parts) == 1:
-        return parts[0][0]
-    tokens = _blend([(part.tokens, weight) for part, weight in parts])
-    pooled = None
-    if all(part.pooled is not None for part, _ in parts):
-        pooled = _blend(
-            [(part.pooled, weight) for part, weight in parts if part.pooled is not None]
-        )
-    masks = [part.mask for part, _ in parts if part.mask is not None]
-    mask = torch.stack(masks).amax(dim=0) if len(masks) == len(parts) else None
-    return PromptEmbedding(tokens, pooled, mask)
+    def encoding(self, text: str) -> Generator[None, None, PromptEmbedding]:
+        """Encode a prompt in slices of a few milliseconds: a `yield` after each, then the result.
 
+        To the last bit what `encode_prompt` gives.
+        """
+        ...
 
-def _blend(parts: Sequence[tuple[Tensor, float]]) -> Tensor:
-    mean = torch.zeros_like(parts[0][0], dtype=torch.float32)
-    length = torch.zeros_like(mean[..., :1])
-    for tensor, weight in parts:
-        mean += weight * tensor.float()
-        length += weight * tensor.float().norm(dim=-1, keepdim=True)
-    norm = mean.norm(dim=-1, keepdim=True).clamp_min(1e-6)
-    blended: Tensor = mean * (length / norm)
-    return blended.to(parts[0][0].dtype)
+    def text_key(self, text: str) -> str:
+        """A digest of all that the embedding of `text` depends on, for the cache on disk."""
+        ...

@@ -32,10 +32,10 @@ class FeedbackModel:
     memory: everything else has a buffer. Diffusion thread only.
     """
 
-    def __init__(self, bundle: Bundle, width: int, height: int) -> None:
+    def __init__(self, bundle: Bundle, width: int, height: int, *, live: bool = False) -> None:
         self.width, self.height = bundle.size_rule.nearest(width, height)
         self._bundle = bundle
-        self._prompts = PromptBank(bundle)
+        self._prompts = PromptBank(bundle, live=live)
         self._warp = Warp(self.width, self.height, bundle.device)
         self._anchor = ColourAnchor(self.width, self.height, bundle.device)
         self._steering = Steering(self.width, self.height, bundle.device)
@@ -78,7 +78,7 @@ class FeedbackModel:
     def generate(self, control: ControlState, dt_s: float) -> Uint8:
         """Paint the next picture, `(h, w, 3)` uint8."""
         values = control.values
-        prompt = self._prompts.blend(control.prompts)
+        prompt = self._prompts.step(control)
         feedback = values["diffusion/feedback"]
         strength = 1.0 - feedback * (1.0 - values["diffusion/strength"])
         guidance = values["diffusion/guidance"] * self._bundle.natural_guidance

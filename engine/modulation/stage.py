@@ -15,6 +15,7 @@ from engine.messages import (
     SemanticState,
     Travel,
 )
+from engine.modulation.beat_count import BeatCount
 from engine.modulation.envelopes import share_covered
 from engine.modulation.listening import HeardPrompts
 from engine.modulation.lookahead import Lookahead
@@ -51,6 +52,7 @@ class Modulation:
         self._sources = SourceBank()
         self._router = Router(preset.routes)
         self._scenes = SceneWalk(preset.prompts)
+        self._beats = BeatCount()
         self._heard = HeardPrompts()
         self._described = HeardPrompts()
         self._prompts = self._scenes.prompts
@@ -153,7 +155,8 @@ class Modulation:
         """
         self._glide(dt_s)
         lead_s += self._base["audio/latency"] / 1000.0
-        sources = self._sources.step(self._lookahead.step(features, lead_s, dt_s), dt_s)
+        seen = self._lookahead.step(features, lead_s, dt_s)
+        sources = self._sources.step(seen, dt_s)
         offsets = self._router.step(sources, self._base["audio/reactivity"], dt_s)
         values = dict(self._base)
         for name, offset in offsets.items():
@@ -166,6 +169,7 @@ class Modulation:
             pace=values["prompt/pace"],
             mix=values["prompt/mix"],
             section=features.structure.section if follows else None,
+            beats=self._beats.step(seen, dt_s),
         )
         walk = self._described.step(walk, values["prompt/describe"], dt_s)
         prompts = self._prompts = self._heard.step(walk, values["prompt/listen"], dt_s)
@@ -182,6 +186,7 @@ class Modulation:
             beat_phase=features.beat_phase,
             silent=features.silent,
             restart_count=self._restarts,
+            upcoming=self._scenes.upcoming,
         )
 
     def _set_param(self, name: str, value: float) -> None:

@@ -457,6 +457,7 @@ class Engine:
             device or config.device_compute,
             runner=runner or config.runner,
             guides=config.guides,
+            live=True,
         )
 
         def open_model() -> ImageModel:

@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+from engine.diffusion.models.checkpoint import open_checkpoint
 from engine.diffusion.models.ember.bundle import open_ember
-from engine.messages import Travel
+from engine.diffusion.models.stable_diffusion import StableDiffusionBundle
+from engine.diffusion.prompt_job import CudaLane
+from engine.diffusion.prompt_store import PromptStore
+from engine.diffusion.prompts import PromptBank
+from engine.messages import PromptWeight, Travel
 from engine.registry import ModelRequest
 from engine.semantic.clap_encoder import SAMPLES, ClapEncoder
-from tests.checkpoints import write_clap
+from tests.checkpoints import write_clap, write_sd
 from tests.states import control
 
 pytestmark = [
@@ -44,3 +49,44 @@ def test_clap_hears_the_same_on_cuda_as_on_the_cpu(tmp_path) -> None:
     cpu, cuda = (ClapEncoder(folder, device) for device in ("cpu", "cuda"))
     np.testing.assert_allclose(cuda.embed_sounds(sound), cpu.embed_sounds(sound), atol=1e-3)
     assert (cpu.on_gpu, cuda.on_gpu) == (False, True)
+
+
+def test_a_prompt_is_encoded_on_a_stream_of_its_own_and_is_the_same(tmp_path) -> None:
+    folder = write_sd(tmp_path / "sd", width=64)
+    bundle = open_checkpoint(ModelRequest(str(folder), 64, 64, "cuda", "float32")).bundle
+    weights = [PromptWeight("lower", 0.4), PromptWeight("newer wider", 0.6)]
+    with torch.inference_mode():
+        bank = PromptBank(bundle, live=True, store=PromptStore(tmp_path / "kept"))
+        assert isinstance(bank._lane, CudaLane)
+        mixed = bank.blend(weights, 1)
+        exact = [bundle.encode_prompt(part.text).tokens for part in weights]
+        for part, tokens in zip(mixed.parts, exact, strict=True):
+            torch.testing.assert_close(part.tokens, tokens)
+
+
+def test_a_captured_graph_sees_the_prompt_that_is_held(tmp_path) -> None:
+    folder = write_sd(tmp_path / "sd", width=64)
+    bundle = open_checkpoint(ModelRequest(str(folder), 64, 64, "cuda", "float32")).bundle
+    assert isinstance(bundle, StableDiffusionBundle)
+    with torch.inference_mode():
+        noisy = torch.randn(1, 4, 8, 8, device="cuda")
+        prompts = [bundle.encode_prompt(text) for text in ("lower", "newer wider")]
+        t = torch.tensor([499], device="cuda")
+
+        def call() -> torch.Tensor:
+            return bundle._unet(noisy, t, encoder_hidden_states=prompts[0].tokens)[0]
+
+        bundle.hold(prompts[0])
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                call()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            out = call()
+        for prompt in (prompts[1], prompts[0]):
+            bundle.hold(prompt)
+            graph.replay()
+            torch.testing.assert_close(out, call())

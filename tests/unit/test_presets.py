@@ -72,6 +72,13 @@ def test_the_example_of_the_design_is_read():
         ("schema_version = 1", "schema_version = 9", ["9", "newer"]),
         ('name = "Good"', "name = ", ["not valid TOML"]),
         ("0.42", "nan", ["params"]),
+        (
+            'text = "aurora"',
+            'text = "aurora"\nhold_s = 9.0\nhold_beats = 8',
+            ["line ", "prompts.0", "'hold_beats' or hold_s, not both"],
+        ),
+        ('text = "aurora"', 'text = "aurora"\nhold_beat = 8', ["did you mean 'hold_beats'"]),
+        ('text = "aurora"', 'text = "aurora"\nhold_beats = 0', ["hold_beats", "greater than 0"]),
     ],
 )
 def test_a_broken_preset_is_refused_with_file_key_and_nearest_name(
@@ -108,7 +115,12 @@ def test_what_is_written_is_read_back_equal():
         name='Quotes " and \\ and ümlauts',
         author="tab\there",
         description="two\nlines",
-        prompts=(PromptScene(text="a", hold_s=0.1), PromptScene(text="b", transition_s=0.0)),
+        prompts=(
+            PromptScene(text="a", hold_s=0.1),
+            PromptScene(text="b", transition_s=0.0),
+            PromptScene(text="c", hold_beats=2.5, transition_beats=0.0),
+            PromptScene(text="d", hold_s=3.0, transition_beats=1.5),
+        ),
         params={"motion/zoom": -0.123456789, "audio/gain": 3.0},
         routes=(
             Route(source="lfo.fast", target="colour/hue", amount=-30.0, curve="smooth"),

@@ -45,7 +45,7 @@ def open_checkpoint(request: ModelRequest) -> FeedbackModel:
     bundle = StableDiffusionBundle(
         folder, device, dtype, xl=family == "sdxl", guides=request.guides
     )
-    return FeedbackModel(bundle, request.width, request.height)
+    return FeedbackModel(bundle, request.width, request.height, live=request.live)
 
 
 def checkpoint_folder(name: str) -> Path:

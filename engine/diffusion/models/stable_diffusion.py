@@ -6,7 +6,7 @@ picture loop.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from engine.diffusion.bundle import PromptEmbedding, SizeRule
 from engine.diffusion.models.clip_text import ClipText
 from engine.diffusion.models.components import Components
 from engine.diffusion.models.controlnet import ControlNetBranch
+from engine.diffusion.models.cross_attention import CrossAttentionCache, can_cache
 from engine.diffusion.models.image_prompt import ImagePrompt, open_image_prompt
 from engine.diffusion.models.schedule import NoiseSchedule
 from engine.errors import ModelLoadError
@@ -44,8 +45,6 @@ class StableDiffusionBundle:
         self._dtype = dtype
         self._xl = xl
         self._unet = components.network("unet", "UNet2DConditionModel")
-        if guides.ip_adapter:
-            self._image_prompt = open_image_prompt(guides, self._unet, device, dtype)
         self._vae = components.autoencoder()
         self._text: ClipText | None = ClipText(components, xl=xl)
         try:
@@ -57,6 +56,11 @@ class StableDiffusionBundle:
         if type(self._vae).__name__ == "AutoencoderTiny":
             self._factor = 2 ** (len(self._vae.config.encoder_block_out_channels) - 1)
         self._empty: PromptEmbedding | None = None
+        self._keys: CrossAttentionCache | None = None
+        if can_cache(self._unet):
+            self._keys = CrossAttentionCache(self._unet, self._text.length)
+        if guides.ip_adapter:  # after the cache, whose processors it wraps
+            self._image_prompt = open_image_prompt(guides, self._unet, device, dtype)
 
     @property
     def name(self) -> str:
@@ -99,6 +103,30 @@ class StableDiffusionBundle:
         assert self._text is not None, "the bundle is closed"
         return self._text.encode(text)
 
+    def encoding(self, text: str) -> Generator[None, None, PromptEmbedding]:
+        """Encode a prompt in slices, see `SlicedText`."""
+        assert self._text is not None, "the bundle is closed"
+        return self._text.encoding(text)
+
+    def text_key(self, text: str) -> str:
+        """What the embedding of a text is kept under on disk, see `SlicedText`."""
+        assert self._text is not None, "the bundle is closed"
+        return self._text.text_key(text)
+
+    def weights_changed(self) -> None:
+        """Make keys and values of all prompts anew: the U-Net's weights have changed in place."""
+        if self._keys is not None:
+            self._keys.invalidate()
+
+    def hold(self, *prompts: PromptEmbedding) -> None:
+        """Have the next calls see these prompts, one per row of the batch.
+
+        Writes in place where the U-Net reads; before a captured graph runs, never inside.
+        """
+        if self._keys is not None:
+            for row, prompt in enumerate(prompts):
+                self._keys.hold(row, prompt)
+
     def reading(self, text: str) -> Reading:
         """How many words of a prompt are left out."""
         assert self._text is not None, "the bundle is closed"
@@ -123,14 +151,14 @@ class StableDiffusionBundle:
     def denoised(
         self, noisy: Tensor, strength: float, prompt: PromptEmbedding, guidance: float
     ) -> Tensor:
-        """One model call at any t, two with guidance."""
+        """One model call at any t, with guidance for the prompt and the empty one at once."""
         t = self._schedule.timestep(strength)
-        prediction = self._predict(noisy, t, prompt)
-        if guidance != 1.0:
-            if self._empty is None:
-                self._empty = self.encode_prompt("")
-            empty = self._predict(noisy, t, self._empty)
-            prediction = empty + guidance * (prediction - empty)
+        if guidance == 1.0:
+            return self._schedule.clean(noisy, self._predict(noisy, t, prompt), strength)
+        if self._empty is None:
+            self._empty = self.encode_prompt("")
+        wanted, empty = self._predict(noisy, t, prompt, self._empty).chunk(2)
+        prediction = empty + guidance * (wanted - empty)
         return self._schedule.clean(noisy, prediction, strength)
 
     def guide(self, structure: Uint8 | None, values: Mapping[str, float]) -> None:
@@ -143,19 +171,26 @@ class StableDiffusionBundle:
     def close(self) -> None:
         """Drop all weights; idempotent."""
         self._controlnet = self._image_prompt = None
-        self._unet = self._vae = self._text = self._empty = None
+        self._unet = self._vae = self._text = self._empty = self._keys = None
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _predict(self, noisy: Tensor, t: int, prompt: PromptEmbedding) -> Tensor:
+    def _predict(self, noisy: Tensor, t: int, *prompts: PromptEmbedding) -> Tensor:
+        """The network's answers to one noisy latent, one row per prompt."""
+        self.hold(*prompts)
         extra: dict[str, Tensor] = {}
         if self._xl:
-            assert prompt.pooled is not None
             height, width = noisy.shape[2] * self._factor, noisy.shape[3] * self._factor
             ids = torch.tensor([[height, width, 0, 0, height, width]], device=self._device)
-            extra = {"text_embeds": prompt.pooled.to(self._dtype), "time_ids": ids.to(self._dtype)}
+            pooled = _rows([prompt.pooled for prompt in prompts if prompt.pooled is not None])
+            extra = {
+                "text_embeds": pooled.to(self._dtype),
+                "time_ids": ids.to(self._dtype).expand(len(prompts), -1),
+            }
         unet: Any = self._unet
-        sample, tokens = noisy.to(self._dtype), prompt.tokens.to(self._dtype)
+        sample = noisy.to(self._dtype).expand(len(prompts), -1, -1, -1)
+        # Read by the ControlNet and by attention that is not cached.
+        tokens = _rows([prompt.tokens for prompt in prompts]).to(self._dtype)
         timestep = torch.tensor([t], device=self._device)
         residuals: dict[str, Any] = {}
         if self._controlnet is not None and self._controlnet.active:
@@ -169,3 +204,7 @@ class StableDiffusionBundle:
             **residuals,
         )[0]
         return result.float()
+
+
+def _rows(tensors: Sequence[Tensor]) -> Tensor:
+    return tensors[0] if len(tensors) == 1 else torch.cat(tuple(tensors))

@@ -51,6 +51,8 @@ class EmberBundle:
             loaded.text,
             loaded.sampling,
         )
+        if loaded.text.table is not None:
+            loaded.text.table.prepare()
         self._runner = runner
         self._empty: PromptEmbedding | None = None
 
@@ -172,7 +174,7 @@ def open_ember_folder(folder: Path, request: ModelRequest) -> FeedbackModel:
     """Load ember weights from `folder`, whatever the request's name. Diffusion thread only."""
     runner = open_runner(request)
     bundle = EmberBundle(folder, runner)
-    model = FeedbackModel(bundle, request.width, request.height)
+    model = FeedbackModel(bundle, request.width, request.height, live=request.live)
     if runner.static:
         bundle.prepare(model.width, model.height)
     return model
