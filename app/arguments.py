@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from app.lora_argument import add_loras
 from engine.commands import ClockChoice
 from engine.registry import RUNNER_NAMES
 from engine.semantic.clap_folder import DEFAULT_CLAP
@@ -66,6 +67,7 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
     add_labels(parser)
     add_device(parser)
     add_runner(parser)
+    add_loras(parser)
     add_json(parser)
 
 

@@ -9,6 +9,7 @@ import sys
 import threading
 from types import FrameType
 
+from app.lora_argument import chosen_loras
 from engine.export import ExportProgress, ExportReport, ExportSettings, render, resumable
 from engine.presets import DEFAULT_PRESET
 from engine.registry import DEFAULT_MODEL
@@ -86,6 +87,7 @@ def _settings(options: argparse.Namespace) -> ExportSettings:
         init_image=options.init_image,
         listener=options.listener,
         labels=options.labels,
+        loras=chosen_loras(options),
         quality=options.quality,
         device_compute=options.device_compute,
         dtype=options.dtype,

@@ -13,6 +13,7 @@ from engine.messages import (
     ControlState,
     Float32,
     Frame,
+    LoraChoice,
     Reading,
     SourceStatus,
     TempoReading,
@@ -217,6 +218,23 @@ class ImageModel(Protocol):
 
     def close(self) -> None:
         """Free all memory; idempotent."""
+        ...
+
+
+@runtime_checkable
+class LoraWearer(Protocol):
+    """An image model that LoRAs can be merged into. `diffusion` thread only."""
+
+    def put_on(self, loras: Sequence[LoraChoice]) -> None:
+        """Merge these and no others, from the next picture on.
+
+        Raises `ModelLoadError`: what was on before then stays on.
+        """
+        ...
+
+    @property
+    def advice(self) -> str:
+        """One line on how it would paint better; empty when all is well."""
         ...
 
 

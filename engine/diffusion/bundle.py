@@ -87,6 +87,10 @@ class Bundle(Protocol):
         """Encode a prompt; the empty prompt is the unconditional one."""
         ...
 
+    def forget_prompts(self) -> None:
+        """Encode anew what was encoded: the text encoder's weights have changed."""
+        ...
+
     def reading(self, text: str) -> Reading:
         """What the model makes of the words of a prompt."""
         ...

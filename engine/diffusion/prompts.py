@@ -28,6 +28,10 @@ class PromptBank:
             self._embeddings.popitem(last=False)
         return embedding
 
+    def invalidate(self) -> None:
+        """Encode every prompt anew: the text encoder's weights have changed."""
+        self._embeddings.clear()
+
     def blend(self, weights: tuple[PromptWeight, ...]) -> PromptEmbedding:
         """Return the mix of the weighted prompts; parts below 0.1 % are left out."""
         parts = [part for part in weights if part.weight > 1e-3] or list(weights[:1])

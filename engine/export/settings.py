@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from engine.errors import SinkError
+from engine.messages import LoraChoice
 from engine.presets import DEFAULT_PRESET
 from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, find_model
 from engine.runtime import limits
@@ -41,6 +42,8 @@ class ExportSettings:
     """`embedded`, `clap`, `descriptors`, or a CLAP checkpoint's folder or hub id."""
     labels: Path | None = None
     """A bank of labels to listen for; None: the one that ships."""
+    loras: tuple[LoraChoice, ...] | None = None
+    """LoRAs to paint with; None: those of the preset."""
     quality: int = 18
     device_compute: str = "auto"
     dtype: str = "auto"

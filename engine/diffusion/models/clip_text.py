@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.diffusion.bundle import PromptEmbedding
 from engine.diffusion.models.components import Components
@@ -25,6 +25,12 @@ class ClipText:
         if xl:
             names.append(("tokenizer_2", "text_encoder_2"))
         self._encoders = [components.clip(*pair) for pair in names]
+
+    @property
+    def encoders(self) -> dict[str, nn.Module]:
+        """The networks, by the component of the checkpoint they are."""
+        names = ("text_encoder", "text_encoder_2")
+        return {name: pair[1] for name, pair in zip(names, self._encoders, strict=False)}
 
     def encode(self, text: str) -> PromptEmbedding:
         """Encode a prompt; the empty prompt is the unconditional one."""
