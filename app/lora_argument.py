@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import ModelLoadError
-from engine.messages import LORA_SLOTS, LoraChoice
+
+if TYPE_CHECKING:  # it imports NumPy, which the help does without
+    from engine.messages import LoraChoice
 
 
 def add_loras(parser: argparse.ArgumentParser) -> None:
@@ -17,13 +20,15 @@ def add_loras(parser: argparse.ArgumentParser) -> None:
         type=as_lora,
         metavar="PATH[:WEIGHT]",
         help="LoRA to merge into the model, a .safetensors file or a folder, with its weight, "
-        f"-4 to 4; repeat it for up to {LORA_SLOTS}; lora/1 and so on scale them live (default: "
-        "the preset's)",
+        "-4 to 4; repeat it for up to four; lora/1 to lora/4 scale them live (default: the "
+        "preset's)",
     )
 
 
 def as_lora(text: str) -> LoraChoice:
     """Read `style.safetensors:0.8`; without a number the weight is 1."""
+    from engine.messages import LoraChoice
+
     path, separator, number = text.rpartition(":")
     try:
         weight = float(number)
@@ -42,6 +47,7 @@ def chosen_loras(options: argparse.Namespace) -> tuple[LoraChoice, ...] | None:
     Raises `ModelLoadError` for a file that is missing, cut off or no LoRA file at all.
     """
     from engine.diffusion.lora_file import check_lora
+    from engine.messages import LORA_SLOTS
 
     if not options.lora:
         return None

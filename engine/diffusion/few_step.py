@@ -48,7 +48,8 @@ def is_few_step_lora(metadata: Mapping[str, str], layers: Mapping[str, Sequence[
 
     `layers` are its layers by component. LCM-LoRA and Hyper-SD change every layer of the U-Net,
     the small ones that read the time too, and no text encoder: a distillation has to, a style has
-    no reason to. A wrong guess costs a line of advice or leaves one out, no picture.
+    no reason to. A wrong guess costs a line of advice and, on a checkpoint of many steps, sets the
+    guidance wrong, which `diffusion/guidance` can put right.
     """
     said = (metadata.get(key, "") for key in ("modelspec.title", "ss_output_name", "title"))
     if any(_NOTES.search(text.replace("_", " ")) for text in said):

@@ -101,6 +101,8 @@ def read_lora(path: Path) -> LoraFile:
         raise ModelLoadError(f"{path.name} is damaged ({reason}): get it again") from error
     full = {name: tensor.float() for name, tensor in tensors.items()}
     for name, tensor in full.items():
+        if not tensor.numel():
+            raise ModelLoadError(f"{path.name}: {name} is empty: get the LoRA again")
         if not tensor.isfinite().all():
             raise ModelLoadError(f"{path.name}: {name} holds values that are no numbers")
     return LoraFile(path, full, metadata, _adapter_config(path))

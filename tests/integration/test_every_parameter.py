@@ -8,13 +8,14 @@ import pytest
 from engine.analysis.analyzer import Analyzer
 from engine.commands import SetParam
 from engine.compose.composer import Composer
-from engine.diffusion.models.ember.bundle import open_ember
-from engine.messages import Picture, SemanticState, Uint8
+from engine.diffusion.models.ember.bundle import ember_folder, open_ember
+from engine.messages import LORA_SLOTS, LoraChoice, Picture, SemanticState, Uint8
 from engine.modulation.stage import Modulation
 from engine.params import PARAMS
 from engine.presets import Preset, PromptScene, Route
 from engine.protocols import ImageModel
 from engine.registry import ModelRequest
+from tests.checkpoints import write_lora_peft
 
 RATE_HZ = 48_000
 FRAMES = 7
@@ -34,8 +35,16 @@ PRESET = Preset(
 
 
 @pytest.fixture(scope="module")
-def model() -> ImageModel:
-    return open_ember(ModelRequest("ember", 128, 128, "cpu", "float32", 1))
+def model(tmp_path_factory: pytest.TempPathFactory) -> ImageModel:
+    """Ember with as many LoRAs on as there are parameters for them."""
+    ember = open_ember(ModelRequest("ember", 128, 128, "cpu", "float32", 1))
+    home = tmp_path_factory.mktemp("loras")
+    for seed in range(LORA_SLOTS):
+        write_lora_peft(
+            home / f"{seed}.safetensors", ember_folder(), seed=seed, text=False, size=0.2
+        )
+    ember.put_on([LoraChoice(str(path)) for path in sorted(home.iterdir())])
+    return ember
 
 
 def last_frame(model: ImageModel, name: str, value: float) -> Uint8:

@@ -144,6 +144,7 @@ def test_a_lora_for_a_transformer_is_told_by_its_layers(
         ({"unet.nowhere.lora_A.weight": (2, 4), "unet.nowhere.lora_B.weight": (4, 2)}, "nowhere"),
         ({"base_model.model.mid.lora_A.weight": (2, 4)}, "adapter_config.json"),
         ({}, "it changes no layer"),
+        ({f"{Q}.lora_A.weight": (0, 64), f"{Q}.lora_B.weight": (64, 0)}, "is empty"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_inside_a_file_is_named(
