@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from app.lora_argument import add_loras
 from app.structure_arguments import add_guides, add_recorded_structure, add_structure
 from engine.commands import ClockChoice
 from engine.registry import RUNNER_NAMES
@@ -68,6 +69,7 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
     add_runner(parser)
     add_guides(parser)
+    add_loras(parser)
     add_json(parser)
 
 

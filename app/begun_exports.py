@@ -30,7 +30,8 @@ class BegunExports:
 
         Raises `PresetError` or `OSError`.
         """
-        look = with_changes(load_preset(request.preset), status.values, status.prompt_texts)
+        look = load_preset(request.preset)
+        look = with_changes(look, status.values, status.prompt_texts, status.loras)
         note, preset = self._files(request.output)
         self._folder.mkdir(parents=True, exist_ok=True)
         preset.write_text(format_preset(look), "utf-8")

@@ -74,6 +74,8 @@ class EngineBridge(QObject):
     """tuple[str, ...]: the prompts of all scenes, with those set by hand"""
     model_changed = Signal(object)
     """ModelState"""
+    loras_changed = Signal(object)
+    """tuple[LoraChoice, ...]: what is merged into the model"""
     record_changed = Signal(object)
     """RecordStatus while a recording runs or is being finished, else None"""
     panic_changed = Signal(object)
@@ -158,6 +160,7 @@ class EngineBridge(QObject):
         self._offer("preset", status.preset, self.preset_changed)
         model = ModelState(status.model_asked, status.model_opening)
         self._offer("model", model, self.model_changed)
+        self._offer("loras", status.loras, self.loras_changed)
         self._offer("record", status.record, self.record_changed)
         self._offer_recorded(status.recorded)
         panic = PanicState(status.frozen, status.blackout, status.still)

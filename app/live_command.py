@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from platformdirs import user_cache_path
 
 from app.display import check_display
+from app.lora_argument import chosen_loras
 from app.structure_arguments import as_guides
 from engine.clock import MonotonicClock
 from engine.commands import SetVolume, SourceChoice
@@ -101,7 +102,8 @@ def _failed(options: argparse.Namespace, report: dict[str, object], engine: Engi
     no_model = bool(status.model_problem) and not status.model_asked
     unrecorded = options.record is not None and report["record"] is None
     unsteered = options.structure.kind != "none" and report["structure"] == "none"
-    return 1 if other_model or no_model or unrecorded or unsteered else 0
+    unworn = bool(options.lora) and not status.loras
+    return 1 if other_model or no_model or unrecorded or unsteered or unworn else 0
 
 
 def _say_finishing(engine: Engine) -> None:
@@ -187,6 +189,8 @@ def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
     if options.source is None and choice.kind == "file":
         choice = _still_there(choice, store)
 
+    loras = chosen_loras(options)
+
     def config(preset: str) -> EngineConfig:
         return EngineConfig(
             source=choice, preset=preset, model=options.model or settings.model or DEFAULT_MODEL,
@@ -196,7 +200,7 @@ def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
             seed=options.seed, record=options.record, audible=not options.mute,
             offsets_ms=settings.offsets_ms, lookahead=options.lookahead, listener=options.listener,
             labels=options.labels, clock=options.clock, structure=options.structure,
-            guides=as_guides(options),
+            guides=as_guides(options), loras=loras,
             still=user_cache_path("sonolume", appauthor=False) / LAST_PICTURE,
         )  # fmt: skip
 

@@ -9,6 +9,7 @@ import sys
 import threading
 from types import FrameType
 
+from app.lora_argument import chosen_loras
 from app.structure_arguments import as_guides
 from engine.export import ExportProgress, ExportReport, ExportSettings, render, resumable
 from engine.presets import DEFAULT_PRESET
@@ -89,6 +90,7 @@ def _settings(options: argparse.Namespace) -> ExportSettings:
         guides=as_guides(options),
         listener=options.listener,
         labels=options.labels,
+        loras=chosen_loras(options),
         quality=options.quality,
         device_compute=options.device_compute,
         dtype=options.dtype,

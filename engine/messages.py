@@ -31,6 +31,9 @@ BAND_EDGES_HZ: tuple[tuple[float, float], ...] = (
 LANE_NAMES: tuple[str, ...] = ("kick", "snare", "hat")
 """The strokes of a drummer that are told apart."""
 
+LORA_SLOTS = 4
+"""So many LoRAs can be on at once, one live parameter each."""
+
 MEL_BANDS = 24
 CHROMA_BINS = 12
 
@@ -273,6 +276,16 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class LoraChoice:
+    """A LoRA that is to be merged into the model."""
+
+    path: str
+    """A `.safetensors` file, or a folder in diffusers or peft layout."""
+    weight: float = 1.0
+    """How much of it; `lora/1` to `lora/4` scale it live."""
+
+
+@dataclass(frozen=True, slots=True)
 class ControlState:
     """Everything the picture depends on, at one musical time. Plain data: it may cross a process.
 
@@ -450,6 +463,8 @@ class EngineStatus:
     """(word, nearest known word) of the current prompts, as far as the model can tell."""
     words_left_out: int = 0
     """Words at the end of the newest prompt that the model does not read."""
+    loras: tuple[LoraChoice, ...] = ()
+    """What is merged into the model, in the order of `lora/1` to `lora/4`."""
     record: RecordStatus | None = None
     """The recording that runs or is being finished."""
     recorded: RecordStatus | None = None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from engine.messages import BAND_NAMES, LANE_NAMES
+from engine.messages import BAND_NAMES, LANE_NAMES, LORA_SLOTS
 
 Applies = Literal["picture", "frame", "audio", "prompt"]
 """Who reads a parameter: diffusion, the composer, the analysis, or the scene clock."""
@@ -56,6 +56,10 @@ class ParamSpec:
         """Return the nearest allowed value."""
         value = min(max(value, self.low), self.high)
         return float(round(value)) if self.integer else value
+
+
+LORA_PARAMS = tuple(f"lora/{slot}" for slot in range(1, LORA_SLOTS + 1))
+"""Live weights of the LoRAs, in the order they were given in."""
 
 
 def _table(*specs: ParamSpec) -> Mapping[str, ParamSpec]:
@@ -123,6 +127,14 @@ PARAMS: Mapping[str, ParamSpec] = _table(
     ParamSpec(
         "motion/warp", 0.0, 0.0, 1.0, "", "picture",
         "Slow swell that bends the picture like water.", 0.0, 1.0,
+    ),
+    *(
+        ParamSpec(
+            name, 1.0, 0.0, 2.0, "", "picture",
+            f"Share of the weight of LoRA {name[-1]}: 0 is without it, 1 as it was given.",
+            0.0, 2.0,
+        )
+        for name in LORA_PARAMS
     ),
     ParamSpec(
         "prompt/mix", 0.0, 0.0, 1.0, "", "prompt",

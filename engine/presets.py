@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from engine.errors import PresetError, UnknownPresetError
+from engine.messages import LORA_SLOTS, LoraChoice
 from engine.params import PARAMS, SOURCES
 
 SCHEMA_VERSION = 1
@@ -87,6 +88,25 @@ class Route(_Frozen):
         return value
 
 
+class Lora(_Frozen):
+    """A LoRA that the look is painted with; `path` relative to the preset's file."""
+
+    path: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+    weight: Annotated[float, Field(ge=-4.0, le=4.0)] = 1.0
+
+    @field_validator("path")
+    @classmethod
+    def _no_pickle(cls, value: str) -> str:
+        if Path(value).suffix.lower() in (".ckpt", ".pt", ".pth", ".bin", ".pkl"):
+            raise ValueError(f"{value!r} is a pickle, which can run code: give a .safetensors")
+        return value
+
+    @property
+    def choice(self) -> LoraChoice:
+        """What the model is asked for."""
+        return LoraChoice(self.path, self.weight)
+
+
 class Preset(_Frozen):
     """A look and the way it moves."""
 
@@ -97,6 +117,7 @@ class Preset(_Frozen):
     prompts: Annotated[tuple[PromptScene, ...], Field(min_length=1)]
     params: dict[str, float] = Field(default_factory=dict)
     routes: tuple[Route, ...] = ()
+    loras: Annotated[tuple[Lora, ...], Field(max_length=LORA_SLOTS)] = ()
 
     @field_validator("params")
     @classmethod
@@ -178,7 +199,7 @@ def read_preset(path: Path) -> Preset:
         raise PresetError(
             f"{path}: cannot be read as text (byte {error.start} is not UTF-8); is it a preset?"
         ) from error
-    return parse_preset(text, path.name)
+    return _with_found_loras(parse_preset(text, path.name), path)
 
 
 def parse_preset(text: str, file_name: str) -> Preset:
@@ -204,6 +225,17 @@ def parse_preset(text: str, file_name: str) -> Preset:
         raise PresetError(f"{file_name}{where}: {key}: {_plain_words(first)}") from error
 
 
+def _with_found_loras(preset: Preset, file: Path) -> Preset:
+    """Return `preset` with paths that hold from everywhere. Raises `PresetError`."""
+    found = []
+    for number, lora in enumerate(preset.loras):
+        path = file.parent / Path(lora.path).expanduser()
+        if not path.exists():
+            raise PresetError(f"{file.name}: loras.{number}.path: there is no {_short(str(path))}")
+        found.append(lora.model_copy(update={"path": str(path.resolve())}))
+    return preset.model_copy(update={"loras": tuple(found)})
+
+
 def _line_of(text: str, word: str) -> str:
     """Return ", line N" where one line only has the key or value, for TOML keeps no places."""
     key = re.escape(word)
@@ -212,8 +244,13 @@ def _line_of(text: str, word: str) -> str:
     return f", line {lines[0]}" if len(lines) == 1 else ""
 
 
-def with_changes(preset: Preset, values: Mapping[str, float], texts: Sequence[str]) -> Preset:
-    """Return `preset` as it is played now: base values and prompt texts changed by hand.
+def with_changes(
+    preset: Preset,
+    values: Mapping[str, float],
+    texts: Sequence[str],
+    loras: Sequence[LoraChoice] | None = None,
+) -> Preset:
+    """Return `preset` as it is played now: base values, prompt texts and LoRAs changed by hand.
 
     The master fader and the seed stay out: they belong to the moment, not to the look.
     """
@@ -224,7 +261,11 @@ def with_changes(preset: Preset, values: Mapping[str, float], texts: Sequence[st
     }
     pairs = zip(preset.prompts, texts, strict=False)
     prompts = tuple(scene.model_copy(update={"text": text}) for scene, text in pairs)
-    return preset.model_copy(update={"params": kept, "prompts": prompts or preset.prompts})
+    worn = preset.loras
+    if loras is not None:
+        worn = tuple(Lora(path=lora.path, weight=lora.weight) for lora in loras)
+    changes = {"params": kept, "prompts": prompts or preset.prompts, "loras": worn}
+    return preset.model_copy(update=changes)
 
 
 def format_preset(preset: Preset) -> str:
@@ -252,6 +293,8 @@ def format_preset(preset: Preset) -> str:
             f"curve = {_quoted(route.curve)}", f"attack_ms = {route.attack_ms!r}",
             f"release_ms = {route.release_ms!r}",
         ]  # fmt: skip
+    for lora in preset.loras:
+        lines += ["", "[[loras]]", f"path = {_quoted(lora.path)}", f"weight = {lora.weight!r}"]
     return "\n".join(lines) + "\n"
 
 
@@ -286,7 +329,7 @@ def _short(text: str) -> str:
 
 
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
-    models: dict[str, type[BaseModel]] = {"prompts": PromptScene, "routes": Route}
+    models: dict[str, type[BaseModel]] = {"prompts": PromptScene, "routes": Route, "loras": Lora}
     model = models.get(str(location[0]), Preset) if len(location) > 1 else Preset
     return list(model.model_fields)
 

@@ -14,6 +14,7 @@ from engine.messages import (
     ControlState,
     Float32,
     Frame,
+    LoraChoice,
     Reading,
     SourceStatus,
     StructureStatus,
@@ -254,6 +255,23 @@ class Steerable(Protocol):
 
     def steer(self, picture: Uint8 | None) -> None:
         """Take the picture that steers from now on, `(h, w, 3)` RGB of any size; None: none."""
+        ...
+
+
+@runtime_checkable
+class LoraWearer(Protocol):
+    """An image model that LoRAs can be merged into. `diffusion` thread only."""
+
+    def put_on(self, loras: Sequence[LoraChoice]) -> None:
+        """Merge these and no others, from the next picture on.
+
+        Raises `ModelLoadError`: what was on before then stays on.
+        """
+        ...
+
+    @property
+    def advice(self) -> str:
+        """One line on how it would paint better; empty when all is well."""
         ...
 
 

@@ -107,6 +107,123 @@ def _index(folder: Path, class_name: str) -> None:
     (folder / "model_index.json").write_text(json.dumps({"_class_name": class_name}))
 
 
+def write_lora_kohya(
+    path: Path, checkpoint: Path, *, seed: int = 0, rank: int = 2, alpha: float | None = 1.0,
+    text: bool = True, original_names: bool = False, size: float = 0.5,
+    only: str = "", metadata: dict[str, str] | None = None,
+) -> dict[str, torch.Tensor]:  # fmt: skip
+    """Write a LoRA of every layer of a tiny checkpoint under the keys of kohya's trainer.
+
+    `original_names` are those of kohya's SDXL files: the blocks of the first release. `only` keeps
+    layers whose name holds it. Returns what is added at weight 1, by component and module.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    deltas: dict[str, torch.Tensor] = {}
+    twins = (checkpoint / "text_encoder_2").is_dir()
+    roots = {"unet": "lora_unet_", "text_encoder": "lora_te1_" if twins else "lora_te_",
+             "text_encoder_2": "lora_te2_"}  # fmt: skip
+    for component, layer, up, down in _factors(checkpoint, seed, rank, text, only, size):
+        spelled = _named_by_trainers(component, layer)
+        if original_names and component == "unet":
+            spelled = _original_name(layer)
+        name = roots[component] + spelled.replace(".", "_")
+        tensors[f"{name}.lora_up.weight"] = up
+        tensors[f"{name}.lora_down.weight"] = down
+        if alpha is not None:
+            tensors[f"{name}.alpha"] = torch.tensor(alpha)
+        deltas[f"{component}.{layer}"] = _product(up, down) * (alpha or rank) / rank
+    _save(tensors, path, metadata)
+    return deltas
+
+
+def write_lora_peft(
+    path: Path, checkpoint: Path, *, seed: int = 0, rank: int = 2, alpha: float | None = None,
+    text: bool = True, old: bool = False, size: float = 0.5, only: str = "",
+) -> dict[str, torch.Tensor]:  # fmt: skip
+    """Write a LoRA of a tiny checkpoint in diffusers' layout: peft's keys, or the `old` ones.
+
+    `alpha` goes into the file's note, where diffusers keeps it; without, it is the rank.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    deltas: dict[str, torch.Tensor] = {}
+    up_name, down_name = ("lora.up", "lora.down") if old else ("lora_B", "lora_A")
+    for component, layer, up, down in _factors(checkpoint, seed, rank, text, only, size):
+        spelled = _named_by_trainers(component, layer)
+        tensors[f"{component}.{spelled}.{up_name}.weight"] = up
+        tensors[f"{component}.{spelled}.{down_name}.weight"] = down
+        deltas[f"{component}.{layer}"] = _product(up, down) * (alpha or rank) / rank
+    note = {f"{part}.lora_alpha": alpha for part in ("unet", "text_encoder", "text_encoder_2")}
+    notes = {} if alpha is None else {"lora_adapter_metadata": json.dumps(note)}
+    _save(tensors, path, {"format": "pt", **notes})
+    return deltas
+
+
+def _factors(
+    checkpoint: Path, seed: int, rank: int, text: bool, only: str, size: float
+) -> list[tuple[str, str, torch.Tensor, torch.Tensor]]:
+    """(component, layer, up, down) of every linear layer and convolution that is stored."""
+    from safetensors import safe_open
+
+    generator = torch.Generator().manual_seed(seed)
+    factors = []
+    for component in ("unet", "text_encoder", "text_encoder_2") if text else ("unet",):
+        for file in sorted((checkpoint / component).glob("*.safetensors")):
+            with safe_open(file, "pt") as weights:
+                for key in weights.keys():  # noqa: SIM118 - a file is no dictionary
+                    shape = weights.get_slice(key).get_shape()
+                    layer = key.removesuffix(".weight")
+                    if len(shape) < 2 or "embedding" in key.split(".")[-2] or only not in key:
+                        continue
+                    up = torch.randn(shape[0], rank, *[1] * (len(shape) - 2), generator=generator)
+                    down = torch.randn(rank, *shape[1:], generator=generator)
+                    down *= size / (rank * down[0].numel()) ** 0.5
+                    factors.append((component, layer, up * size, down))
+    return factors
+
+
+def _named_by_trainers(component: str, layer: str) -> str:
+    """CLIP's layers as all files call them; transformers 5 stores some without `text_model.`."""
+    inner = layer.startswith("encoder.") and component.startswith("text")
+    return f"text_model.{layer}" if inner else layer
+
+
+def _product(up: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
+    return (up.flatten(1) @ down.flatten(1)).reshape(up.shape[0], *down.shape[1:])
+
+
+def _save(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None) -> None:
+    from safetensors.torch import save_file
+
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata)
+
+
+_ORIGINAL_BLOCKS = {
+    "conv_in": "input_blocks.0.0", "conv_out": "out.2",
+    "time_embedding.linear_1": "time_embed.0", "time_embedding.linear_2": "time_embed.2",
+    "add_embedding.linear_1": "label_emb.0.0", "add_embedding.linear_2": "label_emb.0.2",
+    "down_blocks.0.resnets.0": "input_blocks.1.0",
+    "down_blocks.0.downsamplers.0.conv": "input_blocks.2.0.op",
+    "down_blocks.1.resnets.0": "input_blocks.3.0",
+    "down_blocks.1.attentions.0": "input_blocks.3.1",
+    "mid_block.resnets.0": "middle_block.0", "mid_block.attentions.0": "middle_block.1",
+    "mid_block.resnets.1": "middle_block.2",
+    "up_blocks.0.resnets.0": "output_blocks.0.0", "up_blocks.0.attentions.0": "output_blocks.0.1",
+    "up_blocks.0.resnets.1": "output_blocks.1.0", "up_blocks.0.attentions.1": "output_blocks.1.1",
+    "up_blocks.0.upsamplers.0.conv": "output_blocks.1.2.conv",
+    "up_blocks.1.resnets.0": "output_blocks.2.0", "up_blocks.1.resnets.1": "output_blocks.3.0",
+}  # fmt: skip
+_ORIGINAL_LAYERS = {
+    "conv1": "in_layers.2", "conv2": "out_layers.3", "time_emb_proj": "emb_layers.1",
+    "conv_shortcut": "skip_connection",
+}  # fmt: skip
+
+
+def _original_name(layer: str) -> str:
+    block = max((b for b in _ORIGINAL_BLOCKS if f"{layer}.".startswith(f"{b}.")), key=len)
+    inner = layer[len(block) + 1 :]
+    return f"{_ORIGINAL_BLOCKS[block]}.{_ORIGINAL_LAYERS.get(inner, inner)}".rstrip(".")
+
+
 def write_clap(folder: Path, *, seed: int = 0, fused: bool = False) -> Path:
     """`laion/clap-htsat-unfused` (or `-fused`) layout: two towers, tokenizer, extractor."""
     from transformers import ClapConfig, ClapModel

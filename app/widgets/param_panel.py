@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QVBoxLayout, QWidget
@@ -10,11 +11,12 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from app.engine_bridge import EngineBridge
 from app.widgets.param_row import ParamRow
 from app.widgets.section import Section
-from engine.params import PARAMS
+from engine.messages import LoraChoice
+from engine.params import LORA_PARAMS, PARAMS
 
 TITLES = {
     "diffusion": "Painting", "motion": "Motion", "prompt": "Prompt walk", "colour": "Colour",
-    "audio": "Listening", "master": "Master", "structure": "Structure",
+    "audio": "Listening", "master": "Master", "structure": "Structure", "lora": "LoRAs",
 }  # fmt: skip
 
 
@@ -24,7 +26,7 @@ PLAYED_MOST = ("audio", "master")
 
 
 class ParamPanel(QWidget):
-    """One row per entry of `engine.params.PARAMS`; nothing here knows a parameter by name.
+    """One row per entry of `engine.params.PARAMS`; only those of LoRAs are known by name.
 
     The sections of `PLAYED_MOST` are made here and placed by the column.
     """
@@ -47,8 +49,20 @@ class ParamPanel(QWidget):
             self.sections[spec.group].body.addWidget(row)
         for group in self.sections:
             _align([row for row in self.rows.values() if row.spec.group == group])
+        self._on_loras(())
+        bridge.loras_changed.connect(self._on_loras)
         bridge.values_changed.connect(self._on_values)
         bridge.modulated_changed.connect(self._on_modulated)
+
+    @Slot(object)
+    def _on_loras(self, loras: Sequence[LoraChoice]) -> None:
+        """Show a slider for every LoRA that is on, by its file's name, and none for others."""
+        for place, name in enumerate(LORA_PARAMS):
+            row = self.rows[name]
+            row.setVisible(place < len(loras))
+            if place < len(loras):
+                row.name_label.set_full_text(Path(loras[place].path).stem)
+        self.sections["lora"].setVisible(bool(loras))
 
     @Slot(object)
     def _on_values(self, values: Mapping[str, float]) -> None:

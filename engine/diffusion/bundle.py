@@ -91,6 +91,14 @@ class Bundle(Protocol):
         """Encode a prompt; the empty prompt is the unconditional one."""
         ...
 
+    def weights_changed(self) -> None:
+        """Compute anew what was kept of prompts: the denoiser has other weights now."""
+        ...
+
+    def forget_prompts(self) -> None:
+        """Encode anew what was encoded: the text encoder's weights have changed."""
+        ...
+
     def reading(self, text: str) -> Reading:
         """What the model makes of the words of a prompt."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,11 +14,21 @@ from engine.diffusion.bundle import Bundle, Guided, PromptEmbedding
 from engine.diffusion.coherence import ColourAnchor
 from engine.diffusion.detail import unsharp
 from engine.diffusion.fresh import paint_fresh
+from engine.diffusion.lora import Changed
+from engine.diffusion.lora_rack import LoraRack
 from engine.diffusion.noise import NoiseWalk
 from engine.diffusion.prompts import PromptBank
 from engine.diffusion.structure.steering import Steering
 from engine.diffusion.warp import Warp, is_still
-from engine.messages import ControlState, Float32, Reading, Travel, Uint8, freeze
+from engine.messages import (
+    ControlState,
+    Float32,
+    LoraChoice,
+    Reading,
+    Travel,
+    Uint8,
+    freeze,
+)
 
 
 class FeedbackModel:
@@ -36,6 +46,7 @@ class FeedbackModel:
         self.width, self.height = bundle.size_rule.nearest(width, height)
         self._bundle = bundle
         self._prompts = PromptBank(bundle, live=live)
+        self._loras = LoraRack(bundle)
         self._warp = Warp(self.width, self.height, bundle.device)
         self._anchor = ColourAnchor(self.width, self.height, bundle.device)
         self._steering = Steering(self.width, self.height, bundle.device)
@@ -75,9 +86,20 @@ class FeedbackModel:
         self._steering.see(picture)
 
     @torch.inference_mode()
+    def put_on(self, loras: Sequence[LoraChoice]) -> None:
+        """Merge these LoRAs and no others from the next picture on, see `LoraRack`."""
+        self._drop_outdated(self._loras.put_on(loras))
+
+    @property
+    def advice(self) -> str:
+        """One line on how the model would paint better; empty when all is well."""
+        return getattr(self._bundle, "advice", "")
+
+    @torch.inference_mode()
     def generate(self, control: ControlState, dt_s: float) -> Uint8:
         """Paint the next picture, `(h, w, 3)` uint8."""
         values = control.values
+        self._drop_outdated(self._loras.follow(values, control.time_s))
         prompt = self._prompts.step(control)
         feedback = values["diffusion/feedback"]
         strength = 1.0 - feedback * (1.0 - values["diffusion/strength"])
@@ -110,8 +132,10 @@ class FeedbackModel:
             "latent": _to_array(self._latent),
             "travel": asdict(self._travel),
             "anchor": self._anchor.state(),
+            "loras": self._loras.state(),
         }
 
+    @torch.inference_mode()
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on after the picture that `state` was taken after."""
         device = self._bundle.device
@@ -119,6 +143,7 @@ class FeedbackModel:
         self._latent = _to_tensor(state["latent"], device)
         self._travel = Travel(**state["travel"])
         self._anchor.restore(state["anchor"])
+        self._drop_outdated(self._loras.restore(state["loras"]))
 
     def reading(self, prompt: str) -> Reading:
         """What the model makes of the words of a prompt."""
@@ -127,7 +152,15 @@ class FeedbackModel:
     def close(self) -> None:
         """Free the bundle."""
         self._picture = self._latent = None
+        self._loras.close()
         self._bundle.close()
+
+    def _drop_outdated(self, changed: Changed) -> None:
+        if changed.picture:
+            self._bundle.weights_changed()
+        if changed.text:
+            self._bundle.forget_prompts()
+            self._prompts.forget()
 
     def _pixels_of(self, picture: Tensor) -> Uint8:
         self._planes.copy_(torch.add(picture[0], 1.0, out=self._scaled).mul_(127.5).round_())

@@ -9,10 +9,10 @@ from threading import Event
 from typing import Any
 
 from engine.clock import Clock
-from engine.errors import EngineError
+from engine.errors import EngineError, ModelLoadError
 from engine.mailbox import Fifo, Latest
-from engine.messages import ControlState, Picture, Reading, Uint8, control_from
-from engine.protocols import ImageModel, Resumable, Steerable
+from engine.messages import ControlState, LoraChoice, Picture, Reading, Uint8, control_from
+from engine.protocols import ImageModel, LoraWearer, Resumable, Steerable
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class DiffusionLoop:
         self._structure_at = structure_at  # immutable
         self._failed = ""  # diffusion thread only: the name of what left us without a model
         self._requests: Fifo[Brush] = Fifo(8)
+        self._lora_requests: Fifo[tuple[LoraChoice, ...]] = Fifo(8)
         self._model: ImageModel | None = None  # diffusion thread only
         self._index = 0
         self._interval_s = 0.0
@@ -72,6 +73,9 @@ class DiffusionLoop:
         self.model_opening = ""  # written by diffusion only: what is being opened
         self.unknown_words: tuple[tuple[str, str], ...] = ()  # written by diffusion only
         self.words_left_out = 0  # written by diffusion only: of the newest prompt
+        self._wanted_loras: tuple[LoraChoice, ...] = ()  # diffusion thread only
+        self.advice = ""  # written by diffusion only: how the model would paint better
+        self.loras: tuple[LoraChoice, ...] = ()  # written by diffusion only: what is put on
 
     @property
     def pictures_made(self) -> int:
@@ -91,6 +95,15 @@ class DiffusionLoop:
     def request_model(self, brush: Brush) -> None:
         """Switch models at the next picture boundary. Any thread, never blocks."""
         self._requests.put(brush)
+        self._controls.wake()
+
+    def request_loras(self, loras: tuple[LoraChoice, ...]) -> None:
+        """Put on these LoRAs, and no others, at the next picture boundary.
+
+        Those that do not fit are one line in `message`, and what was on before stays on. A model
+        that comes later gets them too. Any thread, never blocks.
+        """
+        self._lora_requests.put(loras)
         self._controls.wake()
 
     def run(self, stopping: Event) -> None:
@@ -150,6 +163,16 @@ class DiffusionLoop:
         model.load()
         self._adopt(model)
 
+    def put_on(self, loras: tuple[LoraChoice, ...]) -> None:
+        """Put on LoRAs at once; for export. Raises `ModelLoadError`."""
+        model: object = self._model
+        if isinstance(model, LoraWearer):
+            model.put_on(loras)
+            self.advice = model.advice
+        elif loras:
+            raise ModelLoadError(f"{self.model_name} takes no LoRAs: choose another model")
+        self.loras = loras
+
     def state(self) -> dict[str, Any] | None:
         """All that the next picture depends on, the model's memory too; None if that is unknown.
 
@@ -186,9 +209,14 @@ class DiffusionLoop:
         self._close_model()
 
     def _switch_model(self) -> None:
+        wishes = self._lora_requests.drain()
+        if wishes:
+            self._wanted_loras = wishes[-1]
         requests = self._requests.drain()
         if requests:
             self._open(requests[-1])
+        elif wishes and self._model is not None:
+            self.message = self._dress()
         if self._failed and self._model is None:
             self._fall_back()
 
@@ -210,11 +238,21 @@ class DiffusionLoop:
             logger.info("model not opened: %s", error)
             return False
         else:
-            self.message = ""
+            problem = self._dress()
+            self.message = f"{problem}; {self.model_name} paints without" if problem else ""
             self.model_asked = brush.name
             return True
         finally:
             self.model_opening = ""
+
+    def _dress(self) -> str:
+        """Put on the LoRAs that are wanted; returns one line where they do not fit."""
+        try:
+            self.put_on(self._wanted_loras)
+        except EngineError as error:
+            logger.info("LoRAs not put on: %s", error)
+            return str(error)
+        return ""
 
     def _adopt(self, model: ImageModel) -> None:
         self._close_model()
@@ -222,6 +260,8 @@ class DiffusionLoop:
         self.model_name = model.name
         self._readings.clear()
         self._fresh = True
+        self.loras = ()
+        self.advice = model.advice if isinstance(model, LoraWearer) else ""
 
     def _close_model(self) -> None:
         if self._model is not None:

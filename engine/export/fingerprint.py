@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from engine.commands import StructureChoice
+from engine.diffusion.lora_file import lora_path
 from engine.errors import ResumeError
 from engine.export.settings import ExportSettings
 from engine.presets import Preset
@@ -43,6 +44,7 @@ def fingerprint(settings: ExportSettings, preset: Preset) -> dict[str, str]:
         "--image-prompt": _weights_facts(settings.guides.image_prompt),
         "--listener": settings.listener,
         "--labels": "not given" if settings.labels is None else _file_facts(settings.labels),
+        "--lora": _loras(preset),
         "--quality": str(settings.quality),
         "--device-compute": settings.device_compute,
         "--dtype": settings.dtype,
@@ -60,6 +62,12 @@ def check_same(output: Path, begun: Mapping[str, str], wanted: Mapping[str, str]
                 f"cannot continue {output}: {name} was {before or 'empty'} and is now "
                 f"{now or 'empty'}; give the same again, or leave out --resume to begin anew"
             )
+
+
+def _loras(preset: Preset) -> str:
+    """What is in the files, as the preset holds them by now; their paths may change."""
+    files = [(lora_path(Path(lora.path)), lora.weight) for lora in preset.loras]
+    return " | ".join(f"{_file_facts(path)} x {weight!r}" for path, weight in files)
 
 
 def _optional(value: float | None) -> str:

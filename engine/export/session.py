@@ -28,7 +28,7 @@ from engine.export.sound_track import SoundTrack
 from engine.export.work_folder import WorkFolder
 from engine.mailbox import Latest
 from engine.messages import ControlState, Float32, Picture, Uint8, freeze
-from engine.presets import Preset, PromptScene, load_preset
+from engine.presets import Lora, Preset, PromptScene, load_preset
 from engine.protocols import ImageModel
 from engine.registry import DEFAULT_RUNNER, ModelRequest, find_model, load_factory
 from engine.runtime.structure_slot import StructureSlot
@@ -90,6 +90,7 @@ class _Export:
         self._rate = reader.sample_rate
         self._total = _frame_count(settings, reader.duration_s)
         preset = self._preset()
+        self._loras = tuple(lora.choice for lora in preset.loras)
         self._hearing = Hearing(settings, preset, reader, self._keep)
         self._controls: Latest[ControlState] = Latest()
         self._pictures: Latest[Picture] = Latest()
@@ -114,6 +115,9 @@ class _Export:
         try:
             self._set_base_values()
             self._diffusion.open_now(self._open_model)
+            self._diffusion.put_on(self._loras)
+            if self._diffusion.advice:
+                self._say(self._diffusion.advice)
             if self._saved is None:
                 if self._folder.resumable:
                     self._say(
@@ -290,6 +294,9 @@ class _Export:
         if "audio/latency" in preset.params:  # a movie's picture and sound have none
             params = {n: v for n, v in preset.params.items() if n != "audio/latency"}
             preset = preset.model_copy(update={"params": params})
+        if self._settings.loras is not None:
+            worn = tuple(Lora(path=each.path, weight=each.weight) for each in self._settings.loras)
+            preset = preset.model_copy(update={"loras": worn})
         texts = self._settings.prompts
         if not texts:
             return preset

@@ -8,6 +8,7 @@ from typing import Literal
 
 from engine.commands import NO_STRUCTURE, StructureChoice
 from engine.errors import MovieError, UsageError
+from engine.messages import LoraChoice
 from engine.presets import DEFAULT_PRESET
 from engine.registry import (
     DEFAULT_MODEL,
@@ -54,6 +55,8 @@ class ExportSettings:
     """`embedded`, `clap`, `descriptors`, or a CLAP checkpoint's folder or hub id."""
     labels: Path | None = None
     """A bank of labels to listen for; None: the one that ships."""
+    loras: tuple[LoraChoice, ...] | None = None
+    """LoRAs to paint with; None: those of the preset."""
     quality: int = 18
     device_compute: str = "auto"
     dtype: str = "auto"

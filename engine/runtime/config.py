@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from engine import commands as cmd
+from engine.messages import LoraChoice
 from engine.presets import DEFAULT_PRESET
 from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, NO_GUIDES, Guides
 from engine.semantic.listener_names import DEFAULT_LISTENER
@@ -34,6 +35,8 @@ class EngineConfig:
     """`embedded`, `clap`, `descriptors`, or a CLAP checkpoint's folder or hub id."""
     labels: Path | None = None
     """A bank of labels to listen for; None: the one that ships."""
+    loras: tuple[LoraChoice, ...] | None = None
+    """LoRAs for the whole show; None: those of each preset."""
     record: Path | None = None
     structure: cmd.StructureChoice = cmd.NO_STRUCTURE
     """Which picture, video or camera steers the shapes."""

@@ -142,6 +142,7 @@ class Engine:
         self._tempo.choose(self.config.clock)
         self._slot.choose(self.config.source)
         self._choose_first_structure()
+        self._wear(self._modulation.preset)
         self._diffusion.request_model(self._brush(self.config.model))
         bodies: dict[str, Callable[[threading.Event], None]] = {
             "analysis": self._analyse,
@@ -194,7 +195,11 @@ class Engine:
         hearing = hearing or self._semantic.message
         return EngineStatus(
             phase=phase,
-            message=self._message or self._diffusion.message or hearing or structure.message,
+            message=self._message
+            or self._diffusion.message
+            or hearing
+            or structure.message
+            or self._diffusion.advice,
             model=self._diffusion.model_name or self.config.model,
             model_asked=self._diffusion.model_asked,
             model_opening=opening,
@@ -212,6 +217,7 @@ class Engine:
             prompt_index=self._modulation.prompt_index,
             unknown_words=self._diffusion.unknown_words,
             words_left_out=self._diffusion.words_left_out,
+            loras=self._diffusion.loras,
             record=self._recordings.status(),
             recorded=self._recordings.last,
             ai_fps=self._diffusion.pictures_per_second,
@@ -414,7 +420,9 @@ class Engine:
     def _execute(self, command: cmd.Command) -> None:
         match command:
             case cmd.LoadPreset(name):
-                self._fast.put(_AdoptPreset(load_preset(name)))
+                preset = load_preset(name)
+                self._fast.put(_AdoptPreset(preset))
+                self._wear(preset)
                 self._preset_name = name
                 self._say("")
             case cmd.SelectSource(choice):
@@ -447,6 +455,11 @@ class Engine:
 
     def _open_missing_source(self, choice: cmd.SourceChoice) -> AudioSource:
         return open_missing_source(choice, self._clock)
+
+    def _wear(self, preset: Preset) -> None:
+        """Ask for the LoRAs of the show, or else of the preset."""
+        own = tuple(lora.choice for lora in preset.loras)
+        self._diffusion.request_loras(own if self.config.loras is None else self.config.loras)
 
     def _brush(self, name: str, device: str = "", runner: str = "") -> Brush:
         config = self.config

@@ -12,8 +12,8 @@ from app.engine_bridge import NUDGE_BEATS, EngineBridge
 from app.main_window import MainWindow
 from app.widgets.param_row import ParamRow
 from engine import commands as cmd
-from engine.messages import PromptWeight, SourceStatus
-from engine.params import PARAMS, defaults
+from engine.messages import LoraChoice, PromptWeight, SourceStatus
+from engine.params import LORA_PARAMS, PARAMS, defaults
 from tests.gui.fake_engine import PROMPTS, FakeEngine
 
 Look = Callable[..., None]
@@ -23,6 +23,26 @@ FILE = SourceStatus("file", "song.flac", True, position_s=10.0, duration_s=100.0
 
 def test_there_is_one_slider_for_every_parameter(window: MainWindow) -> None:
     assert list(window.column.params.rows) == list(PARAMS)
+
+
+def test_a_lora_has_a_slider_by_its_name_as_long_as_it_is_on(
+    window: MainWindow, engine: FakeEngine, bridge: EngineBridge
+) -> None:
+    panel = window.column.params
+
+    def shown() -> list[str]:
+        rows = [panel.rows[name] for name in LORA_PARAMS]
+        return [row.name_label.full_text() for row in rows if not row.isHidden()]
+
+    assert panel.sections["lora"].isHidden()
+    engine.show(loras=(LoraChoice("/a/ink.safetensors"), LoraChoice("/a/gold.safetensors", 0.3)))
+    bridge.poll_status()
+    assert not panel.sections["lora"].isHidden()
+    assert shown() == ["ink", "gold"]
+    engine.show(loras=())
+    bridge.poll_status()
+    assert panel.sections["lora"].isHidden()
+    assert shown() == []
 
 
 @pytest.mark.parametrize("name", list(PARAMS))

@@ -11,14 +11,14 @@ from engine.commands import SetParam
 from engine.compose.composer import Composer
 from engine.diffusion.feedback import FeedbackModel
 from engine.diffusion.models.checkpoint import open_checkpoint
-from engine.diffusion.models.ember.bundle import open_ember
+from engine.diffusion.models.ember.bundle import ember_folder, open_ember
 from engine.diffusion.structure.shapes import DrawnShapes
-from engine.messages import Picture, SemanticState, Uint8
+from engine.messages import LORA_SLOTS, LoraChoice, Picture, SemanticState, Uint8
 from engine.modulation.stage import Modulation
 from engine.params import PARAMS
 from engine.presets import Preset, PromptScene, Route
 from engine.registry import Guides, ModelRequest
-from tests.checkpoints import write_controlnet, write_ip_adapter, write_sd
+from tests.checkpoints import write_controlnet, write_ip_adapter, write_lora_peft, write_sd
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
@@ -43,8 +43,16 @@ NEED_GUIDES = ("structure/control", "prompt/image")
 
 
 @pytest.fixture(scope="module")
-def ember() -> FeedbackModel:
-    return open_ember(ModelRequest("ember", 128, 128, "cpu", "float32", 1))
+def ember(tmp_path_factory: pytest.TempPathFactory) -> FeedbackModel:
+    """Ember with as many LoRAs on as there are parameters for them."""
+    model = open_ember(ModelRequest("ember", 128, 128, "cpu", "float32", 1))
+    home = tmp_path_factory.mktemp("loras")
+    for seed in range(LORA_SLOTS):
+        write_lora_peft(
+            home / f"{seed}.safetensors", ember_folder(), seed=seed, text=False, size=0.2
+        )
+    model.put_on([LoraChoice(str(path)) for path in sorted(home.iterdir())])
+    return model
 
 
 @pytest.fixture(scope="module")

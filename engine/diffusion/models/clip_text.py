@@ -8,7 +8,7 @@ from collections.abc import Generator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.diffusion.bundle import PromptEmbedding
 from engine.diffusion.models.components import Components
@@ -40,6 +40,12 @@ class ClipText:
     def length(self) -> int:
         """Tokens of every prompt: padded, or cut, to so many."""
         return int(self._encoders[0][0].model_max_length)
+
+    @property
+    def encoders(self) -> dict[str, nn.Module]:
+        """The networks, by the component of the checkpoint they are."""
+        names = ("text_encoder", "text_encoder_2")
+        return {name: pair[1] for name, pair in zip(names, self._encoders, strict=False)}
 
     def encode(self, text: str) -> PromptEmbedding:
         """Encode a prompt; the empty prompt is the unconditional one."""

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.diffusion.bundle import PromptEmbedding, SizeRule
+from engine.diffusion.few_step import many_step_guidance
 from engine.diffusion.models.clip_text import ClipText
 from engine.diffusion.models.components import Components
 from engine.diffusion.models.controlnet import ControlNetBranch
@@ -48,7 +49,8 @@ class StableDiffusionBundle:
         self._vae = components.autoencoder()
         self._text: ClipText | None = ClipText(components, xl=xl)
         try:
-            self._schedule = NoiseSchedule(components.json("scheduler/scheduler_config.json"))
+            scheduler = components.json("scheduler/scheduler_config.json")
+            self._schedule = NoiseSchedule(scheduler)
         except ModelLoadError as error:
             raise ModelLoadError(f"{folder}: {error}") from error
         self._scaling = float(getattr(self._vae.config, "scaling_factor", 1.0) or 1.0)
@@ -61,6 +63,8 @@ class StableDiffusionBundle:
             self._keys = CrossAttentionCache(self._unet, self._text.length)
         if guides.ip_adapter:  # after the cache, whose processors it wraps
             self._image_prompt = open_image_prompt(guides, self._unet, device, dtype)
+        self._many_step_guidance = many_step_guidance(self._unet.config, scheduler)
+        self._few_step_lora = False
 
     @property
     def name(self) -> str:
@@ -90,8 +94,28 @@ class StableDiffusionBundle:
 
     @property
     def natural_guidance(self) -> float:
-        """1: few-step checkpoints have their guidance inside."""
-        return 1.0
+        """1: few-step checkpoints and LoRAs have their guidance inside."""
+        return 1.0 if self._few_step_lora else self._many_step_guidance or 1.0
+
+    @property
+    def advice(self) -> str:
+        """What a checkpoint lacks that was trained for dozens of steps; empty for any other."""
+        if self._few_step_lora or self._many_step_guidance is None:
+            return ""
+        return (
+            f"{self.name} was trained to paint in dozens of steps and is asked for one or four: "
+            "give it a few-step LoRA (--lora, LCM or Hyper-SD), or take a Turbo or LCM checkpoint"
+        )
+
+    @property
+    def lora_networks(self) -> Mapping[str, nn.Module]:
+        """U-Net and text encoders, see `LoraBearer`."""
+        assert self._text is not None, "the bundle is closed"
+        return {"unet": self._unet, **self._text.encoders}
+
+    def paint_in_few_steps(self, on: bool) -> None:
+        """With a few-step LoRA, guidance is inside and nothing has to be advised."""
+        self._few_step_lora = on
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Shape `(1, c, h/f, w/f)`."""
@@ -126,6 +150,12 @@ class StableDiffusionBundle:
         if self._keys is not None:
             for row, prompt in enumerate(prompts):
                 self._keys.hold(row, prompt)
+
+    def forget_prompts(self) -> None:
+        """Encode anew what was encoded: the text encoder's weights have changed."""
+        assert self._text is not None, "the bundle is closed"
+        self._text.weights_changed()
+        self._empty = None
 
     def reading(self, text: str) -> Reading:
         """How many words of a prompt are left out."""

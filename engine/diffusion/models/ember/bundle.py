@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.conditioning.word_table import MAX_WORDS, heard_words
 from engine.diffusion.bundle import PromptEmbedding, SizeRule
@@ -15,9 +16,10 @@ from engine.diffusion.feedback import FeedbackModel
 from engine.diffusion.models.ember.autoencoder import LATENT_CHANNELS, PIXELS_PER_LATENT
 from engine.diffusion.models.ember.calibration import quantised_ember
 from engine.diffusion.models.ember.text import TextEncoder
-from engine.diffusion.models.ember.unet import LATENT_MULTIPLE
+from engine.diffusion.models.ember.unet import LATENT_MULTIPLE, FlowUNet
 from engine.diffusion.models.ember.weights import Sampling, load_ember
 from engine.diffusion.runners.runner import Runner, ShapedNetwork, open_runner
+from engine.errors import ModelLoadError
 from engine.messages import Reading
 from engine.registry import ModelRequest
 
@@ -31,6 +33,7 @@ class _Networks:
     unet: ShapedNetwork
     text: TextEncoder
     sampling: Sampling
+    flow: FlowUNet
 
 
 class EmberBundle:
@@ -50,6 +53,7 @@ class EmberBundle:
             ShapedNetwork(runner, loaded.unet),
             loaded.text,
             loaded.sampling,
+            loaded.unet,
         )
         if loaded.text.table is not None:
             loaded.text.table.prepare()
@@ -99,6 +103,19 @@ class EmberBundle:
         """See `Sampling`."""
         return self._open.sampling.guidance
 
+    @property
+    def lora_networks(self) -> Mapping[str, nn.Module]:
+        """Flow network and text encoder, see `LoraBearer`; their layers by ember's own names."""
+        if self._runner.static or self._runner.dtype is torch.int8:
+            raise ModelLoadError(
+                f"the {self._runner.name} runner has a copy of ember's weights that no LoRA can "
+                "change: use --runner eager, in float32 or bfloat16"
+            )
+        return {"unet": self._open.flow, "text_encoder": self._open.text}
+
+    def paint_in_few_steps(self, on: bool) -> None:
+        """Ember does so without."""
+
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Shape `(1, 16, h/16, w/16)`."""
         return (1, LATENT_CHANNELS, height // PIXELS_PER_LATENT, width // PIXELS_PER_LATENT)
@@ -107,6 +124,13 @@ class EmberBundle:
         """Encode a prompt; the empty prompt is the unconditional one."""
         embedding = self._open.text.encode([text])
         return PromptEmbedding(embedding.tokens, embedding.pooled)
+
+    def weights_changed(self) -> None:
+        """Nothing is kept that the U-Net computed of a prompt: that costs 0.7 % of a picture."""
+
+    def forget_prompts(self) -> None:
+        """Encode anew what was encoded: the text encoder's weights have changed."""
+        self._empty = None
 
     def reading(self, text: str) -> Reading:
         """Words ember never learned, each with the nearest it did, and how many it leaves out."""
