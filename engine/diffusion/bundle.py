@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from engine.diffusion.noise_level import NoiseLevel
 from engine.messages import Reading
 
 
@@ -46,7 +47,8 @@ class Bundle(Protocol):
     """Text encoder, autoencoder and denoiser of one checkpoint. Diffusion thread only.
 
     Latents are whatever the denoiser works on. `strength` is continuous in (0, 1]: 1 is pure
-    noise. Arithmetic that divides by a small number stays in float32.
+    noise. Arithmetic that divides by a small number stays in float32. `encode`, `decode` and
+    `denoised` are called inside a program that may be recorded and replayed (`FrameProgram`).
     """
 
     @property
@@ -99,19 +101,38 @@ class Bundle(Protocol):
         """Latent, float32 -> `(1, 3, h, w)` float32, about [-1, 1]."""
         ...
 
-    def noised(self, latent: Tensor, noise: Tensor, strength: float) -> Tensor:
-        """Mix a latent with standard normal noise of the same shape."""
+    def noise_level(self, strength: float) -> NoiseLevel[float]:
+        """How much noise a strength is; continuous and monotone in it."""
         ...
 
     def denoised(
-        self, noisy: Tensor, strength: float, prompt: PromptEmbedding, guidance: float
+        self,
+        noisy: Tensor,
+        level: NoiseLevel[Tensor],
+        prompt: PromptEmbedding,
+        guidance: Tensor | None,
     ) -> Tensor:
-        """One model call (two when `guidance != 1`): the clean latent it sees in `noisy`."""
+        """One model call: the clean latent, float32, that it sees in `noisy` `(1, c, h, w)`.
+
+        With `guidance`, 0-d, `prompt` has two rows, the second the empty prompt, and the answer
+        leans away from the second row's. Part of a program that a device records: no question to
+        the device, no branch on what a tensor holds, no memory that outlives the call.
+        """
         ...
 
     def close(self) -> None:
         """Drop all weights; idempotent."""
         ...
+
+
+def stacked(prompt: PromptEmbedding, empty: PromptEmbedding) -> PromptEmbedding:
+    """Put the empty prompt below a prompt, two rows in each part: what `guidance` needs."""
+
+    def pair(above: Tensor | None, below: Tensor | None) -> Tensor | None:
+        return None if above is None or below is None else torch.cat((above, below))
+
+    tokens = torch.cat((prompt.tokens, empty.tokens))
+    return PromptEmbedding(tokens, pair(prompt.pooled, empty.pooled), pair(prompt.mask, empty.mask))
 
 
 def blend_prompts(parts: Sequence[tuple[PromptEmbedding, float]]) -> PromptEmbedding:

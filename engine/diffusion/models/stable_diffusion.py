@@ -16,8 +16,12 @@ from engine.diffusion.bundle import PromptEmbedding, SizeRule
 from engine.diffusion.models.clip_text import ClipText
 from engine.diffusion.models.components import Components
 from engine.diffusion.models.schedule import NoiseSchedule
+from engine.diffusion.noise_level import NoiseLevel
 from engine.errors import ModelLoadError
 from engine.messages import Reading
+
+LATENT_LIMIT = 5.0
+"""Latents are scaled to unit variance; a picture's hardly reach four."""
 
 
 class StableDiffusionBundle:
@@ -42,7 +46,7 @@ class StableDiffusionBundle:
         self._factor = 2 ** (len(self._vae.config.block_out_channels) - 1)
         if type(self._vae).__name__ == "AutoencoderTiny":
             self._factor = 2 ** (len(self._vae.config.encoder_block_out_channels) - 1)
-        self._empty: PromptEmbedding | None = None
+        self._time_ids: dict[tuple[int, int], Tensor] = {}  # by height and width
 
     @property
     def name(self) -> str:
@@ -102,42 +106,54 @@ class StableDiffusionBundle:
         pixels: Tensor = self._vae.decode((latent / self._scaling).to(self._dtype)).sample
         return pixels.float()
 
-    def noised(self, latent: Tensor, noise: Tensor, strength: float) -> Tensor:
+    def noise_level(self, strength: float) -> NoiseLevel[float]:
         """x_t = α_t x_0 + σ_t n at t = strength · T."""
-        return self._schedule.noised(latent, noise, strength)
+        return self._schedule.noise_level(strength)
 
     def denoised(
-        self, noisy: Tensor, strength: float, prompt: PromptEmbedding, guidance: float
+        self,
+        noisy: Tensor,
+        level: NoiseLevel[Tensor],
+        prompt: PromptEmbedding,
+        guidance: Tensor | None,
     ) -> Tensor:
-        """One model call at any t, two with guidance."""
-        t = self._schedule.timestep(strength)
-        prediction = self._predict(noisy, t, prompt)
-        if guidance != 1.0:
-            if self._empty is None:
-                self._empty = self.encode_prompt("")
-            empty = self._predict(noisy, t, self._empty)
-            prediction = empty + guidance * (prediction - empty)
-        return self._schedule.clean(noisy, prediction, strength)
+        """One model call at any t; prompt and empty prompt in one batch where guided."""
+        if guidance is None:
+            prediction = self._predict(noisy, level.time, prompt)
+        else:
+            both = self._predict(torch.cat((noisy, noisy)), level.time, prompt)
+            wanted, empty = both.chunk(2)
+            prediction = empty + guidance * (wanted - empty)
+        clean = self._schedule.clean(noisy, prediction, level)
+        # What lies further out is no picture, and would come back larger.
+        return clean.clamp_(-LATENT_LIMIT, LATENT_LIMIT)
 
     def close(self) -> None:
         """Drop all weights; idempotent."""
-        self._unet = self._vae = self._text = self._empty = None
+        self._unet = self._vae = self._text = None
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _predict(self, noisy: Tensor, t: int, prompt: PromptEmbedding) -> Tensor:
-        extra: dict[str, Tensor] = {}
-        if self._xl:
-            assert prompt.pooled is not None
-            height, width = noisy.shape[2] * self._factor, noisy.shape[3] * self._factor
-            ids = torch.tensor([[height, width, 0, 0, height, width]], device=self._device)
-            extra = {"text_embeds": prompt.pooled.to(self._dtype), "time_ids": ids.to(self._dtype)}
+    def _predict(self, noisy: Tensor, time: Tensor, prompt: PromptEmbedding) -> Tensor:
         unet: Any = self._unet
         result: Tensor = unet(
             noisy.to(self._dtype),
-            torch.tensor([t], device=self._device),
+            time,
             encoder_hidden_states=prompt.tokens.to(self._dtype),
-            added_cond_kwargs=extra or None,
+            added_cond_kwargs=self._added(noisy, prompt),
             return_dict=False,
         )[0]
         return result.float()
+
+    def _added(self, noisy: Tensor, prompt: PromptEmbedding) -> dict[str, Tensor] | None:
+        """What SDXL is told besides: the pooled prompt, and which size was cut from which."""
+        if not self._xl:
+            return None
+        assert prompt.pooled is not None
+        height, width = noisy.shape[2] * self._factor, noisy.shape[3] * self._factor
+        ids = self._time_ids.get((height, width))
+        if ids is None:
+            ids = torch.tensor([[height, width, 0, 0, height, width]], dtype=self._dtype)
+            ids = self._time_ids[height, width] = ids.to(self._device)
+        pooled = prompt.pooled.to(self._dtype)
+        return {"text_embeds": pooled, "time_ids": ids.expand(len(pooled), -1)}
