@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from engine.commands import ClockChoice
-from engine.registry import RUNNER_NAMES
+from engine.registry import AUTO_RUNNER, RUNNER_NAMES
 from engine.semantic.clap_folder import DEFAULT_CLAP
 from engine.semantic.listener_names import DEFAULT_LISTENER
 
@@ -65,7 +65,6 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
     add_listener(parser)
     add_labels(parser)
     add_device(parser)
-    add_runner(parser)
     add_json(parser)
 
 
@@ -128,8 +127,8 @@ def add_runner(parser: argparse.ArgumentParser, *more: str) -> None:
         "--runner",
         choices=names,
         default=names[0],
-        help="what executes the networks: torch itself, its compiler, or another runtime "
-        f"installed beside (default: {names[0]})",
+        help="what executes the networks: torch itself, a recording of whole frames (CUDA), its "
+        f"compiler, or another runtime installed beside (default: {names[0]})",
     )
 
 
@@ -147,6 +146,7 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
 def add_live(parser: argparse.ArgumentParser) -> None:
     """`sonolume live`."""
     add_picture(parser)
+    add_runner(parser, AUTO_RUNNER)
     parser.add_argument(
         "--source",
         metavar="mic|loopback|demo|file:PATH|tone",
@@ -227,6 +227,7 @@ def add_render(parser: argparse.ArgumentParser) -> None:
         help="the video to write, .mp4, .mov or .mkv",
     )
     add_picture(parser)
+    add_runner(parser)
     parser.add_argument(
         "--prompt",
         action="append",

@@ -132,7 +132,9 @@ def stacked(prompt: PromptEmbedding, empty: PromptEmbedding) -> PromptEmbedding:
         return None if above is None or below is None else torch.cat((above, below))
 
     tokens = torch.cat((prompt.tokens, empty.tokens))
-    return PromptEmbedding(tokens, pair(prompt.pooled, empty.pooled), pair(prompt.mask, empty.mask))
+    return PromptEmbedding(
+        tokens, pair(prompt.pooled, empty.pooled), pair(prompt.mask, empty.mask)
+    )
 
 
 def blend_prompts(parts: Sequence[tuple[PromptEmbedding, float]]) -> PromptEmbedding:

@@ -15,7 +15,7 @@ from engine.diffusion.fresh import strengths
 from engine.diffusion.governor import AT_REST
 from engine.diffusion.outbox import Outbox
 from engine.diffusion.prompts import PromptBank
-from engine.diffusion.runners.frames import FrameRunner, open_frames
+from engine.diffusion.runners.frames import FrameOpener, FrameRunner, direct_frames
 from engine.diffusion.warp import is_bent, is_still
 from engine.messages import ControlState, Reading, Travel, Uint8
 
@@ -31,14 +31,14 @@ class FeedbackModel:
     """
 
     def __init__(
-        self, bundle: Bundle, width: int, height: int, frames: str = "eager"
+        self, bundle: Bundle, width: int, height: int, frames: FrameOpener = direct_frames
     ) -> None:
         self.width, self.height = bundle.size_rule.nearest(width, height)
         self._bundle = bundle
         self._prompts = PromptBank(bundle)
         self._state = FrameState(bundle, self.width, self.height)
         self._outbox = Outbox(self._state.pixels, self._state.report)
-        self._frames = open_frames(frames, FrameProgram(bundle, self._state), self._state)
+        self._frames = frames(FrameProgram(bundle, self._state), self._state)
         self._has_picture = self._has_latent = False
         self._learnt = self._at_rest = True
         self._painted = 0
@@ -59,6 +59,17 @@ class FeedbackModel:
     def frames(self) -> FrameRunner:
         """What executes its frames."""
         return self._frames
+
+    @property
+    def runner(self) -> str:
+        """What executes it now: frames as a whole, or the networks in them."""
+        name = self._frames.name
+        return name if name != "eager" else getattr(self._bundle, "runner", name)
+
+    @property
+    def runner_message(self) -> str:
+        """See `OnRunner`."""
+        return self._frames.message
 
     def load(self) -> None:
         """Nothing is left to do: the bundle is open."""

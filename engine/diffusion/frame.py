@@ -1,16 +1,16 @@
 """One frame as a tensor program over memory that never moves: what a device can record and replay.
 
-previous picture -> warp -> sharpen -> anchor colour -> encode -> noise at strength t -> model calls
--> decode -> learn, crispen -> uint8. All that differs from frame to frame comes out of one vector
-(`FrameParams`); nothing here asks the device a question, so no call waits for it. What the host
-decides beforehand is a `FrameMode`, and every mode is a program of its own.
+previous picture -> warp -> sharpen -> anchor colour -> encode -> noise at strength t -> calls of
+the model -> decode -> learn, crispen -> uint8. All that differs from frame to frame comes out of
+one vector (`FrameParams`); nothing here asks the device a question, so no call waits for it. What
+the host decides beforehand is a `FrameMode`, and every mode is a program of its own.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -50,6 +50,7 @@ class FrameState:
 
     def __init__(self, bundle: Bundle, width: int, height: int) -> None:
         device = bundle.device
+        self.size = (width, height)
         shape = bundle.latent_shape(width, height)
         self.params = FrameParams(device)
         self.picture = torch.zeros(1, 3, height, width, device=device)
@@ -158,16 +159,16 @@ def _fits(held: PromptEmbedding, prompt: PromptEmbedding) -> bool:
 
 
 def _row_pair(prompt: PromptEmbedding) -> PromptEmbedding:
-    made = {
+    made: dict[str, Any] = {
         field.name: None if value is None else torch.zeros_like(torch.cat((value, value)))
         for field in dataclasses.fields(prompt)
         for value in (getattr(prompt, field.name),)
     }
-    return PromptEmbedding(**made)  # type: ignore[arg-type]
+    return PromptEmbedding(**made)
 
 
 def _first_row(rows: PromptEmbedding) -> PromptEmbedding:
-    views = {
+    views: dict[str, Any] = {
         field.name: None if value is None else value[:1]
         for field in dataclasses.fields(rows)
         for value in (getattr(rows, field.name),)

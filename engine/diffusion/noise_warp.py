@@ -1,10 +1,10 @@
 """Noise that goes where the picture goes, so that texture sticks to what it was painted on.
 
-Cells move by whole cells: a mean of neighbours would be smoother than noise, and the network paints
-what is smooth as blur. What is left of a cell's way is kept and added to its next one. Where a
-cell has two heirs, as everywhere in a zoom, only one inherits, the other draws anew: so each cell
-is standard normal and independent of all others, always (the aim of Chang et al. 2024, "How I
-Warped Your Noise", reached without their integral over finer noise).
+Cells move by whole cells: a mean of neighbours would be smoother than noise, and the network
+paints what is smooth as blur. What is left of a cell's way is kept and added to its next one.
+Where a cell has two heirs, as everywhere in a zoom, only one inherits, the other draws anew: so
+each cell is standard normal and independent of all others, always (the aim of Chang et al. 2024,
+"How I Warped Your Noise", reached without their integral over finer noise).
 """
 
 from __future__ import annotations

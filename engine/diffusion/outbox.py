@@ -1,4 +1,4 @@
-"""Where finished frames leave the device: pinned memory and an event, nobody waits for the rest."""
+"""Where finished frames leave the device: pinned memory and an event, and nothing else waits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Outbox:
             )
             for _ in range(IN_FLIGHT)
         ]
-        self._events = [torch.cuda.Event(blocking=True) for _ in self._slots if self._cuda]
+        self._events = [_event() for _ in self._slots if self._cuda]
         self._posted: deque[int] = deque()
         self._next = 0
 
@@ -65,3 +65,7 @@ class Outbox:
         """Forget what was posted."""
         while self._posted:
             self.take()
+
+
+def _event() -> torch.cuda.Event:
+    return torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]

@@ -178,10 +178,14 @@ class Engine:
         hearing = source_status.message or tempo.reading.message or self._semantic.message
         return EngineStatus(
             phase=phase,
-            message=self._message or self._diffusion.message or hearing,
+            message=self._message
+            or self._diffusion.message
+            or hearing
+            or self._diffusion.runner_message,
             model=self._diffusion.model_name or self.config.model,
             model_asked=self._diffusion.model_asked,
             model_opening=opening,
+            runner=self._diffusion.runner,
             model_problem=self._diffusion.message,
             preset=self._preset_name,
             source=source_status,

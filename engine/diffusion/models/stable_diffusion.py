@@ -6,17 +6,19 @@ picture loop.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.diffusion.bundle import PromptEmbedding, SizeRule
 from engine.diffusion.models.clip_text import ClipText
 from engine.diffusion.models.components import Components
+from engine.diffusion.models.parts import DecoderPart, EncoderPart, UNetPart
 from engine.diffusion.models.schedule import NoiseSchedule
-from engine.diffusion.noise_level import NoiseLevel
+from engine.diffusion.noise_level import NoiseLevel, on_device
+from engine.diffusion.runners.compiled import Part
 from engine.errors import ModelLoadError
 from engine.messages import Reading
 
@@ -46,7 +48,13 @@ class StableDiffusionBundle:
         self._factor = 2 ** (len(self._vae.config.block_out_channels) - 1)
         if type(self._vae).__name__ == "AutoencoderTiny":
             self._factor = 2 ** (len(self._vae.config.encoder_block_out_channels) - 1)
-        self._time_ids: dict[tuple[int, int], Tensor] = {}  # by height and width
+        self._parts: dict[str, nn.Module] = {
+            "encode": EncoderPart(self._vae, dtype, self._scaling),
+            "decode": DecoderPart(self._vae, dtype, self._scaling),
+            "unet": UNetPart(self._unet, dtype),
+        }
+        self._compiled: dict[str, Callable[..., Tensor]] = {}
+        self._size_ids: dict[tuple[int, int], Tensor] = {}  # by height and width
 
     @property
     def name(self) -> str:
@@ -96,15 +104,11 @@ class StableDiffusionBundle:
 
     def encode(self, pixels: Tensor) -> Tensor:
         """`(1, 3, h, w)` in [-1, 1] -> scaled latent, float32."""
-        encoded = self._vae.encode(pixels.to(self._dtype))
-        latent = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
-        scaled: Tensor = latent.float() * self._scaling
-        return scaled
+        return self._call("encode", pixels)
 
     def decode(self, latent: Tensor) -> Tensor:
         """Scaled latent -> `(1, 3, h, w)` float32."""
-        pixels: Tensor = self._vae.decode((latent / self._scaling).to(self._dtype)).sample
-        return pixels.float()
+        return self._call("decode", latent)
 
     def noise_level(self, strength: float) -> NoiseLevel[float]:
         """x_t = α_t x_0 + σ_t n at t = strength · T."""
@@ -131,29 +135,44 @@ class StableDiffusionBundle:
     def close(self) -> None:
         """Drop all weights; idempotent."""
         self._unet = self._vae = self._text = None
+        self._parts.clear()
+        self._compiled.clear()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _predict(self, noisy: Tensor, time: Tensor, prompt: PromptEmbedding) -> Tensor:
-        unet: Any = self._unet
-        result: Tensor = unet(
-            noisy.to(self._dtype),
-            time,
-            encoder_hidden_states=prompt.tokens.to(self._dtype),
-            added_cond_kwargs=self._added(noisy, prompt),
-            return_dict=False,
-        )[0]
-        return result.float()
+    def parts(self, width: int, height: int) -> dict[str, Part]:
+        """See `Compilable`: all networks of a frame, the U-Net for one row."""
+        latent = torch.zeros(self.latent_shape(width, height), device=self._device)
+        level = on_device(self.noise_level(0.5), self._device)
+        prompt = self.encode_prompt("")
+        inputs: dict[str, tuple[Tensor, ...]] = {
+            "encode": (torch.zeros(1, 3, height, width, device=self._device),),
+            "decode": (latent,),
+            "unet": (latent, level.time, prompt.tokens, *self._added(latent, prompt)),
+        }
+        return {name: Part(self._parts[name], tensors) for name, tensors in inputs.items()}
 
-    def _added(self, noisy: Tensor, prompt: PromptEmbedding) -> dict[str, Tensor] | None:
+    def use(self, networks: Mapping[str, Callable[..., Tensor]]) -> None:
+        """See `Compilable`."""
+        self._compiled = dict(networks)
+
+    def _call(self, name: str, *inputs: Tensor) -> Tensor:
+        """Call a compiled network where there is one, for one row; else the part itself."""
+        network = self._compiled.get(name) if inputs[0].shape[0] == 1 else None
+        result: Tensor = (network or self._parts[name])(*inputs)
+        return result
+
+    def _predict(self, noisy: Tensor, time: Tensor, prompt: PromptEmbedding) -> Tensor:
+        return self._call("unet", noisy, time, prompt.tokens, *self._added(noisy, prompt))
+
+    def _added(self, noisy: Tensor, prompt: PromptEmbedding) -> tuple[Tensor, ...]:
         """What SDXL is told besides: the pooled prompt, and which size was cut from which."""
         if not self._xl:
-            return None
+            return ()
         assert prompt.pooled is not None
         height, width = noisy.shape[2] * self._factor, noisy.shape[3] * self._factor
-        ids = self._time_ids.get((height, width))
+        ids = self._size_ids.get((height, width))
         if ids is None:
             ids = torch.tensor([[height, width, 0, 0, height, width]], dtype=self._dtype)
-            ids = self._time_ids[height, width] = ids.to(self._device)
-        pooled = prompt.pooled.to(self._dtype)
-        return {"text_embeds": pooled, "time_ids": ids.expand(len(pooled), -1)}
+            ids = self._size_ids[height, width] = ids.to(self._device)
+        return prompt.pooled, ids.expand(noisy.shape[0], -1)

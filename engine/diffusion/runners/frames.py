@@ -20,7 +20,12 @@ class FrameRunner(Protocol):
 
     @property
     def name(self) -> str:
-        """What `status().runner` says."""
+        """What `status().runner` says: what has executed the newest frame."""
+        ...
+
+    @property
+    def message(self) -> str:
+        """One line about what is being prepared or could not be; empty when all is well."""
         ...
 
     def run(self, mode: FrameMode) -> None:
@@ -52,6 +57,7 @@ class DirectFrames:
     """Runs the program itself, operation by operation: works everywhere, nothing to prepare."""
 
     name = "eager"
+    message = ""
 
     def __init__(self, program: FrameProgram) -> None:
         self._program = program
@@ -71,7 +77,7 @@ class RecordedFrames:
     be made anew (`FrameState.prompt_shape`).
     """
 
-    name = "graph"
+    message = ""
 
     def __init__(self, program: FrameProgram, state: FrameState, recorder: Recorder) -> None:
         self._program = program
@@ -80,6 +86,11 @@ class RecordedFrames:
         self._seen: dict[FrameMode, int] = {}
         self._replays: dict[FrameMode, Work] = {}
         self._prompt_shape = state.prompt_shape
+
+    @property
+    def name(self) -> str:
+        """See `FrameRunner`."""
+        return "graph" if self._replays else "eager"
 
     @property
     def recorded(self) -> int:
@@ -111,18 +122,22 @@ class RecordedFrames:
         self.forget()
 
 
-def open_frames(name: str, program: FrameProgram, state: FrameState) -> FrameRunner:
-    """Return the runner of frames called `eager` or `graph`.
+FrameOpener = Callable[[FrameProgram, FrameState], FrameRunner]
+"""Makes the runner of a program's frames."""
 
-    Raises `ModelLoadError` where a device cannot record.
-    """
-    if name == "eager":
-        return DirectFrames(program)
-    assert name == "graph", name
+
+def direct_frames(program: FrameProgram, state: FrameState) -> FrameRunner:
+    """Return the runner that works everywhere."""
+    del state
+    return DirectFrames(program)
+
+
+def graph_frames(program: FrameProgram, state: FrameState) -> RecordedFrames:
+    """Return the runner that replays CUDA graphs. Raises `ModelLoadError` on other devices."""
     if program.device.type != "cuda":
         raise ModelLoadError(
-            f"the graph runner records what a CUDA device does, and this is {program.device.type}: "
-            "use the eager runner"
+            "the graph runner records what a CUDA device does, and this is "
+            f"{program.device.type}: use the eager runner"
         )
     from engine.diffusion.runners.cuda_graph import CudaRecorder
 

@@ -19,6 +19,7 @@ from engine.diffusion.models.ember.text import TextEncoder
 from engine.diffusion.models.ember.unet import LATENT_MULTIPLE
 from engine.diffusion.models.ember.weights import Sampling, load_ember
 from engine.diffusion.noise_level import NoiseLevel, on_device
+from engine.diffusion.runners.choose import choose_frames
 from engine.diffusion.runners.runner import Runner, ShapedNetwork, open_runner
 from engine.messages import Reading
 from engine.registry import ModelRequest
@@ -173,7 +174,8 @@ def open_ember_folder(folder: Path, request: ModelRequest) -> FeedbackModel:
     """Load ember weights from `folder`, whatever the request's name. Diffusion thread only."""
     runner = open_runner(request)
     bundle = EmberBundle(folder, runner)
-    model = FeedbackModel(bundle, request.width, request.height)
+    frames = choose_frames(request, bundle)
+    model = FeedbackModel(bundle, request.width, request.height, frames)
     if runner.static:
         bundle.prepare(model.width, model.height)
     return model
