@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,22 @@ import torch
 from torch import Tensor, nn
 
 from engine.diffusion.frame import FrameMode
+from engine.diffusion.models.checkpoint import open_checkpoint
 from engine.diffusion.runners.climb import ClimbingFrames
-from engine.diffusion.runners.compiled import CONSTANTS, READY, Part, Workshop, load_parts
-from engine.diffusion.runners.workshop import build_part
+from engine.diffusion.runners.compiled import (
+    CONSTANTS,
+    READY,
+    Compilable,
+    Part,
+    Workshop,
+    load_parts,
+)
+from engine.diffusion.runners.workshop import build_part, traced_part
 from engine.errors import ModelLoadError
+from engine.messages import Travel
 from engine.registry import ModelRequest
-from tests.checkpoints import write_sd
+from tests.checkpoints import write_sd, write_sdxl
+from tests.states import control
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
@@ -68,6 +79,43 @@ def test_a_package_that_is_damaged_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ModelLoadError, match="compiled small cannot be opened") as caught:
         load_parts(tmp_path, {"small": small_part()})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("write", [write_sd, write_sdxl])
+def test_every_network_of_a_checkpoint_can_be_traced_whole(
+    write: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "checkpoint")
+    bundle = open_checkpoint(ModelRequest(str(folder), 64, 64, "cpu", "float32", 1)).bundle
+    assert isinstance(bundle, Compilable)
+    with torch.inference_mode():
+        parts = bundle.parts(64, 64)
+    assert set(parts) == {"encode", "decode", "unet"}
+    for part in parts.values():
+        traced = traced_part(part).module()
+        inputs = [torch.rand_like(tensor) for tensor in part.inputs]
+        with torch.inference_mode():
+            assert torch.allclose(traced(*inputs), part.module(*inputs), atol=1e-4)
+
+
+def test_compiled_networks_are_called_for_one_row_and_the_parts_for_two(tmp_path: Path) -> None:
+    folder = write_sd(tmp_path / "sd")
+    model = open_checkpoint(ModelRequest(str(folder), 64, 64, "cpu", "float32", 1))
+    called: list[str] = []
+
+    def noting(name: str, module: nn.Module) -> Callable[..., Tensor]:
+        return lambda *inputs: (called.append(name), module(*inputs))[1]  # type: ignore[func-returns-value]
+
+    bundle = model.bundle
+    assert isinstance(bundle, Compilable)
+    with torch.inference_mode():
+        parts = bundle.parts(64, 64)
+    bundle.use({name: noting(name, part.module) for name, part in parts.items()})
+    model.generate(control(0.0), 0.0)
+    assert called == ["unet"] * 4 + ["decode"]
+    called.clear()
+    model.generate(control(0.1, travel=Travel(0.1), diffusion__guidance=2.0), 0.1)
+    assert called == ["encode", "decode"]
 
 
 def finished(workshop: Workshop, limit_s: float = 300.0) -> str:

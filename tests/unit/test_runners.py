@@ -171,7 +171,7 @@ def test_a_missing_package_is_named_with_the_command_that_brings_it(
         ("openvino", "float32", "cuda", "does not run on cuda"),
         ("onnx", "float32", "mps", "does not run on mps"),
         ("openvin", "float32", "cpu", "did you mean 'openvino'"),
-        ("warp drive", "float32", "cpu", "eager, compile, openvino, onnx"),
+        ("warp drive", "float32", "cpu", "eager, graph, compile, openvino, onnx"),
     ],
 )
 def test_what_a_runner_cannot_do_is_refused_never_replaced(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.export import ExportedProgram
 
 from engine.diffusion.runners.compiled import CONSTANTS, READY, Compilable, Part
 from engine.errors import EngineError
@@ -29,7 +30,8 @@ def build(request: ModelRequest, folder: Path) -> None:
     model = load_factory(find_model(request.name))(request)
     bundle: object = model.bundle
     assert isinstance(bundle, Compilable), f"{model.name} has nothing to compile"
-    parts = bundle.parts(model.width, model.height)
+    with torch.inference_mode():
+        parts = bundle.parts(model.width, model.height)
     for name, part in parts.items():
         build_part(part, folder / name)
     # Last and whole: who sees this file may open everything beside it.
@@ -44,10 +46,13 @@ def build_part(part: Part, folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     on_gpu = part.inputs[0].device.type == "cuda"
+    program = traced_part(part)
     with torch.inference_mode(mode=False), torch.no_grad():
-        inputs = tuple(torch.zeros_like(tensor) + tensor for tensor in part.inputs)
-        program = torch.export.export(part.module, inputs, strict=False)
-        options: dict[str, Any] = {"aot_inductor.package_constants_in_so": False}
+        options: dict[str, Any] = {
+            "aot_inductor.package_constants_in_so": False,
+            # On a CPU no pool of compilers beside a live show.
+            **({} if on_gpu else {"compile_threads": 1}),
+        }
         if on_gpu:  # without CUDA graphs of its own: the whole frame becomes one
             options |= {"max_autotune": True, "coordinate_descent_tuning": True}
         torch._inductor.aoti_compile_and_package(  # noqa: SLF001 - it has no public name yet
@@ -60,6 +65,16 @@ def build_part(part: Part, folder: Path) -> None:
         if isinstance(tensor, torch.Tensor) and name not in known
     }
     save_file(lifted, folder / CONSTANTS)
+
+
+def traced_part(part: Part) -> ExportedProgram:
+    """Trace one network whole, for the shapes of its inputs."""
+    with torch.inference_mode():
+        part.module.requires_grad_(requires_grad=False)
+    # What is traced in inference mode could not be changed afterwards, and inductor does.
+    with torch.inference_mode(mode=False), torch.no_grad():
+        inputs = tuple(torch.zeros(x.shape, dtype=x.dtype, device=x.device) for x in part.inputs)
+        return torch.export.export(part.module, inputs, strict=False)
 
 
 def main() -> int:
@@ -77,7 +92,10 @@ def main() -> int:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.read()
+    # Not through `sys.stdin`: its lock would be held, and compilers' processes, forked with it,
+    # would wait for ever when they close theirs.
+    while os.read(0, 1):
+        pass
     os._exit(0)
 
 
