@@ -8,7 +8,7 @@ from pathlib import Path
 from app.lora_argument import add_loras
 from app.structure_arguments import add_guides, add_recorded_structure, add_structure
 from engine.commands import ClockChoice
-from engine.registry import RUNNER_NAMES
+from engine.registry import AUTO_RUNNER, RUNNER_NAMES
 from engine.semantic.clap_folder import DEFAULT_CLAP
 from engine.semantic.listener_names import DEFAULT_LISTENER
 
@@ -67,7 +67,6 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
     add_listener(parser)
     add_labels(parser)
     add_device(parser)
-    add_runner(parser)
     add_guides(parser)
     add_loras(parser)
     add_json(parser)
@@ -132,8 +131,8 @@ def add_runner(parser: argparse.ArgumentParser, *more: str) -> None:
         "--runner",
         choices=names,
         default=names[0],
-        help="what executes the networks: torch itself, its compiler, or another runtime "
-        f"installed beside (default: {names[0]})",
+        help="what executes the networks: torch itself, a recording of whole frames (CUDA), its "
+        f"compiler, or another runtime installed beside (default: {names[0]})",
     )
 
 
@@ -151,6 +150,7 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
 def add_live(parser: argparse.ArgumentParser) -> None:
     """`sonolume live`."""
     add_picture(parser)
+    add_runner(parser, AUTO_RUNNER)
     parser.add_argument(
         "--source",
         metavar="mic|loopback|demo|file:PATH|tone",
@@ -232,6 +232,7 @@ def add_render(parser: argparse.ArgumentParser) -> None:
         help="the video to write, .mp4, .mov or .mkv",
     )
     add_picture(parser)
+    add_runner(parser)
     parser.add_argument(
         "--prompt",
         action="append",

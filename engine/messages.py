@@ -442,6 +442,8 @@ class EngineStatus:
     """Name, folder or hub id by which that model is asked for again; empty before the first."""
     model_opening: str = ""
     """The name of the model that is being opened, empty when none is."""
+    runner: str = ""
+    """What executes that model's frames now; see `engine.registry.RUNNER_NAMES`."""
     model_problem: str = ""
     """One line when a model could not be opened or failed; another message may hide it."""
     preset: str = ""

@@ -90,6 +90,15 @@ PARAMS: Mapping[str, ParamSpec] = _table(
         0.0, 1.0,
     ),
     ParamSpec(
+        "diffusion/noise_warp", 0.0, 0.0, 1.0, "", "picture",
+        "How far the noise goes along when the picture moves: 1 sticks to it.", 0.0, 1.0,
+    ),
+    ParamSpec(
+        "diffusion/steps", 1.0, 1.0, 4.0, "", "picture",
+        "Model calls per picture: more are truer to the prompt and take that much longer.",
+        integer=True,
+    ),
+    ParamSpec(
         "diffusion/sharpen", 0.0, 0.0, 0.6, "", "picture",
         "Crispness given back to the warped picture before it is painted over.", 0.0, 0.5,
     ),

@@ -288,6 +288,21 @@ class Resumable(Protocol):
         ...
 
 
+@runtime_checkable
+class OnRunner(Protocol):
+    """An image model whose frames are executed by something that can change while it paints."""
+
+    @property
+    def runner(self) -> str:
+        """What executes its frames now."""
+        ...
+
+    @property
+    def runner_message(self) -> str:
+        """One line about what is being prepared or could not be; empty when all is well."""
+        ...
+
+
 class FrameSink(Protocol):
     """Takes output frames, in order, on its own `sink-*` thread."""
 

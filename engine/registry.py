@@ -17,9 +17,12 @@ from typing import Any
 from engine.errors import GuidesError, UnknownModelError
 
 DEFAULT_MODEL = "ember"
-RUNNER_NAMES = ("eager", "compile", "openvino", "onnx")
-"""What can execute networks (`engine.diffusion.runners`); named here, where no torch is needed."""
+RUNNER_NAMES = ("eager", "graph", "compile", "openvino", "onnx")
+"""What can execute frames and networks (`engine.diffusion.runners`); named here, where no torch is
+needed."""
 DEFAULT_RUNNER = RUNNER_NAMES[0]
+AUTO_RUNNER = "auto"
+"""Begins as `eager` and climbs while it paints: for a live show. Exports name what they run on."""
 ENTRY_POINT_GROUP = "sonolume.models"
 
 
@@ -56,7 +59,7 @@ class ModelRequest:
     threads: int = 0
     """CPU threads of the networks; 0 for all cores."""
     runner: str = DEFAULT_RUNNER
-    """What executes the networks: `eager`, `compile`, `openvino` or `onnx`."""
+    """One of `RUNNER_NAMES`, or `AUTO_RUNNER`."""
     guides: Guides = NO_GUIDES
     live: bool = False
     """Pictures may not wait for a new prompt to be encoded; exports do, to be the same always."""

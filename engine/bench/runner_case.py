@@ -19,7 +19,9 @@ from engine.bench.area import Result
 from engine.bench.runners import FORMATS
 from engine.bench.states import moving_states
 from engine.diffusion.feedback import FeedbackModel
+from engine.diffusion.fresh import paint_fresh
 from engine.diffusion.models.ember.bundle import open_ember
+from engine.diffusion.noise_level import noised, on_device
 from engine.errors import ModelLoadError
 from engine.registry import ModelRequest
 
@@ -95,11 +97,14 @@ def _speed(model: FeedbackModel, pictures: int) -> Result:
         ms = median_ms(
             {
                 "encode": partial(bundle.encode, picture),
-                "denoise": partial(bundle.denoised, latent, 0.5, prompt, 1.0),
+                "denoise": partial(
+                    bundle.denoised, latent, on_device(bundle.noise_level(0.5), bundle.device),
+                    prompt, None,
+                ),
                 "decode": partial(bundle.decode, latent),
             },
             pictures // 2,
-        )
+        )  # fmt: skip
     networks_ms = sum(ms.values())
     return {
         "fps": round(1000.0 / loop["all"], 1),
@@ -123,18 +128,15 @@ def _agreement_db(model: FeedbackModel, request: ModelRequest) -> float:
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(1)).to(
             reference.bundle.device
         )
-        first = reference.bundle.decode(reference.bundle.denoised(
-            noise, 1.0, reference.bundle.encode_prompt("a sunset over the sea"), 1.0
-        )).clamp(-1.0, 1.0)  # fmt: skip
-        painted = [
-            bundle.decode(
-                bundle.denoised(
-                    bundle.noised(bundle.encode(first), noise, 0.5), 0.5,
-                    bundle.encode_prompt("a sunset over the sea"), 1.0,
-                )
-            ).clamp(-1.0, 1.0)
-            for bundle in (reference.bundle, model.bundle)
-        ]  # fmt: skip
+        words = "a sunset over the sea"
+        begun = paint_fresh(reference.bundle, [noise], reference.bundle.encode_prompt(words), 1.0)
+        first = reference.bundle.decode(begun).clamp(-1.0, 1.0)
+        painted = []
+        for bundle in (reference.bundle, model.bundle):
+            level = on_device(bundle.noise_level(0.5), bundle.device)
+            noisy = noised(bundle.encode(first), noise, level)
+            latent = bundle.denoised(noisy, level, bundle.encode_prompt(words), None)
+            painted.append(bundle.decode(latent).clamp(-1.0, 1.0))
         error = float((painted[0] - painted[1]).square().mean())
     reference.close()
     return round(10.0 * float(np.log10(4.0 / max(error, 1e-12))), 1)

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from engine.diffusion.noise_level import NoiseLevel
 from engine.messages import Reading, Uint8
 
 
@@ -50,7 +51,8 @@ class Bundle(Protocol):
     """Text encoder, autoencoder and denoiser of one checkpoint. Diffusion thread only.
 
     Latents are whatever the denoiser works on. `strength` is continuous in (0, 1]: 1 is pure
-    noise. Arithmetic that divides by a small number stays in float32.
+    noise. Arithmetic that divides by a small number stays in float32. `encode`, `decode` and
+    `denoised` are called inside a program that may be recorded and replayed (`FrameProgram`).
     """
 
     @property
@@ -95,6 +97,13 @@ class Bundle(Protocol):
         """Compute anew what was kept of prompts: the denoiser has other weights now."""
         ...
 
+    def hold(self, *prompts: PromptEmbedding) -> None:
+        """Have the next calls see these prompts, one per row of the batch.
+
+        Writes in place where the denoiser reads; before a captured graph runs, never inside.
+        """
+        ...
+
     def forget_prompts(self) -> None:
         """Encode anew what was encoded: the text encoder's weights have changed."""
         ...
@@ -111,14 +120,23 @@ class Bundle(Protocol):
         """Latent, float32 -> `(1, 3, h, w)` float32, about [-1, 1]."""
         ...
 
-    def noised(self, latent: Tensor, noise: Tensor, strength: float) -> Tensor:
-        """Mix a latent with standard normal noise of the same shape."""
+    def noise_level(self, strength: float) -> NoiseLevel[float]:
+        """How much noise a strength is; continuous and monotone in it."""
         ...
 
     def denoised(
-        self, noisy: Tensor, strength: float, prompt: PromptEmbedding, guidance: float
+        self,
+        noisy: Tensor,
+        level: NoiseLevel[Tensor],
+        prompt: PromptEmbedding,
+        guidance: Tensor | None,
     ) -> Tensor:
-        """One model call (two when `guidance != 1`): the clean latent it sees in `noisy`."""
+        """One model call: the clean latent, float32, that it sees in `noisy` `(1, c, h, w)`.
+
+        With `guidance`, 0-d, `prompt` has two rows, the second the empty prompt, and the answer
+        leans away from the second row's. Part of a program that a device records: no question to
+        the device, no branch on what a tensor holds, no memory that outlives the call.
+        """
         ...
 
     def close(self) -> None:
@@ -126,9 +144,26 @@ class Bundle(Protocol):
         ...
 
 
+def stacked(prompt: PromptEmbedding, empty: PromptEmbedding) -> PromptEmbedding:
+    """Put the empty prompt below a prompt, two rows in each part: what `guidance` needs."""
+
+    def pair(above: Tensor | None, below: Tensor | None) -> Tensor | None:
+        return None if above is None or below is None else torch.cat((above, below))
+
+    tokens = torch.cat((prompt.tokens, empty.tokens))
+    return PromptEmbedding(
+        tokens, pair(prompt.pooled, empty.pooled), pair(prompt.mask, empty.mask)
+    )
+
+
 @runtime_checkable
 class Guided(Protocol):
     """A bundle that may have guides beside its prompt: a ControlNet, an image prompt."""
+
+    @property
+    def led(self) -> bool:
+        """Whether the calls of the next frame are led by a structure picture."""
+        ...
 
     def guide(self, structure: Uint8 | None, values: Mapping[str, float]) -> None:
         """Lead the calls from now on by a structure picture of the model's size and live values.

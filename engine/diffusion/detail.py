@@ -10,12 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def unsharp(picture: Tensor, amount: float) -> Tensor:
-    """(1 + k) x - k blur(x): gives back what warping and coding took; k < 0 softens."""
-    if amount == 0.0:
-        return picture
+def unsharp(picture: Tensor, amount: Tensor) -> Tensor:
+    """(1 + k) x - k blur(x), k 0-d: gives back what warping and coding took; k < 0 softens."""
     blurred = F.avg_pool2d(picture, 3, stride=1, padding=1, count_include_pad=False)
-    return torch.add(picture, picture - blurred, alpha=amount, out=blurred)
+    return torch.sub(picture, blurred, out=blurred).mul_(amount).add_(picture)
 
 
 class Detail:
@@ -28,7 +26,7 @@ class Detail:
     def __init__(self, width: int, height: int, device: torch.device) -> None:
         self._luma = torch.empty(height, width, device=device)
         self._rows = torch.empty(height - 2, width, device=device)
-        self._mask = torch.zeros(height, width, device=device)  # its edges stay nought
+        self._mask = torch.zeros(height, width, device=device)
         size = (len(range(1, height - 1, 2)), len(range(1, width - 1, 2)))
         self._own, self._high = (torch.empty(size, device=device) for _ in range(2))
 
@@ -41,7 +39,8 @@ class Detail:
     def mask(self) -> Tensor:
         """X - blur(x) of the luma last looked at, `(h, w)`, the blur the mean of 3x3.
 
-        Sums of shifted views: a pooling kernel takes fifty times as long on a CPU.
+        Sums of shifted views: a pooling kernel takes fifty times as long on a CPU. Its edges are
+        nought, whatever it is multiplied with afterwards.
         """
         x, rows, inner = self._luma, self._rows, self._mask[1:-1, 1:-1]
         torch.add(x[:-2], x[1:-1], out=rows).add_(x[2:])
@@ -49,16 +48,17 @@ class Detail:
         inner.add_(x[1:-1, 1:-1])
         return self._mask
 
-    def moments(self) -> tuple[float, float, float]:
-        """Variances and covariance of the Laplacians of luma and `mask`: own, shared, mask's."""
+    def moments(self) -> Tensor:
+        """Variances and covariance of the Laplacians of luma and `mask`: own, shared, mask's.
+
+        Shape `(3,)`.
+        """
         own = _laplacian(self._luma, self._own)
         high = _laplacian(self._mask, self._high)
         own.sub_(own.mean())
         high.sub_(high.mean())
         own, high = own.flatten(), high.flatten()
-        sums = torch.stack((own.dot(own), own.dot(high), high.dot(high))) / len(own)
-        first, shared, second = sums.tolist()
-        return first, shared, second
+        return torch.stack((own.dot(own), own.dot(high), high.dot(high))) / len(own)
 
 
 def _laplacian(luma: Tensor, out: Tensor) -> Tensor:

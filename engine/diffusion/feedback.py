@@ -2,61 +2,52 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from engine.diffusion.bundle import Bundle, Guided, PromptEmbedding
-from engine.diffusion.coherence import ColourAnchor
-from engine.diffusion.detail import unsharp
-from engine.diffusion.fresh import paint_fresh
+from engine.diffusion.bundle import Bundle, Guided
+from engine.diffusion.frame import FrameMode, FrameProgram, FrameState
+from engine.diffusion.frame_params import MOST_CALLS
+from engine.diffusion.fresh import strengths
+from engine.diffusion.governor import AT_REST
 from engine.diffusion.lora import Changed
 from engine.diffusion.lora_rack import LoraRack
-from engine.diffusion.noise import NoiseWalk
+from engine.diffusion.outbox import Outbox
 from engine.diffusion.prompts import PromptBank
-from engine.diffusion.structure.steering import Steering
-from engine.diffusion.warp import Warp, is_still
-from engine.messages import (
-    ControlState,
-    Float32,
-    LoraChoice,
-    Reading,
-    Travel,
-    Uint8,
-    freeze,
-)
+from engine.diffusion.runners.frames import FrameOpener, FrameRunner, direct_frames
+from engine.diffusion.warp import is_bent, is_still
+from engine.messages import ControlState, LoraChoice, Reading, Travel, Uint8
+
+_GOLDEN = 0.618034
 
 
 class FeedbackModel:
     """An `ImageModel` out of any `Bundle`: img2img of the previous picture, one call a picture.
 
-    previous picture -> warp -> sharpen -> mix in structure -> anchor colour -> encode -> noise at
-    strength t -> one model call -> decode -> crispness -> uint8. Where nothing moved, nothing
-    steers and nothing has to be held, the latent is fed back directly and the encoder is not
-    called. Beside what the bundle makes, only
-    the warped picture (`grid_sample` has nowhere to write to) and the pixels handed over are new
-    memory: everything else has a buffer. Diffusion thread only.
+    The host's side of a frame: it decides what kind of frame is painted next, writes the numbers
+    that steer it into one vector, has a runner execute `FrameProgram`, and hands the picture over.
+    It never asks the device anything but for finished frames. Diffusion thread only.
     """
 
-    def __init__(self, bundle: Bundle, width: int, height: int, *, live: bool = False) -> None:
+    def __init__(
+        self, bundle: Bundle, width: int, height: int, frames: FrameOpener = direct_frames,
+        *, live: bool = False,
+    ) -> None:  # fmt: skip
         self.width, self.height = bundle.size_rule.nearest(width, height)
         self._bundle = bundle
         self._prompts = PromptBank(bundle, live=live)
         self._loras = LoraRack(bundle)
-        self._warp = Warp(self.width, self.height, bundle.device)
-        self._anchor = ColourAnchor(self.width, self.height, bundle.device)
-        self._steering = Steering(self.width, self.height, bundle.device)
-        self._shape = bundle.latent_shape(self.width, self.height)
-        self._noise = NoiseWalk(self._shape, 0, bundle.device)
-        self._picture: Tensor | None = None  # (1, 3, h, w) in [-1, 1]
-        self._latent: Tensor | None = None
-        self._scaled = torch.empty((3, self.height, self.width), device=bundle.device)
-        self._planes = torch.empty_like(self._scaled, dtype=torch.uint8)
+        self._state = FrameState(bundle, self.width, self.height)
+        self._outbox = Outbox(self._state.pixels, self._state.report)
+        self._frames = frames(FrameProgram(bundle, self._state), self._state)
+        self._has_picture = self._has_latent = False
+        self._learnt = self._at_rest = True
+        self._painted = 0
         self._travel = Travel()
+        self.restart()
 
     @property
     def name(self) -> str:
@@ -68,22 +59,39 @@ class FeedbackModel:
         """The checkpoint it paints with."""
         return self._bundle
 
+    @property
+    def frames(self) -> FrameRunner:
+        """What executes its frames."""
+        return self._frames
+
+    @property
+    def runner(self) -> str:
+        """What executes it now: frames as a whole, or the networks in them."""
+        name = self._frames.name
+        return name if name != "eager" else getattr(self._bundle, "runner", name)
+
+    @property
+    def runner_message(self) -> str:
+        """See `OnRunner`."""
+        return self._frames.message
+
     def load(self) -> None:
         """Nothing is left to do: the bundle is open."""
 
+    @torch.inference_mode()
     def start_from(self, pixels: Uint8) -> None:
         """Make `(h, w, 3)` RGB the previous picture, an init image, scaled to fit the model."""
         tensor = torch.from_numpy(pixels.copy()).permute(2, 0, 1).unsqueeze(0).float()
         tensor = torch.nn.functional.interpolate(
             tensor, (self.height, self.width), mode="bilinear", antialias=True
         )
-        self._picture = (tensor / 127.5 - 1.0).to(self._bundle.device)
-        self._latent = None
+        self._state.picture.copy_(tensor / 127.5 - 1.0)
+        self._has_picture, self._has_latent = True, False
 
     @torch.inference_mode()
     def steer(self, picture: Uint8 | None) -> None:
         """Take the picture whose shapes are followed from now on; None: none."""
-        self._steering.see(picture)
+        self._state.steering.see(picture)
 
     @torch.inference_mode()
     def put_on(self, loras: Sequence[LoraChoice]) -> None:
@@ -95,54 +103,70 @@ class FeedbackModel:
         """One line on how the model would paint better; empty when all is well."""
         return getattr(self._bundle, "advice", "")
 
-    @torch.inference_mode()
     def generate(self, control: ControlState, dt_s: float) -> Uint8:
-        """Paint the next picture, `(h, w, 3)` uint8."""
-        values = control.values
-        self._drop_outdated(self._loras.follow(values, control.time_s))
-        prompt = self._prompts.step(control)
-        feedback = values["diffusion/feedback"]
-        strength = 1.0 - feedback * (1.0 - values["diffusion/strength"])
-        guidance = values["diffusion/guidance"] * self._bundle.natural_guidance
-        if isinstance(self._bundle, Guided):
-            self._bundle.guide(self._steering.fitted, values)
-        if self._picture is None:
-            latent = self._fresh(control, prompt, guidance)
-            strength = 1.0
-        else:
-            source = self._source(control)
-            noise = self._walk_for(control).at(control.travel.noise_rad)
-            noisy = self._bundle.noised(source, noise, strength)
-            latent = self._bundle.denoised(noisy, strength, prompt, guidance)
-        picture = self._bundle.decode(latent).clamp_(-1.0, 1.0)
-        self._anchor.learn(picture, strength, dt_s, control)
-        picture = self._anchor.crispen(picture, values["diffusion/anchor"]).clamp_(-1.0, 1.0)
-        self._picture, self._latent, self._travel = picture, latent, control.travel
-        return self._pixels_of(picture)
+        """Paint the next picture, `(h, w, 3)` uint8, and wait for it."""
+        self.submit(control, dt_s)
+        return self.collect()
 
+    @torch.inference_mode()
+    def submit(self, control: ControlState, dt_s: float) -> None:
+        """Have the next picture painted, at most two before they are collected."""
+        self._drop_outdated(self._loras.follow(control.values, control.time_s))
+        if isinstance(self._bundle, Guided):
+            self._bundle.guide(self._state.steering.fitted, control.values)
+        prompt = self._prompts.step(control)
+        mode = self._mode(control)
+        self._plan(mode, control, dt_s)
+        self._state.params.send()
+        empty = self._prompts.empty() if mode.guided else prompt
+        self._state.hold_prompts(prompt, empty)
+        self._bundle.hold(*((prompt, empty) if mode.guided else (prompt,)))
+        self._frames.run(mode)
+        self._outbox.post()
+        self._has_picture = self._has_latent = self._learnt = True
+        self._travel = control.travel
+        self._painted += 1
+
+    def collect(self) -> Uint8:
+        """Wait for the oldest picture that was submitted and return it, `(h, w, 3)` uint8."""
+        pixels, (unrest, fit) = self._outbox.take()
+        self._at_rest = unrest < AT_REST
+        if not fit:  # an overflow would feed on itself for ever
+            self._has_picture = self._has_latent = False
+        return pixels
+
+    @torch.inference_mode()
     def restart(self) -> None:
         """Forget the previous picture."""
-        self._picture = self._latent = None
-        self._anchor.forget()
+        self._outbox.clear()
+        self._has_picture = self._has_latent = self._learnt = False
+        self._at_rest = True
+        self._state.anchor.forget()
 
+    @torch.inference_mode()
     def state(self) -> dict[str, Any]:
-        """The previous picture, its latent, where it was, and the anchor; noise is computed."""
+        """The previous picture, its latent, where it was, noise that was moved, and the anchor."""
         return {
-            "picture": _to_array(self._picture),
-            "latent": _to_array(self._latent),
+            "picture": self._state.picture.cpu().numpy().copy(),
+            "latent": self._state.latent.cpu().numpy().copy(),
+            "has": [self._has_picture, self._has_latent, self._learnt, self._at_rest],
+            "painted": self._painted,
             "travel": asdict(self._travel),
-            "anchor": self._anchor.state(),
+            "noise": self._state.noise.state(),
+            "anchor": self._state.anchor.state(),
             "loras": self._loras.state(),
         }
 
     @torch.inference_mode()
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on after the picture that `state` was taken after."""
-        device = self._bundle.device
-        self._picture = _to_tensor(state["picture"], device)
-        self._latent = _to_tensor(state["latent"], device)
+        self._state.picture.copy_(torch.as_tensor(state["picture"]))
+        self._state.latent.copy_(torch.as_tensor(state["latent"]))
+        self._has_picture, self._has_latent, self._learnt, self._at_rest = state["has"]
+        self._painted = state["painted"]
         self._travel = Travel(**state["travel"])
-        self._anchor.restore(state["anchor"])
+        self._state.noise.restore(state["noise"])
+        self._state.anchor.restore(state["anchor"])
         self._drop_outdated(self._loras.restore(state["loras"]))
 
     def reading(self, prompt: str) -> Reading:
@@ -151,7 +175,7 @@ class FeedbackModel:
 
     def close(self) -> None:
         """Free the bundle."""
-        self._picture = self._latent = None
+        self._frames.close()
         self._loras.close()
         self._bundle.close()
 
@@ -162,42 +186,43 @@ class FeedbackModel:
             self._bundle.forget_prompts()
             self._prompts.forget()
 
-    def _pixels_of(self, picture: Tensor) -> Uint8:
-        self._planes.copy_(torch.add(picture[0], 1.0, out=self._scaled).mul_(127.5).round_())
-        # Handed to another thread, so it is the one array that has to be new for every picture.
-        array: Uint8 = self._planes.permute(1, 2, 0).contiguous().cpu().numpy()
-        return freeze(array)
+    def _mode(self, control: ControlState) -> FrameMode:
+        """What kind of frame comes next."""
+        values = control.values
+        guided = values["diffusion/guidance"] * self._bundle.natural_guidance != 1.0
+        anchored = values["diffusion/anchor"] > 0.0
+        led = isinstance(self._bundle, Guided) and self._bundle.led
+        steered = self._state.steering.amount(values["structure/amount"]) > 0.0
+        if not self._has_picture:
+            return FrameMode("nothing", self._bundle.fresh_steps, guided, anchored, led=led)
+        calls = round(values["diffusion/steps"])
+        still = is_still(self._travel, control.travel)
+        if still and self._has_latent and not steered and not (anchored and not self._at_rest):
+            return FrameMode("latent", calls, guided, anchored, led=led)
+        return FrameMode(
+            "picture", calls, guided, anchored,
+            moved=not still, bent=is_bent(self._travel, control.travel),
+            sharpened=values["diffusion/sharpen"] != 0.0,
+            steered=steered, led=led,
+            noise_moved=not still and values["diffusion/noise_warp"] > 0.0,
+        )  # fmt: skip
 
-    def _source(self, control: ControlState) -> Tensor:
-        assert self._picture is not None
-        unmoved = is_still(self._travel, control.travel)
-        governed = control.values["diffusion/anchor"] > 0.0 and not self._anchor.governor.at_rest
-        steered = self._steering.amount(control.values["structure/amount"]) > 0.0
-        if unmoved and self._latent is not None and not governed and not steered:
-            return self._latent
-        moved = self._warp(self._picture, self._travel, control.travel)
-        moved = unsharp(moved, control.values["diffusion/sharpen"])
-        moved = self._steering.mix(moved, control.values["structure/amount"])
-        moved = self._anchor.pull(moved, control.values["diffusion/anchor"])
-        return self._bundle.encode(moved.clamp_(-1.0, 1.0))
-
-    def _fresh(self, control: ControlState, prompt: PromptEmbedding, guidance: float) -> Tensor:
-        angle_rad = control.travel.noise_rad
-        walk = self._walk_for(control)
-        # Two quarter turns further on, nothing of the noise before is left.
-        noises = [walk.at(angle_rad + k * math.pi) for k in range(self._bundle.fresh_steps)]
-        return paint_fresh(self._bundle, noises, prompt, guidance)
-
-    def _walk_for(self, control: ControlState) -> NoiseWalk:
-        seed = int(control.values["diffusion/seed"])
-        if seed != self._noise.seed:
-            self._noise = NoiseWalk(self._shape, seed, self._bundle.device)
-        return self._noise
-
-
-def _to_array(tensor: Tensor | None) -> Float32 | None:
-    return None if tensor is None else tensor.float().cpu().numpy().copy()
-
-
-def _to_tensor(array: Float32 | None, device: torch.device) -> Tensor | None:
-    return None if array is None else torch.from_numpy(array.copy()).to(device)
+    def _plan(self, mode: FrameMode, control: ControlState, dt_s: float) -> None:
+        """Write all numbers of the frame into its vector."""
+        values, params = control.values, self._state.params
+        strength = 1.0 - values["diffusion/feedback"] * (1.0 - values["diffusion/strength"])
+        if mode.source == "nothing":
+            strength = 1.0
+        levels = [self._bundle.noise_level(strength * share) for share in strengths(mode.calls)]
+        params.set("levels", [(level.alpha, level.sigma, level.time) for level in levels])
+        params.set("guidance", values["diffusion/guidance"] * self._bundle.natural_guidance)
+        params.set("sharpen", values["diffusion/sharpen"])
+        params.set("structure", values["structure/amount"])
+        params.set("noise_warp", values["diffusion/noise_warp"])
+        params.set("noise_turn", self._painted * _GOLDEN % 1.0)
+        if mode.moved:
+            params.set("warp", self._state.warp.plan(self._travel, control.travel))
+        seed = int(values["diffusion/seed"])
+        self._state.noise.plan(control.travel.noise_rad, mode.calls, seed)
+        self._state.anchor.plan(control, strength, dt_s)
+        assert mode.calls <= MOST_CALLS

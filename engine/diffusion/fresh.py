@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
-from engine.diffusion.bundle import Bundle, PromptEmbedding
+from engine.diffusion.bundle import Bundle, PromptEmbedding, stacked
+from engine.diffusion.noise_level import NoiseLevel, noised, on_device
 
 _SECOND, _LAST = 0.75, 0.5
 """Strength of the second call, and of the last where there are more than two.
@@ -30,10 +32,27 @@ def paint_fresh(
     """Return the clean latent after one call per noise, each `bundle.latent_shape`.
 
     Multistep consistency sampling (Song et al. 2023, algorithm 1): what a call paints is covered
-    with *new* noise for the next one. Noise used twice would show the network its own answer.
+    with *new* noise for the next one. Noise used twice would show the network its own answer. The
+    picture loop does the same inside its frames (`FrameProgram`).
     """
-    latent = bundle.denoised(noises[0], 1.0, prompt, guidance)
-    for strength, noise in zip(strengths(len(noises))[1:], noises[1:], strict=True):
-        noisy = bundle.noised(latent, noise, strength)
-        latent = bundle.denoised(noisy, strength, prompt, guidance)
+    latent: Tensor | None = None
+    for strength, noise in zip(strengths(len(noises)), noises, strict=True):
+        level = on_device(bundle.noise_level(strength), noise.device)
+        noisy = noise if latent is None else noised(latent, noise, level)
+        latent = denoised_once(bundle, noisy, level, prompt, guidance)
+    assert latent is not None, "a picture takes at least one call"
     return latent
+
+
+def denoised_once(
+    bundle: Bundle,
+    noisy: Tensor,
+    level: NoiseLevel[Tensor],
+    prompt: PromptEmbedding,
+    guidance: float,
+) -> Tensor:
+    """One model call outside the picture loop, with the empty prompt beside when guided."""
+    if guidance == 1.0:
+        return bundle.denoised(noisy, level, prompt, None)
+    both = stacked(prompt, bundle.encode_prompt(""))
+    return bundle.denoised(noisy, level, both, torch.tensor(guidance, device=noisy.device))

@@ -4,44 +4,36 @@ A model that paints over its own pictures wanders: nothing pulls a scene's brigh
 detail back to where they were. The governor remembers, for every prompt, how the model painted it
 in its first seconds (its home), and keeps a leash on how far the loop may stray from there. Within
 the leash everything is free, so that pictures live; at its end the picture is held, gently. Knobs
-that change the look of a scene lead to another home. Only plain numbers live here, no tensors.
+that change the look of a scene lead to another home (`Homes`).
+
+Figures of a picture never leave the device: what is governed is a few dozen numbers in tensors,
+written in place, so that a frame that contains the governor can be recorded and replayed.
 """
 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+import torch
+from torch import Tensor
 
+from engine.diffusion.frame_params import MOST_PROMPTS, FrameParams
+from engine.diffusion.homes import HOMES, Homes
 from engine.messages import PromptWeight
 
-Figures = npt.NDArray[np.float64]
-"""Shape `(7,)`: means of Y, Co, Cg, their spreads (standard deviations), and the detail.
+FIGURES = 7
+"""Means of Y, Co, Cg, their spreads (standard deviations), and the detail, in this order.
 
 Colours are YCoCg of RGB in [-1, 1]; detail is the logarithm of the variance of the Laplacian of Y.
 """
-
-FIGURES = 7
 MEAN, SPREAD, DETAIL = slice(0, 3), slice(3, 6), 6
-COLOUR = slice(0, 6)
 
 LEASH = 0.06
 """How far, of its home, light and colour may stray before they are held."""
 HOME_S = 10.0
 """A prompt's home is the mean of its first so many seconds."""
-PURE = 0.95
-"""Share from which on a picture shows one prompt and not a mixture."""
-HOMES = 128
-"""Homes kept; the one not lived in for longest goes first."""
-LOOKS = {"diffusion/guidance": 0.5, "diffusion/sharpen": 0.1}
-"""Knobs that change how a scene looks, and the steps in which they give it another home."""
-LOOK_TAU_S = 3.0
-"""Routes may make these knobs tremble: what counts is their mean of about this long."""
 SMOOTH_TAU_S = 1.5
 """A hit may stray for a moment: what is governed is the mean of about this long."""
 CORRECTION_PER_S = 0.5
@@ -57,155 +49,160 @@ TRIM_RANGE = (-0.7, 1.0)
 """Strongest softening and sharpening."""
 AT_REST = 0.01
 """Corrections below this are none."""
-_LONGEST_STEP_S = 0.25
-
-_Key = tuple[str, tuple[int, ...]]
-
-
-@dataclass(slots=True)
-class _Home:
-    figures: Figures
-    age_s: float
+LONGEST_STEP_S = 0.25
+_LEAST_HELD = 1e-3
 
 
 class Governor:
-    """Homes of prompts, and what keeps a loop near them. Diffusion thread only."""
+    """Homes of prompts, and what keeps a loop near them. Diffusion thread only.
 
-    def __init__(self) -> None:
-        self._homes: OrderedDict[_Key, _Home] = OrderedDict()
-        self._looks: npt.NDArray[np.float64] | None = None  # smooth values of `LOOKS`, in steps
-        self._smooth: Figures | None = None
-        self._correction = np.zeros(FIGURES)  # shares of each figure's scale; none for detail
-        self._missing_detail = 0.0  # logarithm of a variance
+    `plan` is the host's part of a picture, everything that takes tensors the device's.
+    """
 
-    @property
-    def at_rest(self) -> bool:
-        """True while nothing has to be corrected."""
-        return float(np.abs(self._correction).max()) < AT_REST
+    def __init__(self, params: FrameParams, device: torch.device) -> None:
+        # Corrections grow by parts in a million; an Apple GPU knows no float64.
+        self.dtype = torch.float32 if device.type == "mps" else torch.float64
+        self.homes = Homes()
+        self._params = params
+
+        def zeros(*shape: int) -> Tensor:
+            return torch.zeros(shape, dtype=self.dtype, device=device)
+
+        self._figures = zeros(HOMES + 1, FIGURES)
+        self._ages_s = zeros(HOMES + 1)
+        self._smooth = zeros(FIGURES)
+        self._correction = zeros(FIGURES)  # shares of each figure's scale; none for detail
+        self._missing_detail = zeros()  # logarithm of a variance
+        self._free = zeros(FIGURES).fill_(1.0)  # detail has no leash, it is evened out
+        self._free[DETAIL] = math.inf
 
     def forget(self) -> None:
         """Start over: the next picture is the first of its scene."""
-        self._homes.clear()
-        self._looks = None
-        self._smooth = None
-        self._correction = np.zeros(FIGURES)
-        self._missing_detail = 0.0
+        self.homes.forget()
+        for tensor in (self._ages_s, self._smooth, self._correction, self._missing_detail):
+            tensor.zero_()
 
-    def look(
-        self,
-        figures: Figures,
-        prompts: Sequence[PromptWeight],
-        values: Mapping[str, float],
-        dt_s: float,
+    def plan(
+        self, prompts: Sequence[PromptWeight], values: Mapping[str, float], dt_s: float
     ) -> None:
-        """Take the figures of the picture just painted, `dt_s` seconds after the one before."""
-        dt_s = min(dt_s, _LONGEST_STEP_S)
-        looks = np.array([values[name] / step for name, step in LOOKS.items()])
-        if self._looks is None:
-            self._looks = looks
-        self._looks = self._looks - math.expm1(-dt_s / LOOK_TAU_S) * (looks - self._looks)
-        heaviest = max(prompts, key=lambda prompt: prompt.weight)
-        if heaviest.weight >= PURE:
-            self._come_home(heaviest.text, figures, dt_s)
-        if self._smooth is None:
-            self._smooth = figures.copy()
-        self._smooth = self._smooth - math.expm1(-dt_s / SMOOTH_TAU_S) * (figures - self._smooth)
-        self._correct(self._smooth, prompts, dt_s)
+        """Write what the device has to know of the next picture into the frame's parameters."""
+        dt_s = min(dt_s, LONGEST_STEP_S)
+        self.homes.look(values, dt_s)
+        row, is_new = self.homes.settle(prompts)
+        self._params.set("home", row)
+        self._params.set("home_is_new", float(is_new))
+        self._params.set("dt_s", dt_s)
+        self._params.set("smooth_share", -math.expm1(-dt_s / SMOOTH_TAU_S))
+        self.plan_homes(prompts)
 
-    def aim(self, figures: Figures) -> Figures:
+    def plan_homes(self, prompts: Sequence[PromptWeight]) -> None:
+        """Write whose homes the next picture is held by."""
+        heaviest = sorted(self.homes.shares(prompts), key=lambda share: -share[1])[:MOST_PROMPTS]
+        missing = MOST_PROMPTS - len(heaviest)
+        self._params.set("homes", [row for row, _ in heaviest] + [0] * missing)
+        self._params.set("home_weights", [weight for _, weight in heaviest] + [0.0] * missing)
+
+    def look(self, figures: Tensor, fit: Tensor, started: Tensor) -> None:
+        """Take the figures `(7,)` of the picture just painted.
+
+        Nothing is learnt of them unless `fit` (0-d, bool); `started` is 1 once any were.
+        """
+        self._come_home(figures, fit)
+        share = torch.where(started > 0, self._params["smooth_share"].to(self.dtype), 1.0)
+        smooth = self._smooth + share * (figures - self._smooth)
+        held, home = self._home()
+        correction, missing = self._corrected(smooth, held, home)
+        for state, new in (
+            (self._smooth, smooth), (self._correction, correction),
+            (self._missing_detail, missing),
+        ):  # fmt: skip
+            state.copy_(torch.where(fit, new, state))
+
+    def unrest(self) -> Tensor:
+        """Return the largest correction, 0-d; below `AT_REST` nothing has to be corrected."""
+        return self._correction.abs().amax()
+
+    def aim(self, figures: Tensor) -> Tensor:
         """Return where to pull the picture so that it ends at `figures`, which the leash allows.
 
         The model pulls too, elsewhere: the correction is what was missing until now.
         """
         return figures + self._correction * _scale(figures)
 
-    def trim(self, own: float, shared: float, mask: float) -> float:
+    def trim(self, own: Tensor, shared: Tensor, mask: Tensor) -> Tensor:
         """Return the amount k of an unsharp mask x + k h that gives the picture x its detail.
 
         With L the Laplacian: `own` is the variance of Lx, `mask` that of Lh and `shared` their
         covariance, so that the variance of L(x + k h) is own + 2 k shared + k^2 mask.
         """
-        wanted = own * math.exp(self._missing_detail)
-        root = shared**2 - mask * (own - wanted)
-        if self._missing_detail == 0.0 or mask <= 0.0:
-            return 0.0
-        amount = (math.sqrt(max(root, 0.0)) - shared) / mask
-        return min(max(amount, TRIM_RANGE[0]), TRIM_RANGE[1])
+        wanted = own * self._missing_detail.exp()
+        root = (shared.square() - mask * (own - wanted)).clamp_min(0.0)
+        amount = (root.sqrt() - shared) / mask
+        wise = (mask > 0.0) & (self._missing_detail != 0.0)
+        return torch.where(wise, amount, 0.0).clamp(*TRIM_RANGE)
 
-    def leashed(self, figures: Figures, prompts: Sequence[PromptWeight]) -> Figures:
-        """Return `figures`, or the nearest that the prompts' homes allow."""
-        held, home = self._home_of(prompts)
-        if home is None:
-            return figures
-        # A scene that is still finding its look, or a mixture with one, is on a long leash.
-        reach = LEASH / held**2 * _scale(home)
-        reach[DETAIL] = math.inf  # detail has no leash, it is evened out
-        return np.clip(figures, home - reach, home + reach)
+    def leashed(self, figures: Tensor) -> Tensor:
+        """Return `figures`, or the nearest that the homes of the planned prompts allow."""
+        return self._leashed(figures, *self._home())
 
     def state(self) -> dict[str, Any]:
         """Everything the next picture depends on, as plain values and arrays."""
-        return {
-            "correction": self._correction.copy(),
-            "missing_detail": self._missing_detail,
-            "smooth": None if self._smooth is None else self._smooth.copy(),
-            "looks": None if self._looks is None else self._looks.copy(),
-            "homes": [[text, list(steps), home.figures.copy(), home.age_s]
-                      for (text, steps), home in self._homes.items()],
-        }  # fmt: skip
+        return {"homes": self.homes.state()} | {
+            name: tensor.cpu().numpy().copy() for name, tensor in self._tensors().items()
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from `state`."""
-        self._correction = np.array(state["correction"])
-        self._missing_detail = float(state["missing_detail"])
-        self._smooth = None if state["smooth"] is None else np.array(state["smooth"])
-        self._looks = None if state["looks"] is None else np.array(state["looks"])
-        self._homes = OrderedDict(
-            ((text, tuple(steps)), _Home(np.array(figures), age_s))
-            for text, steps, figures, age_s in state["homes"]
-        )
+        self.homes.restore(state["homes"])
+        for name, tensor in self._tensors().items():
+            tensor.copy_(torch.as_tensor(state[name]))
 
-    def _come_home(self, text: str, figures: Figures, dt_s: float) -> None:
-        key = self._key(text)
-        home = self._homes.setdefault(key, _Home(figures.copy(), 0.0))
-        self._homes.move_to_end(key)
-        if len(self._homes) > HOMES:
-            self._homes.popitem(last=False)
-        if home.age_s < HOME_S:
-            home.age_s += dt_s
-            home.figures += min(1.0, dt_s / max(home.age_s, 1e-9)) * (figures - home.figures)
+    def _tensors(self) -> dict[str, Tensor]:
+        return {
+            "figures": self._figures, "ages_s": self._ages_s, "smooth": self._smooth,
+            "correction": self._correction, "missing_detail": self._missing_detail,
+        }  # fmt: skip
 
-    def _key(self, text: str) -> _Key:
-        looks = () if self._looks is None else self._looks
-        return text, tuple(round(float(step)) for step in looks)
+    def _come_home(self, figures: Tensor, fit: Tensor) -> None:
+        """The prompt that is alone in the picture learns how it looks, while it is young."""
+        row = self._params["home"].view(1).long()
+        is_new, dt_s = self._params["home_is_new"] > 0, self._params["dt_s"].to(self.dtype)
+        home = self._figures.index_select(0, row)[0]
+        age_s = torch.where(is_new, 0.0, self._ages_s.index_select(0, row)[0])
+        step_s = dt_s * (age_s < HOME_S)
+        older_s = age_s + step_s
+        start = torch.where(is_new, figures, home)
+        share = (step_s / older_s.clamp_min(1e-9)).clamp_max(1.0)
+        learnt = start + share * (figures - start)
+        self._figures.index_copy_(0, row, torch.where(fit, learnt, home).unsqueeze(0))
+        self._ages_s.index_copy_(0, row, torch.where(fit, older_s, age_s).unsqueeze(0))
 
-    def _home_of(self, prompts: Sequence[PromptWeight]) -> tuple[float, Figures | None]:
-        """How much of the prompts has a home, in [0, 1], and the mixture of those homes."""
-        shares = [
-            (prompt.weight * min(1.0, home.age_s / HOME_S), home.figures)
-            for prompt in prompts
-            if (home := self._homes.get(self._key(prompt.text))) is not None
-        ]
-        held = sum(share for share, _ in shares)
-        if held <= 1e-3:
-            return 0.0, None
-        mixed: Figures = sum((share * part for share, part in shares), np.zeros(FIGURES)) / held
-        return held, mixed
+    def _home(self) -> tuple[Tensor, Tensor]:
+        """How much of the planned prompts has a home, 0-d, and the mixture of those homes."""
+        rows = self._params["homes"].long()
+        age = (self._ages_s.index_select(0, rows) / HOME_S).clamp_max(1.0)
+        shares = self._params["home_weights"].to(self.dtype) * age
+        held = shares.sum()
+        mixed = shares @ self._figures.index_select(0, rows) / held.clamp_min(1e-9)
+        return torch.where(held > _LEAST_HELD, held, 0.0), mixed
 
-    def _correct(self, smooth: Figures, prompts: Sequence[PromptWeight], dt_s: float) -> None:
-        held, home = self._home_of(prompts)
-        missing = 0.0 if home is None else held * float(home[DETAIL] - smooth[DETAIL])
-        self._missing_detail = EVENNESS * missing
-        off = (self.leashed(smooth, prompts) - smooth) / _scale(smooth)
-        let_go_per_s = 1.0 / CORRECTION_TAU_S + (1.0 - min(held, 1.0)) / STRANGER_TAU_S
-        self._correction += dt_s * (CORRECTION_PER_S * off - let_go_per_s * self._correction)
-        self._correction = self._correction.clip(-LARGEST_CORRECTION, LARGEST_CORRECTION)
+    def _leashed(self, figures: Tensor, held: Tensor, home: Tensor) -> Tensor:
+        # A scene that is still finding its look, or a mixture with one, is on a long leash.
+        reach = LEASH / held.square() * _scale(home) * self._free
+        return torch.clamp(figures, home - reach, home + reach)
+
+    def _corrected(self, smooth: Tensor, held: Tensor, home: Tensor) -> tuple[Tensor, Tensor]:
+        off = (self._leashed(smooth, held, home) - smooth) / _scale(smooth)
+        let_go_per_s = 1.0 / CORRECTION_TAU_S + (1.0 - held.clamp_max(1.0)) / STRANGER_TAU_S
+        grown = CORRECTION_PER_S * off - let_go_per_s * self._correction
+        correction = self._correction + self._params["dt_s"] * grown
+        missing = EVENNESS * held * (home[DETAIL] - smooth[DETAIL])
+        return correction.clamp(-LARGEST_CORRECTION, LARGEST_CORRECTION), missing
 
 
-def _scale(figures: Figures) -> Figures:
+def _scale(figures: Tensor) -> Tensor:
     """What a share of each figure is a share of: its own size, for colours that of all colour."""
-    light = figures[0] + 1.0  # of [-1, 1]: twice the luminance
-    colour = math.sqrt(float(np.sum(figures[1:3] ** 2) + np.sum(figures[4:6] ** 2)))
-    scale = np.abs(figures)
-    scale[0] = light
-    scale[1:3] = colour
-    return np.maximum(scale, 1e-3)
+    scale = figures.abs()
+    scale[0] = figures[0] + 1.0  # of [-1, 1]: twice the luminance
+    scale[1:3] = (figures[1:3].square().sum() + figures[4:6].square().sum()).sqrt()
+    return scale.clamp_min_(1e-3)

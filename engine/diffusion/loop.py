@@ -12,7 +12,7 @@ from engine.clock import Clock
 from engine.errors import EngineError, ModelLoadError
 from engine.mailbox import Fifo, Latest
 from engine.messages import ControlState, LoraChoice, Picture, Reading, Uint8, control_from
-from engine.protocols import ImageModel, LoraWearer, Resumable, Steerable
+from engine.protocols import ImageModel, LoraWearer, OnRunner, Resumable, Steerable
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +71,8 @@ class DiffusionLoop:
         self.model_name = ""  # written by diffusion only
         self.model_asked = ""  # written by diffusion only: the name of the brush that paints
         self.model_opening = ""  # written by diffusion only: what is being opened
+        self.runner = ""  # written by diffusion only: what executes the model's frames now
+        self.runner_message = ""  # written by diffusion only: what it is preparing, or could not
         self.unknown_words: tuple[tuple[str, str], ...] = ()  # written by diffusion only
         self.words_left_out = 0  # written by diffusion only: of the newest prompt
         self._wanted_loras: tuple[LoraChoice, ...] = ()  # diffusion thread only
@@ -139,6 +141,7 @@ class DiffusionLoop:
             self._failed = self.model_asked
             self._close_model()
             return None
+        self._note_runner()
         finished_s = self._clock.now()
         if not self._fresh:
             self._note_interval(finished_s)
@@ -280,6 +283,13 @@ class DiffusionLoop:
         model: object = self._model
         if isinstance(model, Steerable):
             model.steer(self._structure_at(time_s))
+
+    def _note_runner(self) -> None:
+        model: object = self._model
+        if isinstance(model, OnRunner):
+            self.runner, self.runner_message = model.runner, model.runner_message
+        else:
+            self.runner = self.runner_message = ""
 
     def _read_prompts(self, control: ControlState) -> None:
         assert self._model is not None

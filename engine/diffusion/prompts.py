@@ -82,6 +82,10 @@ class PromptBank:
         self._blended = self._mixer.mix(prompts, shares, blend)
         return self._blended
 
+    def empty(self) -> PromptEmbedding:
+        """Return the empty prompt, which guidance leads away from; encoded at once if need be."""
+        return self._get("").embedding
+
     def ready(self, text: str) -> bool:
         """Whether a prompt is encoded."""
         return text in self._encoded

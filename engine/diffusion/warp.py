@@ -22,7 +22,8 @@ class Warp:
     """Moves a picture by the difference of two travels: bilinear samples, mirrored edges.
 
     Where an output pixel comes from is linear in seven fields that never change, so a frame costs
-    one `(2, 7) @ (7, h * w)` product into a buffer of its own. Diffusion thread only.
+    one `(2, 7) @ (7, h * w)` product into a buffer of its own, and the weights are all that
+    changes. `plan` is the host's part, the call the device's. Diffusion thread only.
     """
 
     def __init__(self, width: int, height: int, device: torch.device) -> None:
@@ -38,18 +39,16 @@ class Warp:
         # As `grid_sample` wants it, (1, h, w, 2), without copying.
         self._grid = self._from.view(2, height, width).permute(1, 2, 0).unsqueeze(0)
 
-    def __call__(self, picture: Tensor, before: Travel, after: Travel) -> Tensor:
-        """Return what `picture`, made at `before`, looks like at `after`; itself when unmoved."""
-        if is_still(before, after):
-            return picture
+    def plan(self, before: Travel, after: Travel) -> list[list[float]]:
+        """Weights `(2, 7)` of the fields for a picture made at `before`, to look as at `after`."""
         way = way_between(before, after)
-        rows = self._affine(way)
-        if way.warp_s != 0.0:
-            rows = [
-                a + b for a, b in zip(rows, self._swell(way.warp_s, after.warp_s), strict=True)
-            ]
-        weights = torch.tensor(rows, device=picture.device)
-        torch.mm(weights, self._fields[: weights.shape[1]], out=self._from)
+        swell = self._swell(way.warp_s, after.warp_s)
+        return [a + b for a, b in zip(self._affine(way), swell, strict=True)]
+
+    def __call__(self, picture: Tensor, weights: Tensor, *, bent: bool) -> Tensor:
+        """Return the picture moved by the weights of `plan`; `bent` where there is a swell."""
+        fields = 7 if bent else 3
+        torch.mm(weights[:, :fields], self._fields[:fields], out=self._from)
         return F.grid_sample(
             picture, self._grid, mode="bilinear", padding_mode="reflection", align_corners=False
         )
@@ -83,6 +82,11 @@ class Warp:
             ]
             for one, two, reach in along
         ]  # fmt: skip
+
+
+def is_bent(before: Travel, after: Travel) -> bool:
+    """True when the swell is part of the way between two travels."""
+    return after.warp_s != before.warp_s
 
 
 def is_still(before: Travel, after: Travel) -> bool:

@@ -380,7 +380,7 @@ def _number_format(model: ImageModel) -> dict[str, Any]:
     import torch
 
     return {
-        "runner": getattr(bundle, "runner", DEFAULT_RUNNER),
+        "runner": getattr(model, "runner", DEFAULT_RUNNER),
         "device": str(bundle.device),
         "dtype": str(bundle.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),

@@ -10,7 +10,7 @@ from typing import Literal
 from engine import commands as cmd
 from engine.messages import LoraChoice
 from engine.presets import DEFAULT_PRESET
-from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, NO_GUIDES, Guides
+from engine.registry import AUTO_RUNNER, DEFAULT_MODEL, NO_GUIDES, Guides
 from engine.semantic.listener_names import DEFAULT_LISTENER
 
 
@@ -28,8 +28,8 @@ class EngineConfig:
     model_height: int = 0
     fps: float = 30.0
     device_compute: str = "auto"
-    runner: str = DEFAULT_RUNNER
-    """What executes the networks of the model, where it knows others than eager torch."""
+    runner: str = AUTO_RUNNER
+    """What executes frames and networks of the model; `auto` climbs while the show runs."""
     seed: int | None = None
     listener: str = DEFAULT_LISTENER
     """`embedded`, `clap`, `descriptors`, or a CLAP checkpoint's folder or hub id."""

@@ -199,10 +199,12 @@ class Engine:
             or self._diffusion.message
             or hearing
             or structure.message
+            or self._diffusion.runner_message
             or self._diffusion.advice,
             model=self._diffusion.model_name or self.config.model,
             model_asked=self._diffusion.model_asked,
             model_opening=opening,
+            runner=self._diffusion.runner,
             model_problem=self._diffusion.message,
             preset=self._preset_name,
             source=source_status,

@@ -8,10 +8,11 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 from torch import Tensor
 from torch.autograd.profiler import profile
 
-from engine.diffusion.bundle import PromptEmbedding
+from engine.diffusion.bundle import PromptEmbedding, stacked
 from engine.diffusion.models.checkpoint import open_checkpoint
 from engine.diffusion.models.cross_attention import CachedCrossAttention, can_cache
 from engine.diffusion.models.stable_diffusion import StableDiffusionBundle
+from engine.diffusion.noise_level import on_device
 from engine.diffusion.prompts import PromptBank
 from engine.messages import PromptWeight
 from engine.registry import ModelRequest
@@ -55,6 +56,20 @@ def mixed(
     return bank.blend(parts, blend)
 
 
+def painted(
+    bundle: StableDiffusionBundle, latent: Tensor, strength: float, prompt: PromptEmbedding,
+    guidance: float,
+) -> Tensor:  # fmt: skip
+    """One call, as the picture loop makes it."""
+    level = on_device(bundle.noise_level(strength), bundle.device)
+    if guidance == 1.0:
+        bundle.hold(prompt)
+        return bundle.denoised(latent, level, prompt, None)
+    empty = bundle.encode_prompt("")
+    bundle.hold(prompt, empty)
+    return bundle.denoised(latent, level, stacked(prompt, empty), torch.tensor(guidance))
+
+
 def noisy() -> Tensor:
     return torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(3))
 
@@ -89,7 +104,7 @@ def test_the_network_answers_as_if_the_prompt_had_been_encoded_anew(
     cached, plain = opened(folders[family]), uncached(folders[family])
     for weights in MIXES:
         answers = [
-            bundle.denoised(noisy(), 0.5, mixed(bundle, weights, blend), guidance)
+            painted(bundle, noisy(), 0.5, mixed(bundle, weights, blend), guidance)
             for bundle in (cached, plain)
         ]
         torch.testing.assert_close(answers[0], answers[1], atol=1e-4, rtol=0.0)
@@ -99,7 +114,7 @@ def test_the_network_answers_as_if_the_prompt_had_been_encoded_anew(
 def test_the_prompt_still_decides_the_picture(folders: dict[str, Path]) -> None:
     bundle = opened(folders["sd-turbo"])
     first, second = (
-        bundle.denoised(noisy(), 0.5, bundle.encode_prompt(text), 1.0) for text in TEXTS[:2]
+        painted(bundle, noisy(), 0.5, bundle.encode_prompt(text), 1.0) for text in TEXTS[:2]
     )
     assert (first - second).abs().max() > 1e-4
 
@@ -117,7 +132,7 @@ def test_the_buffer_never_moves_and_an_unchanged_prompt_costs_nothing(
     monkeypatch.setattr(cache, "_packed", lambda parts: calls.append(len(parts)) or inner(parts))
     for share in (0.0, 0.0, 0.5, 0.5, 0.6, 1.0, 1.0):
         prompt = bank.blend([PromptWeight("lower", 1.0 - share), PromptWeight("low", share)], 0)
-        bundle.denoised(noisy(), 0.5, prompt, 1.0)
+        painted(bundle, noisy(), 0.5, prompt, 1.0)
         assert cache.buffer.data_ptr() == where
         assert cache._layers[0].attention.processor._key.data_ptr() == where
     assert calls == [1, 2, 2, 1]
@@ -166,25 +181,25 @@ def test_keys_are_made_once_per_prompt_and_the_oldest_make_room(
 def test_weights_that_change_in_place_make_the_keys_anew(folders: dict[str, Path]) -> None:
     bundle = opened(folders["sd-turbo"])
     prompt = bundle.encode_prompt("lower")
-    before = bundle.denoised(noisy(), 0.5, prompt, 1.0)
+    before = painted(bundle, noisy(), 0.5, prompt, 1.0)
     assert bundle._keys is not None
     where = bundle._keys.buffer.data_ptr()
     for layer in bundle._keys._layers:
         layer.attention.to_k.weight.mul_(3.0)
-    assert torch.equal(bundle.denoised(noisy(), 0.5, prompt, 1.0), before)  # still the old keys
+    assert torch.equal(painted(bundle, noisy(), 0.5, prompt, 1.0), before)  # still the old keys
     bundle.weights_changed()
-    after = bundle.denoised(noisy(), 0.5, prompt, 1.0)
+    after = painted(bundle, noisy(), 0.5, prompt, 1.0)
     assert not torch.equal(after, before)
     assert bundle._keys.buffer.data_ptr() == where
     bundle._unet.set_attn_processor(AttnProcessor2_0())
-    exact = bundle.denoised(noisy(), 0.5, prompt, 1.0)
+    exact = painted(bundle, noisy(), 0.5, prompt, 1.0)
     torch.testing.assert_close(after, exact, atol=1e-4, rtol=0.0)
 
 
 @torch.inference_mode()
 def test_half_precision_stays_near(folders: dict[str, Path]) -> None:
     answers = [
-        bundle.denoised(noisy(), 0.5, mixed(bundle, (0.3, 0.7), 1), 1.0)
+        painted(bundle, noisy(), 0.5, mixed(bundle, (0.3, 0.7), 1), 1.0)
         for bundle in (opened(folders["sd-turbo"], "bfloat16"), opened(folders["sd-turbo"]))
     ]
     torch.testing.assert_close(answers[0], answers[1], atol=0.1, rtol=0.0)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from engine.diffusion.bundle import PromptEmbedding
 from engine.diffusion.fresh import paint_fresh, strengths
+from engine.diffusion.noise_level import NoiseLevel
 
 
 class _Recorder:
@@ -16,13 +17,18 @@ class _Recorder:
     def __init__(self) -> None:
         self.seen: list[tuple[Tensor, float]] = []
 
-    def noised(self, latent: Tensor, noise: Tensor, strength: float) -> Tensor:
-        return (1.0 - strength) * latent + strength * noise
+    def noise_level(self, strength: float) -> NoiseLevel[float]:
+        return NoiseLevel(1.0 - strength, strength, strength)
 
     def denoised(
-        self, noisy: Tensor, strength: float, prompt: PromptEmbedding, guidance: float
+        self,
+        noisy: Tensor,
+        level: NoiseLevel[Tensor],
+        prompt: PromptEmbedding,
+        guidance: Tensor | None,
     ) -> Tensor:
-        self.seen.append((noisy, strength))
+        assert guidance is None
+        self.seen.append((noisy, float(level.time)))
         return torch.full_like(noisy, 3.0)
 
 

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from engine.diffusion.feedback import FeedbackModel
 from engine.diffusion.models.checkpoint import open_checkpoint
 from engine.diffusion.models.image_prompt import ImagePrompt
+from engine.diffusion.noise_level import on_device
 from engine.diffusion.structure.image import read_picture
 from engine.errors import ModelLoadError
 from engine.messages import Uint8
@@ -127,7 +128,9 @@ def noise_of(model: FeedbackModel) -> torch.Tensor:
     bundle = model.bundle
     bundle.guide(None, {"structure/control": 0.0, "prompt/image": 1.0})  # type: ignore[attr-defined]
     noise = torch.randn(1, 4, 8, 16, generator=torch.Generator().manual_seed(1))
-    return bundle.denoised(noise, 0.8, bundle.encode_prompt("lower"), 1.0)
+    prompt = bundle.encode_prompt("lower")
+    bundle.hold(prompt)
+    return bundle.denoised(noise, on_device(bundle.noise_level(0.8), bundle.device), prompt, None)
 
 
 @torch.inference_mode()

@@ -16,9 +16,16 @@ from engine.diffusion.models.checkpoint import open_checkpoint
 from engine.diffusion.models.ember.autoencoder import AutoencoderConfig, Decoder
 from engine.diffusion.models.ember.unet import FlowUNet, UNetConfig
 from engine.diffusion.runners.int8 import QuantisedConv2d, quantised
-from engine.diffusion.runners.runner import RUNNERS, Network, Runner, ShapedNetwork, open_runner
+from engine.diffusion.runners.runner import (
+    RUNNERS,
+    WHOLE_FRAMES,
+    Network,
+    Runner,
+    ShapedNetwork,
+    open_runner,
+)
 from engine.errors import ModelLoadError
-from engine.registry import RUNNER_NAMES, ModelRequest
+from engine.registry import AUTO_RUNNER, RUNNER_NAMES, ModelRequest
 
 _CPU = ModelRequest("ember", 64, 64, "cpu", "float32", 1)
 _NEEDS = {"openvino": ("openvino",), "onnx": ("onnxruntime", "onnx", "onnxscript")}
@@ -164,7 +171,7 @@ def test_a_missing_package_is_named_with_the_command_that_brings_it(
         ("openvino", "float32", "cuda", "does not run on cuda"),
         ("onnx", "float32", "mps", "does not run on mps"),
         ("openvin", "float32", "cpu", "did you mean 'openvino'"),
-        ("warp drive", "float32", "cpu", "eager, compile, openvino, onnx"),
+        ("warp drive", "float32", "cpu", "eager, graph, compile, openvino, onnx"),
     ],
 )
 def test_what_a_runner_cannot_do_is_refused_never_replaced(
@@ -241,4 +248,4 @@ def test_int8_ranges_are_the_widest_seen() -> None:
 
 
 def test_the_names_on_the_command_line_are_those_of_the_runners() -> None:
-    assert set(RUNNER_NAMES) == set(RUNNERS)
+    assert {*RUNNER_NAMES, AUTO_RUNNER} == {*RUNNERS, *WHOLE_FRAMES}

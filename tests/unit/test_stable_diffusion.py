@@ -10,6 +10,7 @@ import torch
 
 from engine.diffusion.feedback import FeedbackModel
 from engine.diffusion.models.checkpoint import checkpoint_folder, open_checkpoint
+from engine.diffusion.noise_level import noised, on_device
 from engine.errors import ModelLoadError
 from engine.messages import Travel
 from engine.registry import ModelRequest
@@ -44,12 +45,23 @@ def test_the_same_loop_runs_every_layout(folders: dict[str, Path], name: str) ->
     model.close()
 
 
-@torch.inference_mode()
 def test_strength_is_continuous_and_monotone(folders: dict[str, Path]) -> None:
     bundle = open_model(folders["sd-turbo"]).bundle
-    latent, noise = torch.zeros(1, 4, 8, 8), torch.ones(1, 4, 8, 8)
-    levels = [float(bundle.noised(latent, noise, s).mean()) for s in np.linspace(0.01, 1.0, 60)]
-    assert all(later > earlier for earlier, later in itertools.pairwise(levels))
+    levels = [bundle.noise_level(float(s)) for s in np.linspace(0.002, 1.0, 2000)]
+    for earlier, later in itertools.pairwise(levels):  # between whole timesteps too
+        assert 0.0 < later.time - earlier.time < 0.51
+        assert 0.0 < earlier.alpha - later.alpha < 2e-3
+        assert later.sigma > earlier.sigma
+        assert later.alpha**2 + later.sigma**2 == pytest.approx(1.0)
+
+
+def test_at_a_whole_timestep_the_level_is_the_schedules(folders: dict[str, Path]) -> None:
+    bundle = open_model(folders["sd-turbo"]).bundle
+    betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
+    for t in (1, 299, 499, 999):
+        level = bundle.noise_level(t / 999)
+        assert level.time == pytest.approx(t)
+        assert level.alpha == pytest.approx(np.cumprod(1.0 - betas)[t] ** 0.5, rel=1e-6)
 
 
 @torch.inference_mode()
@@ -60,8 +72,9 @@ def test_x0_of_a_perfect_prediction_is_the_clean_latent(folders: dict[str, Path]
     noise = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(2))
     bundle._predict = lambda noisy, t, prompt: noise  # type: ignore[attr-defined]
     for strength in (0.1, 0.5, 1.0):
-        noisy = bundle.noised(latent, noise, strength)
-        clean = bundle.denoised(noisy, strength, bundle.encode_prompt("lower"), 1.0)
+        level = on_device(bundle.noise_level(strength), bundle.device)
+        noisy = noised(latent, noise, level)
+        clean = bundle.denoised(noisy, level, bundle.encode_prompt("lower"), None)
         assert torch.allclose(clean, latent, atol=2e-4)
 
 

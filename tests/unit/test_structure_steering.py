@@ -51,15 +51,15 @@ def lean(pixels: Uint8) -> float:
 def test_the_mixture_is_the_one_of_the_formula() -> None:
     steering = Steering(SIZE, SIZE, torch.device("cpu"))
     previous = torch.full((1, 3, SIZE, SIZE), -0.25)
-    assert steering.mix(previous, 1.0) is previous  # nothing steers yet
+    assert steering.amount(1.0) == 0.0  # nothing steers yet
     steering.see(RIGHT)
-    assert steering.mix(previous, 0.0) is previous
+    assert steering.amount(0.3) == 0.3
     for amount in (0.25, 1.0):
-        mixed = steering.mix(previous, amount)
+        mixed = steering.mix(previous, torch.tensor(amount))
         assert mixed[..., 0].unique().tolist() == pytest.approx([-0.25 + amount * -0.75])
         assert mixed[..., -1].unique().tolist() == pytest.approx([-0.25 + amount * 1.25])
     steering.see(None)
-    assert steering.mix(previous, 1.0) is previous
+    assert steering.amount(1.0) == 0.0
 
 
 def test_a_picture_that_shows_on_is_fitted_once_and_mixed_without_new_memory() -> None:
@@ -68,10 +68,10 @@ def test_a_picture_that_shows_on_is_fitted_once_and_mixed_without_new_memory() -
     fitted, place = steering.fitted, steering.picture.data_ptr()
     steering.see(RIGHT)
     assert steering.fitted is fitted
-    first = steering.mix(torch.zeros(1, 3, SIZE, SIZE), 0.5).data_ptr()
+    first = steering.mix(torch.zeros(1, 3, SIZE, SIZE), torch.tensor(0.5)).data_ptr()
     steering.see(freeze(RIGHT[:, ::-1].copy()))
     assert steering.picture.data_ptr() == place
-    assert steering.mix(torch.zeros(1, 3, SIZE, SIZE), 0.5).data_ptr() == first
+    assert steering.mix(torch.zeros(1, 3, SIZE, SIZE), torch.tensor(0.5)).data_ptr() == first
 
 
 def test_shapes_follow_the_structure_the_more_the_larger_the_amount(ember: FeedbackModel) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,10 +13,13 @@ from engine.diffusion.device import choose_device, choose_dtype, set_threads
 from engine.diffusion.feedback import FeedbackModel
 from engine.diffusion.models.ember.bundle import open_ember_folder
 from engine.diffusion.models.stable_diffusion import StableDiffusionBundle
+from engine.diffusion.runners.choose import choose_frames
 from engine.errors import ModelLoadError
-from engine.registry import DEFAULT_RUNNER, ModelRequest
+from engine.registry import AUTO_RUNNER, ModelRequest
 
 logger = logging.getLogger(__name__)
+
+_RUNNERS = ("eager", "graph", "compile", AUTO_RUNNER)
 
 _FAMILIES = {
     "StableDiffusionPipeline": "sd",
@@ -34,9 +38,10 @@ def open_checkpoint(request: ModelRequest) -> FeedbackModel:
     family = checkpoint_family(folder)
     if family == "ember":
         return open_ember_folder(folder, request)
-    if request.runner != DEFAULT_RUNNER:
+    if request.runner not in _RUNNERS:
         raise ModelLoadError(
-            f"{request.name[:120]} runs eagerly only: the runner {request.runner} is ember's"
+            f"{request.name[:120]} does not run on {request.runner}, which is ember's: "
+            f"use {', '.join(_RUNNERS)}"
         )
     device = choose_device(request.device)
     if device.type == "cpu":
@@ -45,7 +50,8 @@ def open_checkpoint(request: ModelRequest) -> FeedbackModel:
     bundle = StableDiffusionBundle(
         folder, device, dtype, xl=family == "sdxl", guides=request.guides
     )
-    return FeedbackModel(bundle, request.width, request.height, live=request.live)
+    frames = choose_frames(replace(request, name=str(folder)), bundle)
+    return FeedbackModel(bundle, request.width, request.height, frames, live=request.live)
 
 
 def checkpoint_folder(name: str) -> Path:

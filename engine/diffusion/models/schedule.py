@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from engine.diffusion.noise_level import NoiseLevel
 from engine.errors import ModelLoadError
 
 
@@ -16,38 +18,34 @@ class NoiseSchedule:
 
     x_t = α_t x_0 + σ_t n; x̂0 = (x_t - σ_t ε) / α_t for ε-prediction, α_t x_t - σ_t v for
     v-prediction, in float32: at t = 999 the division makes an error 14.6 times as large.
-    `strength` in (0, 1] is t / T. Raises `ModelLoadError` for schedules that nobody knows.
+    `strength` in (0, 1] is t / T; between whole timesteps ᾱ is interpolated, as the network's
+    waves of t are. Raises `ModelLoadError` for schedules that nobody knows.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        alphas_cumprod = _alphas_cumprod(config)
-        self._alpha = alphas_cumprod.sqrt()
-        self._sigma = (1.0 - alphas_cumprod).sqrt()
+        self._alphas_cumprod = _alphas_cumprod(config)
         self._predicts = config.get("prediction_type", "epsilon")
         if self._predicts not in ("epsilon", "v_prediction"):
             raise ModelLoadError(f"it predicts {self._predicts!r}; epsilon or v are known")
 
-    def timestep(self, strength: float) -> int:
-        """The timestep of a strength, 1 to T - 1."""
-        last = len(self._alpha) - 1
-        return min(max(round(strength * last), 1), last)
+    def noise_level(self, strength: float) -> NoiseLevel[float]:
+        """α_t, σ_t and t of a strength, t in [1, T - 1]."""
+        last = len(self._alphas_cumprod) - 1
+        t = min(max(strength * last, 1.0), float(last))
+        below = min(int(t), last - 1)
+        low, high = self._alphas_cumprod[below], self._alphas_cumprod[below + 1]
+        alpha_cumprod = low + (t - below) * (high - low)
+        return NoiseLevel(math.sqrt(alpha_cumprod), math.sqrt(1.0 - alpha_cumprod), t)
 
-    def noised(self, latent: Tensor, noise: Tensor, strength: float) -> Tensor:
-        """Mix a clean latent with standard normal noise."""
-        t = self.timestep(strength)
-        return float(self._alpha[t]) * latent + float(self._sigma[t]) * noise
-
-    def clean(self, noisy: Tensor, prediction: Tensor, strength: float) -> Tensor:
-        """The clean latent that a prediction sees in `noisy`; both float32."""
-        t = self.timestep(strength)
-        alpha, sigma = float(self._alpha[t]), float(self._sigma[t])
+    def clean(self, noisy: Tensor, prediction: Tensor, level: NoiseLevel[Tensor]) -> Tensor:
+        """The clean latent that a prediction sees in `noisy`; all float32."""
         if self._predicts == "epsilon":
-            return (noisy - sigma * prediction) / alpha
-        return alpha * noisy - sigma * prediction
+            return (noisy - level.sigma * prediction) / level.alpha
+        return level.alpha * noisy - level.sigma * prediction
 
 
-def _alphas_cumprod(config: Mapping[str, Any]) -> Tensor:
-    """ᾱ_t of a scheduler configuration, float32, shape `(T,)`."""
+def _alphas_cumprod(config: Mapping[str, Any]) -> list[float]:
+    """ᾱ_t of a scheduler configuration, T numbers."""
     steps = int(config.get("num_train_timesteps", 1000))
     start, end = float(config.get("beta_start", 0.00085)), float(config.get("beta_end", 0.012))
     schedule = config.get("beta_schedule", "scaled_linear")
@@ -57,4 +55,5 @@ def _alphas_cumprod(config: Mapping[str, Any]) -> Tensor:
         betas = torch.linspace(start, end, steps, dtype=torch.float64)
     else:
         raise ModelLoadError(f"noise schedule {schedule!r} is not known: linear or scaled_linear")
-    return torch.cumprod(1.0 - betas, dim=0).float()
+    cumprod: list[float] = torch.cumprod(1.0 - betas, dim=0).tolist()
+    return cumprod

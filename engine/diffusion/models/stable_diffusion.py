@@ -6,7 +6,7 @@ picture loop.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,16 @@ from engine.diffusion.models.components import Components
 from engine.diffusion.models.controlnet import ControlNetBranch
 from engine.diffusion.models.cross_attention import CrossAttentionCache, can_cache
 from engine.diffusion.models.image_prompt import ImagePrompt, open_image_prompt
+from engine.diffusion.models.parts import DecoderPart, EncoderPart, UNetPart
 from engine.diffusion.models.schedule import NoiseSchedule
+from engine.diffusion.noise_level import NoiseLevel, on_device
+from engine.diffusion.runners.compiled import Part
 from engine.errors import ModelLoadError
 from engine.messages import Reading, Uint8
 from engine.registry import NO_GUIDES, Guides
+
+LATENT_LIMIT = 5.0
+"""Latents are scaled to unit variance; a picture's hardly reach four."""
 
 
 class StableDiffusionBundle:
@@ -57,7 +63,6 @@ class StableDiffusionBundle:
         self._factor = 2 ** (len(self._vae.config.block_out_channels) - 1)
         if type(self._vae).__name__ == "AutoencoderTiny":
             self._factor = 2 ** (len(self._vae.config.encoder_block_out_channels) - 1)
-        self._empty: PromptEmbedding | None = None
         self._keys: CrossAttentionCache | None = None
         if can_cache(self._unet):
             self._keys = CrossAttentionCache(self._unet, self._text.length)
@@ -65,6 +70,13 @@ class StableDiffusionBundle:
             self._image_prompt = open_image_prompt(guides, self._unet, device, dtype)
         self._many_step_guidance = many_step_guidance(self._unet.config, scheduler)
         self._few_step_lora = False
+        self._parts: dict[str, nn.Module] = {
+            "encode": EncoderPart(self._vae, dtype, self._scaling),
+            "decode": DecoderPart(self._vae, dtype, self._scaling),
+            "unet": UNetPart(self._unet, dtype),
+        }
+        self._compiled: dict[str, Callable[..., Tensor]] = {}
+        self._size_ids: dict[tuple[int, int], Tensor] = {}  # by height and width
 
     @property
     def name(self) -> str:
@@ -155,7 +167,6 @@ class StableDiffusionBundle:
         """Encode anew what was encoded: the text encoder's weights have changed."""
         assert self._text is not None, "the bundle is closed"
         self._text.weights_changed()
-        self._empty = None
 
     def reading(self, text: str) -> Reading:
         """How many words of a prompt are left out."""
@@ -164,32 +175,38 @@ class StableDiffusionBundle:
 
     def encode(self, pixels: Tensor) -> Tensor:
         """`(1, 3, h, w)` in [-1, 1] -> scaled latent, float32."""
-        encoded = self._vae.encode(pixels.to(self._dtype))
-        latent = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
-        scaled: Tensor = latent.float() * self._scaling
-        return scaled
+        return self._call("encode", pixels)
 
     def decode(self, latent: Tensor) -> Tensor:
         """Scaled latent -> `(1, 3, h, w)` float32."""
-        pixels: Tensor = self._vae.decode((latent / self._scaling).to(self._dtype)).sample
-        return pixels.float()
+        return self._call("decode", latent)
 
-    def noised(self, latent: Tensor, noise: Tensor, strength: float) -> Tensor:
+    def noise_level(self, strength: float) -> NoiseLevel[float]:
         """x_t = α_t x_0 + σ_t n at t = strength · T."""
-        return self._schedule.noised(latent, noise, strength)
+        return self._schedule.noise_level(strength)
 
     def denoised(
-        self, noisy: Tensor, strength: float, prompt: PromptEmbedding, guidance: float
+        self,
+        noisy: Tensor,
+        level: NoiseLevel[Tensor],
+        prompt: PromptEmbedding,
+        guidance: Tensor | None,
     ) -> Tensor:
-        """One model call at any t, with guidance for the prompt and the empty one at once."""
-        t = self._schedule.timestep(strength)
-        if guidance == 1.0:
-            return self._schedule.clean(noisy, self._predict(noisy, t, prompt), strength)
-        if self._empty is None:
-            self._empty = self.encode_prompt("")
-        wanted, empty = self._predict(noisy, t, prompt, self._empty).chunk(2)
-        prediction = empty + guidance * (wanted - empty)
-        return self._schedule.clean(noisy, prediction, strength)
+        """One model call at any t; prompt and empty prompt in one batch where guided."""
+        if guidance is None:
+            prediction = self._predict(noisy, level.time, prompt)
+        else:
+            both = self._predict(torch.cat((noisy, noisy)), level.time, prompt)
+            wanted, empty = both.chunk(2)
+            prediction = empty + guidance * (wanted - empty)
+        clean = self._schedule.clean(noisy, prediction, level)
+        # What lies further out is no picture, and would come back larger.
+        return clean.clamp_(-LATENT_LIMIT, LATENT_LIMIT)
+
+    @property
+    def led(self) -> bool:
+        """See `Guided`."""
+        return self._controlnet is not None and self._controlnet.active
 
     def guide(self, structure: Uint8 | None, values: Mapping[str, float]) -> None:
         """Lead by `structure/control` and `prompt/image`, where there are guides."""
@@ -201,40 +218,64 @@ class StableDiffusionBundle:
     def close(self) -> None:
         """Drop all weights; idempotent."""
         self._controlnet = self._image_prompt = None
-        self._unet = self._vae = self._text = self._empty = self._keys = None
+        self._unet = self._vae = self._text = self._keys = None
+        self._parts.clear()
+        self._compiled.clear()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _predict(self, noisy: Tensor, t: int, *prompts: PromptEmbedding) -> Tensor:
-        """The network's answers to one noisy latent, one row per prompt."""
-        self.hold(*prompts)
-        extra: dict[str, Tensor] = {}
-        if self._xl:
-            height, width = noisy.shape[2] * self._factor, noisy.shape[3] * self._factor
-            ids = torch.tensor([[height, width, 0, 0, height, width]], device=self._device)
-            pooled = _rows([prompt.pooled for prompt in prompts if prompt.pooled is not None])
-            extra = {
-                "text_embeds": pooled.to(self._dtype),
-                "time_ids": ids.to(self._dtype).expand(len(prompts), -1),
-            }
+    def parts(self, width: int, height: int) -> dict[str, Part]:
+        """See `Compilable`: all networks of a frame, the U-Net for one row.
+
+        A compiled network would keep copies of the keys and values that attention reads from
+        outside, so from here on it computes them from the tokens, 0.5 % of a frame.
+        """
+        if self._keys is not None and self._image_prompt is None:
+            self._unet.set_default_attn_processor()
+            self._keys = None
+        latent = torch.zeros(self.latent_shape(width, height), device=self._device)
+        level = on_device(self.noise_level(0.5), self._device)
+        prompt = self.encode_prompt("")
+        inputs: dict[str, tuple[Tensor, ...]] = {
+            "encode": (torch.zeros(1, 3, height, width, device=self._device),),
+            "decode": (latent,),
+            "unet": (latent, level.time, prompt.tokens, *self._added(latent, prompt)),
+        }
+        return {name: Part(self._parts[name], tensors) for name, tensors in inputs.items()}
+
+    def use(self, networks: Mapping[str, Callable[..., Tensor]]) -> None:
+        """See `Compilable`."""
+        self._compiled = dict(networks)
+
+    def _call(self, name: str, *inputs: Tensor) -> Tensor:
+        """Call a compiled network where there is one, for one row; else the part itself."""
+        network = self._compiled.get(name) if inputs[0].shape[0] == 1 else None
+        result: Tensor = (network or self._parts[name])(*inputs)
+        return result
+
+    def _predict(self, noisy: Tensor, time: Tensor, prompt: PromptEmbedding) -> Tensor:
+        """The network's answers to noisy latents, one row per prompt."""
+        added = self._added(noisy, prompt)
+        if self._controlnet is None or not self._controlnet.active:
+            return self._call("unet", noisy, time, prompt.tokens, *added)
+        sample, tokens = noisy.to(self._dtype), prompt.tokens.to(self._dtype)
+        told = {"text_embeds": added[0].to(self._dtype), "time_ids": added[1]} if added else None
+        residuals = self._controlnet.residuals(sample, time, tokens, told)
         unet: Any = self._unet
-        sample = noisy.to(self._dtype).expand(len(prompts), -1, -1, -1)
-        # Read by the ControlNet and by attention that is not cached.
-        tokens = _rows([prompt.tokens for prompt in prompts]).to(self._dtype)
-        timestep = torch.tensor([t], device=self._device)
-        residuals: dict[str, Any] = {}
-        if self._controlnet is not None and self._controlnet.active:
-            residuals = self._controlnet.residuals(sample, timestep, tokens, extra or None)
-        result: Tensor = unet(
-            sample,
-            timestep,
-            encoder_hidden_states=tokens,
-            added_cond_kwargs=extra or None,
-            return_dict=False,
-            **residuals,
-        )[0]
-        return result.float()
+        predicted: Tensor = unet(
+            sample, time, encoder_hidden_states=tokens, added_cond_kwargs=told,
+            return_dict=False, **residuals,
+        )[0]  # fmt: skip
+        return predicted.float()
 
-
-def _rows(tensors: Sequence[Tensor]) -> Tensor:
-    return tensors[0] if len(tensors) == 1 else torch.cat(tuple(tensors))
+    def _added(self, noisy: Tensor, prompt: PromptEmbedding) -> tuple[Tensor, ...]:
+        """What SDXL is told besides: the pooled prompt, and which size was cut from which."""
+        if not self._xl:
+            return ()
+        assert prompt.pooled is not None
+        height, width = noisy.shape[2] * self._factor, noisy.shape[3] * self._factor
+        ids = self._size_ids.get((height, width))
+        if ids is None:
+            ids = torch.tensor([[height, width, 0, 0, height, width]], dtype=self._dtype)
+            ids = self._size_ids[height, width] = ids.to(self._device)
+        return prompt.pooled, ids.expand(noisy.shape[0], -1)

@@ -7,6 +7,7 @@ happens or is a `ModelLoadError`: nothing falls back to anything.
 | runner | computes in | needs |
 |---|---|---|
 | eager | float32, bfloat16; float16 on a GPU | nothing |
+| graph | the same, whole frames recorded (`frames.py`) | CUDA |
 | compile | the same | a C++ compiler |
 | openvino | float32, bfloat16, int8; a CPU | `pip install "sonolume[openvino]"` |
 | onnx | float32, int8; a CPU | `pip install "sonolume[onnx]"` |
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 
 from engine.diffusion.runners.torch_network import TorchNetwork
 from engine.errors import ModelLoadError
-from engine.registry import ModelRequest
+from engine.registry import AUTO_RUNNER, RUNNER_NAMES, ModelRequest
 
 RUNNERS: dict[str, str] = {
     "eager": "engine.diffusion.runners.eager:EagerRunner",
@@ -33,6 +34,9 @@ RUNNERS: dict[str, str] = {
     "onnx": "engine.diffusion.runners.onnx:OnnxRunner",
 }
 """Name, as in `RUNNER_NAMES`, to `module:class`, imported on use; it takes a `ModelRequest`."""
+
+WHOLE_FRAMES = ("graph", AUTO_RUNNER)
+"""Runners of whole frames, whose networks eager torch executes."""
 
 _CHECKS = 3
 """Calls before the answer is compared: some mistakes only show from the second on."""
@@ -130,10 +134,11 @@ def open_runner(request: ModelRequest) -> Runner:
     Raises `ModelLoadError` for an unknown name, a missing package, and a device or number format
     that the runner does not have here.
     """
-    target = RUNNERS.get(request.runner)
+    name = "eager" if request.runner in WHOLE_FRAMES else request.runner
+    target = RUNNERS.get(name)
     if target is None:
-        close = difflib.get_close_matches(request.runner, RUNNERS, n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(RUNNERS)}"
+        close = difflib.get_close_matches(name, RUNNER_NAMES, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(RUNNER_NAMES)}"
         raise ModelLoadError(f"no runner {request.runner[:120]!r}: {hint}")
     module_name, _, attribute = target.partition(":")
     runner: Runner = getattr(import_module(module_name), attribute)(request)

@@ -40,12 +40,6 @@ class Steering:
         """How much of the source is mixed in; 0 while there is none."""
         return 0.0 if self.fitted is None else asked
 
-    def mix(self, previous: Tensor, asked: float) -> Tensor:
-        """Return the mixture, `(1, 3, h, w)` in [-1, 1]; `previous` itself when it is that.
-
-        The result is true until the next call.
-        """
-        amount = self.amount(asked)
-        if amount <= 0.0:
-            return previous
+    def mix(self, previous: Tensor, amount: Tensor) -> Tensor:
+        """Return the mixture, `(1, 3, h, w)` in [-1, 1]; true until the next call."""
         return torch.lerp(previous, self.picture, amount, out=self._mixed)
