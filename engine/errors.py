@@ -43,6 +43,14 @@ class ModelLoadError(EngineError):
     """An image model is missing, damaged, of another layout, or does not fit into memory."""
 
 
+class FetchError(ModelLoadError):
+    """A model cannot be fetched: no network, no room, no such model, or damaged on the way."""
+
+
+class MemoryShortError(ModelLoadError):
+    """A model or a picture does not fit into the memory that is free."""
+
+
 class LimitError(EngineError):
     """A number or a text is outside its stated limits."""
 

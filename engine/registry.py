@@ -15,11 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ModelLoadError
+from engine.known_models import KNOWN_MODELS
 
 DEFAULT_MODEL = "ember"
 RUNNER_NAMES = ("eager", "compile", "openvino", "onnx")
 """What can execute networks (`engine.diffusion.runners`); named here, where no torch is needed."""
 DEFAULT_RUNNER = RUNNER_NAMES[0]
+VAE_NAMES = ("auto", "tiny", "own")
+"""`tiny`: the small one of the checkpoint's latent space (TAESD); `auto`: that where it is here."""
+DEFAULT_VAE = VAE_NAMES[0]
 ENTRY_POINT_GROUP = "sonolume.models"
 
 
@@ -40,6 +44,8 @@ class ModelRequest:
     """CPU threads of the networks; 0 for all cores."""
     runner: str = DEFAULT_RUNNER
     """What executes the networks: `eager`, `compile`, `openvino` or `onnx`."""
+    vae: str = DEFAULT_VAE
+    """Which autoencoder paints: one of `VAE_NAMES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +73,12 @@ BUILT_IN: tuple[ModelEntry, ...] = (
 
 _TEST_MODEL = "null"  # nobody who mistypes a name wants that one
 
-_HUB_ID = re.compile(r"[\w][\w.-]{0,95}/[\w][\w.-]{0,95}")
+_HUB_ID = re.compile(r"[\w][\w.-]{0,95}/[\w][\w.-]{0,95}(/[^/\\:]+\.safetensors)?")
 
 CHECKPOINT = ModelEntry(
     "checkpoint",
     "engine.diffusion.models.checkpoint:open_checkpoint",
-    "any folder or hub id in Stable Diffusion layout",
+    "a folder, .safetensors file or hub id: SD 1.x, SD 2.x, SDXS, SDXL, SD 3.x",
 )
 
 
@@ -94,9 +100,10 @@ def find_model(name: str) -> ModelEntry:
     for entry in entries:
         if entry.name == name:
             return entry
-    if _HUB_ID.fullmatch(name) or _exists(Path(name).expanduser()):
+    fetched = [known.name for known in KNOWN_MODELS if known.role == "checkpoint"]
+    if _HUB_ID.fullmatch(name) or name in fetched or _exists(Path(name).expanduser()):
         return CHECKPOINT
-    names = [entry.name for entry in entries if entry.name != _TEST_MODEL]
+    names = [entry.name for entry in entries if entry.name != _TEST_MODEL] + fetched
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"; did you mean {close[0]!r}?" if close else ";"
     raise ModelLoadError(

@@ -30,7 +30,9 @@ class FeedbackModel:
     memory: everything else has a buffer. Diffusion thread only.
     """
 
-    def __init__(self, bundle: Bundle, width: int, height: int) -> None:
+    def __init__(self, bundle: Bundle, width: int, height: int, notice: str = "") -> None:
+        self.notice = notice
+        """One line that the user should know about how it was opened; empty when all is well."""
         self.width, self.height = bundle.size_rule.nearest(width, height)
         self._bundle = bundle
         self._prompts = PromptBank(bundle)

@@ -26,6 +26,8 @@ class NoiseSchedule:
         self._predicts = config.get("prediction_type", "epsilon")
         if self._predicts not in ("epsilon", "v_prediction"):
             raise ModelLoadError(f"it predicts {self._predicts!r}; epsilon or v are known")
+        if self._predicts == "epsilon" and float(self._alpha[-1]) == 0.0:
+            raise ModelLoadError("it predicts noise from nothing but noise: its schedule is wrong")
 
     def timestep(self, strength: float) -> int:
         """The timestep of a strength, 1 to T - 1."""
@@ -57,4 +59,15 @@ def _alphas_cumprod(config: Mapping[str, Any]) -> Tensor:
         betas = torch.linspace(start, end, steps, dtype=torch.float64)
     else:
         raise ModelLoadError(f"noise schedule {schedule!r} is not known: linear or scaled_linear")
-    return torch.cumprod(1.0 - betas, dim=0).float()
+    alphas_cumprod = torch.cumprod(1.0 - betas, dim=0)
+    if config.get("rescale_betas_zero_snr"):
+        alphas_cumprod = _ending_in_noise(alphas_cumprod)
+    return alphas_cumprod.float()
+
+
+def _ending_in_noise(alphas_cumprod: Tensor) -> Tensor:
+    """Stretch a schedule so that nothing is left of the picture at T (Lin et al. 2024, alg. 1)."""
+    root = alphas_cumprod.sqrt()
+    first, last = root[0].clone(), root[-1].clone()
+    stretched: Tensor = ((root - last) * first / (first - last)) ** 2
+    return stretched
