@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from app.model_arguments import add_vae
 from engine.commands import ClockChoice
 from engine.registry import RUNNER_NAMES
 from engine.semantic.clap_folder import DEFAULT_CLAP
@@ -37,8 +38,8 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="NAME",
-        help="what paints: ember, or a folder or hub id in Stable Diffusion layout (default: "
-        "ember, in the window the last one chosen)",
+        help="what paints: ember, a name `sonolume models list` shows, or a checkpoint's folder, "
+        ".safetensors file or hub id (default: ember, in the window the last one chosen)",
     )
     parser.add_argument(
         "--size",
@@ -66,6 +67,7 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
     add_labels(parser)
     add_device(parser)
     add_runner(parser)
+    add_vae(parser)
     add_json(parser)
 
 

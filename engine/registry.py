@@ -22,7 +22,7 @@ RUNNER_NAMES = ("eager", "compile", "openvino", "onnx")
 """What can execute networks (`engine.diffusion.runners`); named here, where no torch is needed."""
 DEFAULT_RUNNER = RUNNER_NAMES[0]
 VAE_NAMES = ("auto", "tiny", "own")
-"""`tiny`: the small one of the checkpoint's latent space (TAESD); `auto`: that where it is here."""
+"""`tiny`: the small one of the latent space (TAESD); `auto`: that where it is on the machine."""
 DEFAULT_VAE = VAE_NAMES[0]
 ENTRY_POINT_GROUP = "sonolume.models"
 

@@ -95,7 +95,17 @@ def write_sd3(folder: Path, *, seed: int = 0, tiny_vae: bool = False) -> Path:
     table = {"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000,
              "shift": 3.0}  # fmt: skip
     (home / "scheduler_config.json").write_text(json.dumps(table))
-    _index(folder, "StableDiffusion3Pipeline")
+    _index(
+        folder, "StableDiffusion3Pipeline",
+        scheduler=["diffusers", "FlowMatchEulerDiscreteScheduler"],
+        transformer=["diffusers", "SD3Transformer2DModel"],
+        vae=["diffusers", "AutoencoderTiny" if tiny_vae else "AutoencoderKL"],
+        text_encoder=["transformers", "CLIPTextModelWithProjection"],
+        text_encoder_2=["transformers", "CLIPTextModelWithProjection"],
+        text_encoder_3=["transformers", "T5EncoderModel"],
+        tokenizer=["transformers", "CLIPTokenizer"], tokenizer_2=["transformers", "CLIPTokenizer"],
+        tokenizer_3=["transformers", "T5TokenizerFast"],
+    )  # fmt: skip
     return folder
 
 
@@ -180,8 +190,9 @@ def _write_scheduler(
     )  # fmt: skip
 
 
-def _index(folder: Path, class_name: str) -> None:
-    (folder / "model_index.json").write_text(json.dumps({"_class_name": class_name}))
+def _index(folder: Path, class_name: str, **components: list[str]) -> None:
+    table = {"_class_name": class_name, **components}
+    (folder / "model_index.json").write_text(json.dumps(table))
 
 
 def write_clap(folder: Path, *, seed: int = 0, fused: bool = False) -> Path:

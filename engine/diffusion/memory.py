@@ -6,6 +6,7 @@ Imports torch only where it asks a GPU.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import sys
 from dataclasses import dataclass
@@ -53,8 +54,13 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def release_memory() -> None:
-    """Give back what torch keeps of dropped tensors, so that other programs can have it."""
+    """Give back what torch and the C library keep of dropped tensors; other programs want it.
+
+    glibc keeps freed blocks of up to 32 MB for later (M_MMAP_THRESHOLD grows by itself): most
+    layers are smaller.
+    """
     gc.collect()
+    _trim_heap()
     torch = sys.modules.get("torch")
     if torch is None:
         return
@@ -62,6 +68,11 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
     elif torch.backends.mps.is_available():
         torch.mps.empty_cache()
+
+
+def _trim_heap() -> None:
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # no glibc: nothing to trim
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _container_bytes() -> int:
@@ -75,7 +86,9 @@ def _container_bytes() -> int:
          "total_inactive_file"),
     ):  # fmt: skip
         with contextlib.suppress(OSError, ValueError):
-            table = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+            table = dict(
+                line.split() for line in (folder / "memory.stat").read_text().splitlines()
+            )
             taken = int((folder / used).read_text()) - int(table.get(cached, "0"))
             return max(0, int((folder / limit).read_text()) - taken)
     return sys.maxsize

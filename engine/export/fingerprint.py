@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from engine.diffusion.models.choice_words import autoencoder_words
 from engine.errors import ResumeError
 from engine.export.settings import ExportSettings
 from engine.presets import Preset
@@ -42,6 +43,8 @@ def fingerprint(settings: ExportSettings, preset: Preset) -> dict[str, str]:
         "--dtype": settings.dtype,
         "--threads": str(settings.threads),
         "--runner": settings.runner,
+        "--vae": settings.vae,
+        "the autoencoder": autoencoder_words(settings.model, settings.vae),
     }  # fmt: skip
 
 

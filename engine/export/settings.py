@@ -8,7 +8,7 @@ from typing import Literal
 
 from engine.errors import SinkError
 from engine.presets import DEFAULT_PRESET
-from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, find_model
+from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, DEFAULT_VAE, find_model
 from engine.runtime import limits
 from engine.semantic.listener_names import DEFAULT_LISTENER
 
@@ -47,6 +47,8 @@ class ExportSettings:
     threads: int = 0
     runner: str = DEFAULT_RUNNER
     """What executes the networks, see `engine.diffusion.runners`."""
+    vae: str = DEFAULT_VAE
+    """Which autoencoder of a checkpoint paints, see `ModelRequest`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from engine import commands as cmd
 from engine.presets import DEFAULT_PRESET
-from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER
+from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, DEFAULT_VAE
 from engine.semantic.listener_names import DEFAULT_LISTENER
 
 
@@ -29,6 +29,8 @@ class EngineConfig:
     device_compute: str = "auto"
     runner: str = DEFAULT_RUNNER
     """What executes the networks of the model, where it knows others than eager torch."""
+    vae: str = DEFAULT_VAE
+    """Which autoencoder of a checkpoint paints, see `ModelRequest`."""
     seed: int | None = None
     listener: str = DEFAULT_LISTENER
     """`embedded`, `clap`, `descriptors`, or a CLAP checkpoint's folder or hub id."""

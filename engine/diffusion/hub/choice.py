@@ -1,4 +1,4 @@
-"""Which files of a repository are wanted: configurations and one set of safetensors, no pickles."""
+"""Which files of a repository are wanted: configurations, one set of safetensors, no pickles."""
 
 from __future__ import annotations
 

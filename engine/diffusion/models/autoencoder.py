@@ -16,7 +16,7 @@ from engine.diffusion.models.weights_file import component_files
 
 @dataclass(frozen=True, slots=True)
 class AutoencoderFacts:
-    """What its callers need to know. Latents are (z - shift) * scale, as denoisers learned them."""
+    """What its callers need to know: latents are (z - shift) * scale, as denoisers know them."""
 
     scale: float
     shift: float

@@ -12,13 +12,14 @@ from engine.diffusion.feedback import FeedbackModel
 from engine.diffusion.memory import free_memory
 from engine.diffusion.models.components import Components, Parts
 from engine.diffusion.models.ember.bundle import open_ember_folder
-from engine.diffusion.models.family import Family, family_of_folder, read_json
+from engine.diffusion.models.family import Family
 from engine.diffusion.models.memory_need import check_memory, memory_need
 from engine.diffusion.models.sd3 import Sd3Bundle
-from engine.diffusion.models.single_file import SingleFile, family_of_file, notice_of_file
-from engine.diffusion.models.source import checkpoint_path
+from engine.diffusion.models.single_file import SingleFile
+from engine.diffusion.models.single_file_family import notice_of_file
+from engine.diffusion.models.source import checkpoint_family, checkpoint_path
 from engine.diffusion.models.stable_diffusion import StableDiffusionBundle
-from engine.diffusion.models.tiny_vae import VaeChoice, choose_vae
+from engine.diffusion.models.tiny_vae import VaeChoice, choose_vae, own_vae_class
 from engine.errors import ModelLoadError
 from engine.registry import DEFAULT_RUNNER, ModelRequest
 
@@ -30,7 +31,7 @@ def open_checkpoint(request: ModelRequest) -> FeedbackModel:
     Raises `ModelLoadError` before anything is loaded where that can be known, of memory too.
     """
     path = checkpoint_path(request.name)
-    family = family_of_folder(path) if path.is_dir() else family_of_file(path)
+    family = checkpoint_family(path)
     if family.kind == "ember":
         return open_ember_folder(path, request)
     if request.runner != DEFAULT_RUNNER:
@@ -41,7 +42,7 @@ def open_checkpoint(request: ModelRequest) -> FeedbackModel:
     if device.type == "cpu":
         set_threads(request.threads)
     dtype = choose_dtype(request.dtype, device, half_on_cpu=True)
-    vae = choose_vae(family, path, request.vae, _own_vae_class(path))
+    vae = choose_vae(family, path, request.vae, own_vae_class(path))
     _check_fits(path, family, vae, device, dtype, request)
     bundle = _open_bundle(path, family, vae, device, dtype)
     notices = [vae.notice, notice_of_file(path) if path.is_file() else ""]
@@ -54,19 +55,9 @@ def _open_bundle(
 ) -> Bundle:
     if family.kind == "sd3":
         return Sd3Bundle(Components(path, device, dtype), family, vae.folder)
-    parts: Parts = Components(path, device, dtype) if path.is_dir() else SingleFile(path, device, dtype)
+    opener = Components if path.is_dir() else SingleFile
+    parts: Parts = opener(path, device, dtype)
     return StableDiffusionBundle(parts, family, vae.folder)
-
-
-def _own_vae_class(path: Path) -> str:
-    """The class of the checkpoint's own autoencoder; empty where it has none."""
-    if path.is_file():
-        return "AutoencoderKL"
-    if not (path / "vae").is_dir():
-        return ""
-    lacks = "the checkpoint's vae is missing; fetch it again"
-    table = read_json(path / "vae" / "config.json", lacks)
-    return str(table.get("_class_name", "AutoencoderKL"))
 
 
 def _check_fits(

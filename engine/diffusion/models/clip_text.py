@@ -75,6 +75,6 @@ def check_width(checkpoint: str, reader: str, found: int, wanted: int) -> None:
     """Raise `ModelLoadError` where the text encoders' width is not what the denoiser reads."""
     if found != wanted:
         raise ModelLoadError(
-            f"{checkpoint}: its text is {found} numbers wide and its {reader} reads {wanted}: they "
-            "are of different checkpoints; fetch it again"
+            f"{checkpoint}: its text is {found} numbers wide and its {reader} reads {wanted}: "
+            "they are of different checkpoints; fetch it again"
         )

@@ -145,7 +145,9 @@ class named_errors:  # noqa: N801 - reads like the context managers of contextli
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (OSError, ValueError, RuntimeError, KeyError, ImportError, TypeError)):
+        if isinstance(
+            error, (OSError, ValueError, RuntimeError, KeyError, ImportError, TypeError)
+        ):
             if is_out_of_memory(error):
                 return
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

@@ -20,7 +20,7 @@ _TIMESTEPS = 1000
 
 
 class Sd3Bundle:
-    """SD3Transformer2DModel + a 16-channel autoencoder + two CLIP text encoders, T5 if it is there.
+    """SD3Transformer2DModel + a 16-channel autoencoder + two CLIP text encoders, T5 if fetched.
 
     x_t = (1 - t) x_0 + t n with t = strength, the velocity v = n - x_0, so x̂0 = x_t - t v (Esser
     et al. 2024, section 2; Lipman et al. 2023). Whoever makes prompts from sound gives

@@ -50,9 +50,7 @@ class Sd3Text:
 
     def _read_t5(self, text: str) -> Tensor:
         if self._t5 is None:
-            return torch.zeros(
-                (1, T5_PLACES, self._width), device=self._device, dtype=self._dtype
-            )
+            return torch.zeros((1, T5_PLACES, self._width), device=self._device, dtype=self._dtype)
         tokenizer, encoder = self._t5
         ids = tokenizer(
             text, padding="max_length", truncation=True, max_length=T5_PLACES, return_tensors="pt"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from engine.diffusion.hub.cache import cache_root, cached_models, home_of, snapshot_of
 from engine.diffusion.models.family import Family, family_of_folder
+from engine.diffusion.models.single_file_family import family_of_file
 from engine.diffusion.models.weights_file import PICKLES, pickle_words
 from engine.errors import ModelLoadError
 from engine.known_models import KnownModel, known_model
@@ -47,11 +48,7 @@ def checkpoint_path(name: str) -> Path:
 
 def checkpoint_family(path: Path) -> Family:
     """Return the family of a folder or file. Raises `ModelLoadError`."""
-    if path.is_dir():
-        return family_of_folder(path)
-    from engine.diffusion.models.single_file import family_of_file
-
-    return family_of_file(path)
+    return family_of_folder(path) if path.is_dir() else family_of_file(path)
 
 
 def _fetched_known(known: KnownModel) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from safetensors import safe_open
@@ -37,7 +37,7 @@ class FileWeights:
             file = read_weights_file(path)
             self.facts.update(file.tensors)
             self._home.update(dict.fromkeys(file.tensors, path))
-        self._open: dict[Path, safe_open] = {}
+        self._open: dict[Path, Any] = {}
 
     def tensor(self, name: str) -> Tensor:
         """Read one."""

@@ -60,7 +60,9 @@ def read_weights_file(path: Path) -> WeightsFile:
                 )
             text = file.read(length)
     except OSError as error:
-        raise ModelLoadError(f"{path} cannot be read ({error.strerror}): fetch it again") from error
+        raise ModelLoadError(
+            f"{path} cannot be read ({error.strerror}): fetch it again"
+        ) from error
     if len(text) < length:
         raise ModelLoadError(_half(path, size, 8 + length))
     try:
@@ -111,7 +113,8 @@ def component_files(folder: Path, stem: str, *, half: bool) -> list[Path]:
     if pickled:
         raise ModelLoadError(pickle_words(pickled[0]))
     raise ModelLoadError(
-        f"{folder} has no {stem}.safetensors: this part of the checkpoint is missing; fetch it again"
+        f"{folder} has no {stem}.safetensors: this part of the checkpoint is missing; fetch it "
+        "again"
     )
 
 
