@@ -30,8 +30,8 @@ def checkpoint_path(name: str) -> Path:
         if path.suffix.lower() == ".safetensors":
             return path
         raise ModelLoadError(
-            f"{name} is a file, but no .safetensors: give that, the folder that holds "
-            "model_index.json, or a hub id"
+            f"{name} is a file: give the folder that holds model_index.json, a .safetensors file, "
+            "or a hub id"
         )
     if known is not None:
         return _fetched_known(known)
