@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from app.lora_argument import add_loras
+from app.model_arguments import add_vae
 from app.structure_arguments import add_guides, add_recorded_structure, add_structure
 from engine.commands import ClockChoice
 from engine.registry import AUTO_RUNNER, RUNNER_NAMES
@@ -39,8 +40,8 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="NAME",
-        help="what paints: ember, or a folder or hub id in Stable Diffusion layout (default: "
-        "ember, in the window the last one chosen)",
+        help="what paints: ember, a name `sonolume models list` shows, or a checkpoint's folder, "
+        ".safetensors file or hub id (default: ember, in the window the last one chosen)",
     )
     parser.add_argument(
         "--size",
@@ -69,6 +70,7 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
     add_guides(parser)
     add_loras(parser)
+    add_vae(parser)
     add_json(parser)
 
 

@@ -26,6 +26,7 @@ from app.arguments import (
     add_render,
     add_score,
 )
+from app.model_arguments import add_models
 from app.workshop_arguments import add_bench, add_train
 from engine.errors import EngineError, UsageError
 
@@ -129,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     add_analyze(command("analyze", "run the live analysis over a file", _analyze))
     add_listen(command("listen", "say what a sound file is about, over time", _listen))
     add_score(command("score", "measure how a video follows its sound", _score))
-    add_listing(command("models", "which image models there are", _models), "list")
+    add_models(command("models", "which image models there are; fetch and remove them", _models))
     add_listing(command("presets", "which presets there are", _presets), "list")
     add_json(command("devices", "which sound devices there are", _devices))
     add_calibrate(command("calibrate", "measure how late an input hears", _calibrate))
@@ -171,9 +172,9 @@ def _score(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
-    from app.listings import models
+    from app.models_command import run
 
-    return models(options)
+    return run(options)
 
 
 def _presets(options: argparse.Namespace) -> int:

@@ -1,23 +1,9 @@
-"""The short commands that show what there is: models, presets, devices, OSC addresses, health."""
+"""The short commands that show what there is: presets, devices, OSC addresses, health."""
 
 from __future__ import annotations
 
 import argparse
 import json
-
-
-def models(options: argparse.Namespace) -> int:
-    """`sonolume models list`."""
-    from engine.registry import model_entries
-
-    entries = model_entries()
-    if options.json:
-        print(json.dumps({"models": [{"name": e.name, "help": e.help} for e in entries]}))
-        return 0
-    for entry in entries:
-        print(f"{entry.name:12} {entry.help}")
-    print("Any folder or hub id in Stable Diffusion layout can be given as --model too.")
-    return 0
 
 
 def presets(options: argparse.Namespace) -> int:

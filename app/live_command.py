@@ -197,6 +197,7 @@ def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
             width=options.size[0], height=options.size[1],
             model_width=options.model_size[0], model_height=options.model_size[1],
             fps=options.fps, device_compute=options.device_compute, runner=options.runner,
+            vae=options.vae,
             seed=options.seed, record=options.record, audible=not options.mute,
             offsets_ms=settings.offsets_ms, lookahead=options.lookahead, listener=options.listener,
             labels=options.labels, clock=options.clock, structure=options.structure,

@@ -96,6 +96,7 @@ def _settings(options: argparse.Namespace) -> ExportSettings:
         dtype=options.dtype,
         threads=options.threads,
         runner=options.runner,
+        vae=options.vae,
     )
 
 

@@ -63,6 +63,14 @@ class StructureError(EngineError):
     """A picture, video or camera that should steer the shapes is missing, broken or taken."""
 
 
+class FetchError(ModelLoadError):
+    """A model cannot be fetched: no network, no room, no such model, or damaged on the way."""
+
+
+class MemoryShortError(ModelLoadError):
+    """A model or a picture does not fit into the memory that is free."""
+
+
 class LimitError(UsageError):
     """A number or a text is outside its stated limits."""
 

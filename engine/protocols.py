@@ -276,6 +276,14 @@ class LoraWearer(Protocol):
 
 
 @runtime_checkable
+class Outspoken(Protocol):
+    """An image model that may have something to say about how it was opened."""
+
+    notice: str
+    """One line for the user; empty when all is well."""
+
+
+@runtime_checkable
 class Resumable(Protocol):
     """What can be put aside and go on later as if nothing had happened, bit for bit."""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import GuidesError, UnknownModelError
+from engine.known_models import KNOWN_MODELS
 
 DEFAULT_MODEL = "ember"
 RUNNER_NAMES = ("eager", "graph", "compile", "openvino", "onnx")
@@ -23,6 +24,9 @@ needed."""
 DEFAULT_RUNNER = RUNNER_NAMES[0]
 AUTO_RUNNER = "auto"
 """Begins as `eager` and climbs while it paints: for a live show. Exports name what they run on."""
+VAE_NAMES = ("auto", "tiny", "own")
+"""`tiny`: the small one of the latent space (TAESD); `auto`: that where it is on the machine."""
+DEFAULT_VAE = VAE_NAMES[0]
 ENTRY_POINT_GROUP = "sonolume.models"
 
 
@@ -63,6 +67,8 @@ class ModelRequest:
     guides: Guides = NO_GUIDES
     live: bool = False
     """Pictures may not wait for a new prompt to be encoded; exports do, to be the same always."""
+    vae: str = DEFAULT_VAE
+    """Which autoencoder paints: one of `VAE_NAMES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +96,12 @@ BUILT_IN: tuple[ModelEntry, ...] = (
 
 _TEST_MODEL = "null"  # nobody who mistypes a name wants that one
 
-_HUB_ID = re.compile(r"[\w][\w.-]{0,95}/[\w][\w.-]{0,95}")
+_HUB_ID = re.compile(r"[\w][\w.-]{0,95}/[\w][\w.-]{0,95}(/[^/\\:]+\.safetensors)?")
 
 CHECKPOINT = ModelEntry(
     "checkpoint",
     "engine.diffusion.models.checkpoint:open_checkpoint",
-    "any folder or hub id in Stable Diffusion layout",
+    "a folder, .safetensors file or hub id: SD 1.x, SD 2.x, SDXS, SDXL, SD 3.x",
 )
 
 
@@ -117,9 +123,10 @@ def find_model(name: str) -> ModelEntry:
     for entry in entries:
         if entry.name == name:
             return entry
-    if _HUB_ID.fullmatch(name) or _exists(Path(name).expanduser()):
+    fetched = [known.name for known in KNOWN_MODELS if known.role == "checkpoint"]
+    if _HUB_ID.fullmatch(name) or name in fetched or _exists(Path(name).expanduser()):
         return CHECKPOINT
-    names = [entry.name for entry in entries if entry.name != _TEST_MODEL]
+    names = [entry.name for entry in entries if entry.name != _TEST_MODEL] + fetched
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"; did you mean {close[0]!r}?" if close else ";"
     raise UnknownModelError(

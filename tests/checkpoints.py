@@ -13,13 +13,21 @@ CLIP_WORDS = ["l", "o", "w", "e", "r", "s", "t", "i", "d", "n", "lo", "l</w>", "
               "<unk>", "<|startoftext|>", "<|endoftext|>"]  # fmt: skip
 
 
-def write_sd(folder: Path, *, width: int = 32, seed: int = 0, tiny_vae: bool = True) -> Path:
-    """SD 1.x / SD-Turbo layout; `width` is the text width (768 and 1024 in the real ones)."""
+def write_sd(
+    folder: Path, *, width: int = 32, seed: int = 0, tiny_vae: bool = True, plain: bool = False
+) -> Path:
+    """SD 1.x / SD-Turbo layout; `width` is the text width (768 and 1024 in the real ones).
+
+    `plain` has the scheduler of SD 1.5, which was made for many steps.
+    """
     torch.manual_seed(seed)
     _write_unet(folder, cross_attention_dim=width)
     _write_vae(folder, tiny=tiny_vae)
     _write_text(folder, "tokenizer", "text_encoder", width)
-    _write_scheduler(folder)
+    if plain:
+        _write_scheduler(folder, "PNDMScheduler", "leading")
+    else:
+        _write_scheduler(folder)
     _index(folder, "StableDiffusionPipeline")
     return folder
 
@@ -40,19 +48,93 @@ def write_sdxl(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
+def write_sdxs(folder: Path, *, seed: int = 0) -> Path:
+    """SDXS-512 layout: three levels, one layer each, no middle, a Tiny autoencoder as its own."""
+    torch.manual_seed(seed)
+    _write_unet(
+        folder, cross_attention_dim=32, block_out_channels=(32, 32, 64), mid_block_type=None,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    )  # fmt: skip
+    _write_vae(folder, tiny=True)
+    _write_text(folder, "tokenizer", "text_encoder", 32)
+    _write_scheduler(folder)
+    _index(folder, "StableDiffusionPipeline")
+    return folder
+
+
+def write_lcm(folder: Path, *, seed: int = 0) -> Path:
+    """LCM_Dreamshaper layout: the U-Net has an input for the guidance."""
+    torch.manual_seed(seed)
+    _write_unet(folder, cross_attention_dim=32, time_cond_proj_dim=16)
+    _write_vae(folder, tiny=False)
+    _write_text(folder, "tokenizer", "text_encoder", 32)
+    _write_scheduler(folder, class_name="LCMScheduler", timestep_spacing="leading")
+    _index(folder, "LatentConsistencyModelPipeline")
+    return folder
+
+
+def write_sd3(folder: Path, *, seed: int = 0, tiny_vae: bool = False) -> Path:
+    """SD 3 layout without its T5: two CLIP encoders with projections, 16 latent channels."""
+    from diffusers import SD3Transformer2DModel
+
+    torch.manual_seed(seed)
+    transformer = SD3Transformer2DModel(
+        sample_size=16, patch_size=2, in_channels=16, out_channels=16, num_layers=2,
+        attention_head_dim=8, num_attention_heads=4, joint_attention_dim=80,
+        caption_projection_dim=32, pooled_projection_dim=64, pos_embed_max_size=24,
+        dual_attention_layers=(0,), qk_norm="rms_norm",
+    )  # fmt: skip
+    transformer.save_pretrained(folder / "transformer")
+    _write_vae(folder, tiny=tiny_vae, latent_channels=16, scaling_factor=1.5305,
+               shift_factor=0.0609, use_quant_conv=False, use_post_quant_conv=False)  # fmt: skip
+    _write_text(folder, "tokenizer", "text_encoder", 32, projected=True)
+    _write_text(folder, "tokenizer_2", "text_encoder_2", 32, projected=True)
+    home = folder / "scheduler"
+    home.mkdir(parents=True)
+    table = {"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000,
+             "shift": 3.0}  # fmt: skip
+    (home / "scheduler_config.json").write_text(json.dumps(table))
+    _index(
+        folder, "StableDiffusion3Pipeline",
+        scheduler=["diffusers", "FlowMatchEulerDiscreteScheduler"],
+        transformer=["diffusers", "SD3Transformer2DModel"],
+        vae=["diffusers", "AutoencoderTiny" if tiny_vae else "AutoencoderKL"],
+        text_encoder=["transformers", "CLIPTextModelWithProjection"],
+        text_encoder_2=["transformers", "CLIPTextModelWithProjection"],
+        text_encoder_3=["transformers", "T5EncoderModel"],
+        tokenizer=["transformers", "CLIPTokenizer"], tokenizer_2=["transformers", "CLIPTokenizer"],
+        tokenizer_3=["transformers", "T5TokenizerFast"],
+    )  # fmt: skip
+    return folder
+
+
+def write_taesd(folder: Path, *, seed: int = 7, latent_channels: int = 4) -> Path:
+    """`madebyollin/taesd` layout: an `AutoencoderTiny` with nothing around it."""
+    from diffusers import AutoencoderTiny
+
+    torch.manual_seed(seed)
+    AutoencoderTiny(
+        encoder_block_out_channels=(8, 8, 8, 8), decoder_block_out_channels=(8, 8, 8, 8),
+        num_encoder_blocks=(1, 1, 1, 1), num_decoder_blocks=(1, 1, 1, 1),
+        latent_channels=latent_channels,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
 def _write_unet(folder: Path, **config: Any) -> None:
     from diffusers import UNet2DConditionModel
 
-    unet = UNet2DConditionModel(
-        sample_size=8, in_channels=4, out_channels=4, layers_per_block=1,
-        block_out_channels=(32, 64), norm_num_groups=8, attention_head_dim=8,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), **config,
-    )  # fmt: skip
-    unet.save_pretrained(folder / "unet")
+    settings: dict[str, Any] = {
+        "sample_size": 8, "in_channels": 4, "out_channels": 4, "layers_per_block": 1,
+        "block_out_channels": (32, 64), "norm_num_groups": 8, "attention_head_dim": 8,
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+    }  # fmt: skip
+    UNet2DConditionModel(**settings | config).save_pretrained(folder / "unet")
 
 
-def _write_vae(folder: Path, *, tiny: bool) -> None:
+def _write_vae(folder: Path, *, tiny: bool, latent_channels: int = 4, **config: Any) -> None:
     from diffusers import AutoencoderKL, AutoencoderTiny
 
     vae: Any
@@ -60,11 +142,13 @@ def _write_vae(folder: Path, *, tiny: bool) -> None:
         vae = AutoencoderTiny(
             encoder_block_out_channels=(8, 8, 8, 8), decoder_block_out_channels=(8, 8, 8, 8),
             num_encoder_blocks=(1, 1, 1, 1), num_decoder_blocks=(1, 1, 1, 1),
+            latent_channels=latent_channels,
         )  # fmt: skip
     else:
         vae = AutoencoderKL(
-            block_out_channels=(8, 8, 8, 8), norm_num_groups=4, latent_channels=4,
+            block_out_channels=(8, 8, 8, 8), norm_num_groups=4, latent_channels=latent_channels,
             down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+            **config,
         )  # fmt: skip
     vae.save_pretrained(folder / "vae")
 
@@ -93,18 +177,22 @@ def _write_text(
     )  # fmt: skip
 
 
-def _write_scheduler(folder: Path) -> None:
+def _write_scheduler(
+    folder: Path, class_name: str = "EulerDiscreteScheduler", timestep_spacing: str = "trailing"
+) -> None:
+    """As SD-Turbo's; plain checkpoints space their steps "leading"."""
     home = folder / "scheduler"
     home.mkdir(parents=True)
     (home / "scheduler_config.json").write_text(
-        json.dumps({"_class_name": "EulerDiscreteScheduler", "beta_start": 0.00085,
-                    "beta_end": 0.012, "beta_schedule": "scaled_linear",
-                    "num_train_timesteps": 1000, "prediction_type": "epsilon"})
+        json.dumps({"_class_name": class_name, "beta_start": 0.00085, "beta_end": 0.012,
+                    "beta_schedule": "scaled_linear", "num_train_timesteps": 1000,
+                    "prediction_type": "epsilon", "timestep_spacing": timestep_spacing})
     )  # fmt: skip
 
 
-def _index(folder: Path, class_name: str) -> None:
-    (folder / "model_index.json").write_text(json.dumps({"_class_name": class_name}))
+def _index(folder: Path, class_name: str, **components: list[str]) -> None:
+    table = {"_class_name": class_name, **components}
+    (folder / "model_index.json").write_text(json.dumps(table))
 
 
 def write_lora_kohya(

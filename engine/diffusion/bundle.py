@@ -175,6 +175,15 @@ class Guided(Protocol):
 
 
 @runtime_checkable
+class GuidedInside(Protocol):
+    """A bundle whose guidance may be an input of its network, as LCM checkpoints have it."""
+
+    def take_guidance(self, guidance: float) -> bool:
+        """Have the next calls guided so; False where a second row has to do it."""
+        ...
+
+
+@runtime_checkable
 class SlicedText(Protocol):
     """What bundles can do whose text encoder is large. Diffusion thread only."""
 

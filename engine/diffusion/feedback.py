@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from engine.diffusion.bundle import Bundle, Guided
+from engine.diffusion.bundle import Bundle, Guided, GuidedInside
 from engine.diffusion.frame import FrameMode, FrameProgram, FrameState
 from engine.diffusion.frame_params import MOST_CALLS
 from engine.diffusion.fresh import strengths
@@ -34,8 +34,10 @@ class FeedbackModel:
 
     def __init__(
         self, bundle: Bundle, width: int, height: int, frames: FrameOpener = direct_frames,
-        *, live: bool = False,
+        *, live: bool = False, notice: str = "",
     ) -> None:  # fmt: skip
+        self.notice = notice
+        """One line that the user should know about how it was opened; empty when all is well."""
         self.width, self.height = bundle.size_rule.nearest(width, height)
         self._bundle = bundle
         self._prompts = PromptBank(bundle, live=live)
@@ -189,7 +191,9 @@ class FeedbackModel:
     def _mode(self, control: ControlState) -> FrameMode:
         """What kind of frame comes next."""
         values = control.values
-        guided = values["diffusion/guidance"] * self._bundle.natural_guidance != 1.0
+        guidance = values["diffusion/guidance"] * self._bundle.natural_guidance
+        inside = isinstance(self._bundle, GuidedInside) and self._bundle.take_guidance(guidance)
+        guided = guidance != 1.0 and not inside
         anchored = values["diffusion/anchor"] > 0.0
         led = isinstance(self._bundle, Guided) and self._bundle.led
         steered = self._state.steering.amount(values["structure/amount"]) > 0.0

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-MOST_CALLS = 4
-"""Model calls that one frame can make."""
+MOST_CALLS = 8
+"""Model calls that one frame can make: a fresh picture of a plain checkpoint needs so many."""
 MOST_PROMPTS = 8
 """Prompts whose homes the governor mixes; more than any scene walk and listener give."""
 IN_FLIGHT = 2

@@ -9,10 +9,11 @@ from threading import Event
 from typing import Any
 
 from engine.clock import Clock
-from engine.errors import EngineError, ModelLoadError
+from engine.diffusion.memory import is_out_of_memory, release_memory
+from engine.errors import EngineError, MemoryShortError, ModelLoadError
 from engine.mailbox import Fifo, Latest
 from engine.messages import ControlState, LoraChoice, Picture, Reading, Uint8, control_from
-from engine.protocols import ImageModel, LoraWearer, OnRunner, Resumable, Steerable
+from engine.protocols import ImageModel, LoraWearer, OnRunner, Outspoken, Resumable, Steerable
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,9 @@ StructureAt = Callable[[float], "Uint8 | None"]
 
 _SMOOTHING = 0.1
 
+COME_BACK_S = 60.0
+"""After running out of memory: when the size asked for is tried again; then after twice that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Brush:
@@ -32,6 +36,10 @@ class Brush:
     name: str
     """Its name, folder or hub id, by which it can be asked for again."""
     opener: ModelOpener
+    size: str = ""
+    """What it was asked to paint, for messages: `768x768`."""
+    smaller: Callable[[], Brush | None] = lambda: None
+    """The same model with fewer pixels; None where they are few already."""
 
 
 class DiffusionLoop:
@@ -39,7 +47,8 @@ class DiffusionLoop:
 
     A model that cannot be opened leaves the old one in place and puts one line into `message`.
     When there is no old one, or when one fails while painting, `fallback` paints instead; without
-    a fallback the last picture stays.
+    a fallback the last picture stays. A model that runs out of memory is opened again with fewer
+    pixels before that, and comes back to the size asked for when there is room.
     """
 
     def __init__(
@@ -56,6 +65,11 @@ class DiffusionLoop:
         self._fallback = fallback  # immutable
         self._structure_at = structure_at  # immutable
         self._failed = ""  # diffusion thread only: the name of what left us without a model
+        self._brush: Brush | None = None  # diffusion thread only: what paints
+        self._short: Brush | None = None  # diffusion thread only: what ran out of memory just now
+        self._comes_back: Brush | None = None  # diffusion thread only: what it steps up to again
+        self._come_back_s = 0.0  # when, on `clock`
+        self._come_back_wait_s = COME_BACK_S
         self._requests: Fifo[Brush] = Fifo(8)
         self._lora_requests: Fifo[tuple[LoraChoice, ...]] = Fifo(8)
         self._model: ImageModel | None = None  # diffusion thread only
@@ -136,10 +150,14 @@ class DiffusionLoop:
             self._steer(control.time_s)
             pixels = self._model.generate(control, dt_s)
         except EngineError as error:
-            self.message = str(error)
-            logger.info("painting failed: %s", error)
-            self._failed = self.model_asked
-            self._close_model()
+            self._give_up(str(error))
+            return None
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            error.__traceback__ = None  # it holds on to the tensors of the picture
+            self._short = self._brush
+            self._give_up(self._short_words())
             return None
         self._note_runner()
         finished_s = self._clock.now()
@@ -162,8 +180,18 @@ class DiffusionLoop:
 
     def open_now(self, opener: ModelOpener) -> None:
         """Open a model at once; for export, where nobody else waits. Raises `ModelLoadError`."""
-        model = opener()
-        model.load()
+        try:
+            model = opener()
+            model.load()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            error.__traceback__ = None  # it holds on to what was loaded already
+            release_memory()
+            raise MemoryShortError(
+                "the memory was not enough to load the model: close other programs or choose a "
+                "smaller one"
+            ) from None
         self._adopt(model)
 
     def put_on(self, loras: tuple[LoraChoice, ...]) -> None:
@@ -217,11 +245,53 @@ class DiffusionLoop:
             self._wanted_loras = wishes[-1]
         requests = self._requests.drain()
         if requests:
+            self._short = self._comes_back = None
+            self._come_back_wait_s = COME_BACK_S
             self._open(requests[-1])
         elif wishes and self._model is not None:
             self.message = self._dress()
+        if self._short is not None:
+            self._step_down(self._short)
         if self._failed and self._model is None:
             self._fall_back()
+        if self._comes_back is not None and self._clock.now() >= self._come_back_s:
+            self._step_up(self._comes_back)
+
+    def _give_up(self, why: str) -> None:
+        self.message = why
+        logger.info("painting failed: %s", why)
+        self._failed = self.model_asked
+        self._close_model()
+
+    def _short_words(self) -> str:
+        size = f" at {self._brush.size}" if self._brush is not None and self._brush.size else ""
+        return f"{self.model_asked} ran out of memory{size}: choose fewer pixels (--model-size)"
+
+    def _step_down(self, asked: Brush) -> None:
+        """Open what ran out of memory with fewer pixels; the fallback is next if that fails."""
+        self._short = None
+        self._comes_back = self._comes_back or asked
+        self._come_back_s = self._clock.now() + self._come_back_wait_s
+        self._come_back_wait_s *= 2.0
+        smaller = asked.smaller()
+        while smaller is not None:
+            if self._open(smaller):
+                self._failed = ""
+                self.message = (
+                    f"{smaller.name} ran out of memory at {asked.size} and paints {smaller.size}"
+                )
+                return
+            smaller = smaller.smaller()
+        self._failed = asked.name
+
+    def _step_up(self, asked: Brush) -> None:
+        """Open what was asked for beside what paints, if there is room for both by now."""
+        message = self.message
+        self._come_back_s = self._clock.now() + self._come_back_wait_s
+        if self._open(asked):
+            self._comes_back = None
+        else:
+            self._failed, self.message = "", message
 
     def _fall_back(self) -> None:
         failed, fallback, why = self._failed, self._fallback, self.message
@@ -242,8 +312,12 @@ class DiffusionLoop:
             return False
         else:
             problem = self._dress()
-            self.message = f"{problem}; {self.model_name} paints without" if problem else ""
+            model: object = self._model
+            self.message = model.notice if isinstance(model, Outspoken) else ""
+            if problem:
+                self.message = f"{problem}; {self.model_name} paints without"
             self.model_asked = brush.name
+            self._brush = brush
             return True
         finally:
             self.model_opening = ""
@@ -270,6 +344,7 @@ class DiffusionLoop:
         if self._model is not None:
             self._model.close()
             self._model = None
+            release_memory()
 
     def _note_interval(self, finished_s: float) -> None:
         interval_s = finished_s - self._last_finished_s

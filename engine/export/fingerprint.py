@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine.commands import StructureChoice
 from engine.diffusion.lora_file import lora_path
+from engine.diffusion.models.choice_words import autoencoder_words
 from engine.errors import ResumeError
 from engine.export.settings import ExportSettings
 from engine.presets import Preset
@@ -50,6 +51,8 @@ def fingerprint(settings: ExportSettings, preset: Preset) -> dict[str, str]:
         "--dtype": settings.dtype,
         "--threads": str(settings.threads),
         "--runner": settings.runner,
+        "--vae": settings.vae,
+        "the autoencoder": autoencoder_words(settings.model, settings.vae),
     }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ from engine.export.work_folder import WorkFolder
 from engine.mailbox import Latest
 from engine.messages import ControlState, Float32, Picture, Uint8, freeze
 from engine.presets import Lora, Preset, PromptScene, load_preset
-from engine.protocols import ImageModel
+from engine.protocols import ImageModel, Outspoken
 from engine.registry import DEFAULT_RUNNER, ModelRequest, find_model, load_factory
 from engine.runtime.structure_slot import StructureSlot
 from engine.sinks.audio_offset import measure_audio_offset_ms
@@ -326,9 +326,12 @@ class _Export:
             settings.dtype,
             settings.threads,
             settings.runner,
-            settings.guides,
+            guides=settings.guides,
+            vae=settings.vae,
         )
         model: ImageModel = load_factory(find_model(settings.model))(request)
+        if isinstance(model, Outspoken) and model.notice:
+            self._say(model.notice)
         self._numbers = _number_format(model)
         readings = {text: model.reading(text) for text in self._hearing.modulation.prompt_texts}
         words = dict.fromkeys(word for r in readings.values() for word, _ in r.unknown_words)

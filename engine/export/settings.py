@@ -13,6 +13,7 @@ from engine.presets import DEFAULT_PRESET
 from engine.registry import (
     DEFAULT_MODEL,
     DEFAULT_RUNNER,
+    DEFAULT_VAE,
     NO_GUIDES,
     Guides,
     check_guides,
@@ -63,6 +64,8 @@ class ExportSettings:
     threads: int = 0
     runner: str = DEFAULT_RUNNER
     """What executes the networks, see `engine.diffusion.runners`."""
+    vae: str = DEFAULT_VAE
+    """Which autoencoder of a checkpoint paints, see `ModelRequest`."""
 
 
 @dataclass(frozen=True, slots=True)

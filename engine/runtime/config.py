@@ -10,7 +10,7 @@ from typing import Literal
 from engine import commands as cmd
 from engine.messages import LoraChoice
 from engine.presets import DEFAULT_PRESET
-from engine.registry import AUTO_RUNNER, DEFAULT_MODEL, NO_GUIDES, Guides
+from engine.registry import AUTO_RUNNER, DEFAULT_MODEL, DEFAULT_VAE, NO_GUIDES, Guides
 from engine.semantic.listener_names import DEFAULT_LISTENER
 
 
@@ -30,6 +30,8 @@ class EngineConfig:
     device_compute: str = "auto"
     runner: str = AUTO_RUNNER
     """What executes frames and networks of the model; `auto` climbs while the show runs."""
+    vae: str = DEFAULT_VAE
+    """Which autoencoder of a checkpoint paints, see `ModelRequest`."""
     seed: int | None = None
     listener: str = DEFAULT_LISTENER
     """`embedded`, `clap`, `descriptors`, or a CLAP checkpoint's folder or hub id."""

@@ -29,9 +29,10 @@ from engine.messages import (
 )
 from engine.modulation.stage import Modulation
 from engine.presets import Preset, load_preset
-from engine.protocols import AudioSource, ImageModel, Transport
-from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, ModelRequest, find_model, load_factory
+from engine.protocols import AudioSource, Transport
+from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER, ModelRequest
 from engine.runtime import limits
+from engine.runtime.brushes import brush_for
 from engine.runtime.config import EngineConfig
 from engine.runtime.foresight import Foresight
 from engine.runtime.lead import Lead
@@ -465,21 +466,18 @@ class Engine:
 
     def _brush(self, name: str, device: str = "", runner: str = "") -> Brush:
         config = self.config
-        request = ModelRequest(
-            name,
-            config.model_width or config.width,
-            config.model_height or config.height,
-            device or config.device_compute,
-            runner=runner or config.runner,
-            guides=config.guides,
-            live=True,
+        return brush_for(
+            ModelRequest(
+                name,
+                config.model_width or config.width,
+                config.model_height or config.height,
+                device or config.device_compute,
+                runner=runner or config.runner,
+                guides=config.guides,
+                live=True,
+                vae=config.vae,
+            )
         )
-
-        def open_model() -> ImageModel:
-            model: ImageModel = load_factory(find_model(name))(request)
-            return model
-
-        return Brush(name, open_model)
 
     # watchdog thread ----------------------------------------------------------------------------
 

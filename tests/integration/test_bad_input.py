@@ -456,7 +456,9 @@ def test_a_folder_or_a_file_that_is_no_checkpoint_is_refused(
 def test_a_hub_id_without_network_is_refused(shell: Shell, files: Path, tmp_path: Path) -> None:
     words = ("render", files / "good.wav", "-o", tmp_path / "a.mp4", *RENDER)
     line = shell.refusal(*words, "--model", "someone/some-model")
-    assert "someone/some-model is not on this machine and cannot be fetched" in line
+    assert (
+        "someone/some-model is not on this machine: fetch it with `sonolume models fetch" in line
+    )
     assert "network" in line
     assert all_in(tmp_path) == []
 

@@ -160,8 +160,8 @@ def test_another_model_is_opened_while_the_old_picture_keeps_moving(
         return Slow(request.width, request.height)
 
     find = {"slow": ModelEntry("slow", "", ""), "null": ModelEntry("null", "", "")}
-    monkeypatch.setattr("engine.runtime.engine.find_model", find.__getitem__)
-    monkeypatch.setattr("engine.runtime.engine.load_factory", lambda entry: open_slowly)
+    monkeypatch.setattr("engine.runtime.brushes.find_model", find.__getitem__)
+    monkeypatch.setattr("engine.runtime.brushes.load_factory", lambda entry: open_slowly)
     play(source, 0.2)
     assert until(engine, lambda s: s.pictures > 0).model_asked == "null"
     engine.post(cmd.SelectModel("slow"))
@@ -330,7 +330,7 @@ def test_without_a_picture_the_figures_say_why(
         assert may_open.wait(WAIT_S)
         return NullModel(request.width, request.height)
 
-    monkeypatch.setattr("engine.runtime.engine.load_factory", lambda entry: open_slowly)
+    monkeypatch.setattr("engine.runtime.brushes.load_factory", lambda entry: open_slowly)
     engine = Engine(
         EngineConfig(model="null", width=64, height=64), open_source=lambda choice: source
     )

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from engine.diffusion.feedback import FeedbackModel
-from engine.diffusion.few_step import is_few_step_lora, many_step_guidance
+from engine.diffusion.few_step import is_few_step_lora
 from engine.diffusion.lora_change import as_matrix
 from engine.diffusion.lora_plan import plan_loras
 from engine.diffusion.models.checkpoint import open_checkpoint
@@ -281,31 +281,6 @@ def test_a_convolution_cut_into_three_is_put_together(
     conv = torch.nn.functional.conv2d
     expected = conv(conv(conv(probe, down), mid, padding=1), up)
     torch.testing.assert_close(conv(probe, delta, padding=1), expected, atol=1e-3, rtol=1e-3)
-
-
-SD15 = {"block_out_channels": [320, 640, 1280, 1280], "layers_per_block": 2}
-SDXL = {"block_out_channels": [320, 640, 1280], "layers_per_block": 2}
-SDXS = {"block_out_channels": [320, 640, 1280], "layers_per_block": 1, "mid_block_type": None}
-
-
-@pytest.mark.parametrize(
-    ("unet", "scheduler", "guidance"),
-    [
-        (SD15, {"_class_name": "PNDMScheduler"}, 7.5),
-        (SD15, {"_class_name": "DDIMScheduler", "prediction_type": "v_prediction"}, 7.5),
-        (SDXL, {"_class_name": "EulerDiscreteScheduler", "timestep_spacing": "leading"}, 5.0),
-        (SD15, {"_class_name": "EulerDiscreteScheduler", "timestep_spacing": "trailing"}, None),
-        (SDXL, {"_class_name": "EulerAncestralDiscreteScheduler",
-                "timestep_spacing": "trailing"}, None),
-        (SD15, {"_class_name": "LCMScheduler"}, None),
-        ({**SD15, "time_cond_proj_dim": 256}, {"_class_name": "DDIMScheduler"}, None),
-        (SDXS, {"_class_name": "PNDMScheduler"}, None),
-    ],
-)  # fmt: skip
-def test_checkpoints_of_many_steps_are_told_by_their_configurations(
-    unet: dict[str, object], scheduler: dict[str, object], guidance: float | None
-) -> None:
-    assert many_step_guidance(unet, scheduler) == guidance
 
 
 def test_a_distillation_is_told_from_a_style(

@@ -1,110 +1,90 @@
-"""Any checkpoint by folder or hub id; its family is read from its files, never its name."""
+"""Any checkpoint by folder, file or hub id; its family is read from its files, never its name."""
 
 from __future__ import annotations
 
-import json
-import logging
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from engine.diffusion.bundle import Bundle
 from engine.diffusion.device import choose_device, choose_dtype, set_threads
 from engine.diffusion.feedback import FeedbackModel
+from engine.diffusion.memory import free_memory
+from engine.diffusion.models.components import Components, Parts
 from engine.diffusion.models.ember.bundle import open_ember_folder
+from engine.diffusion.models.family import Family
+from engine.diffusion.models.memory_need import check_memory, memory_need
+from engine.diffusion.models.sd3 import Sd3Bundle
+from engine.diffusion.models.single_file import SingleFile
+from engine.diffusion.models.single_file_family import notice_of_file
+from engine.diffusion.models.source import checkpoint_family, checkpoint_path
 from engine.diffusion.models.stable_diffusion import StableDiffusionBundle
+from engine.diffusion.models.tiny_vae import VaeChoice, choose_vae, own_vae_class
 from engine.diffusion.runners.choose import choose_frames
 from engine.errors import ModelLoadError
-from engine.registry import AUTO_RUNNER, ModelRequest
-
-logger = logging.getLogger(__name__)
+from engine.registry import AUTO_RUNNER, Guides, ModelRequest
 
 _RUNNERS = ("eager", "graph", "compile", AUTO_RUNNER)
-
-_FAMILIES = {
-    "StableDiffusionPipeline": "sd",
-    "StableDiffusionImg2ImgPipeline": "sd",
-    "LatentConsistencyModelPipeline": "sd",
-    "StableDiffusionXLPipeline": "sdxl",
-    "StableDiffusionXLImg2ImgPipeline": "sdxl",
-    "Ember": "ember",
-}
 
 
 @torch.inference_mode()
 def open_checkpoint(request: ModelRequest) -> FeedbackModel:
-    """Open a folder or hub id in diffusers layout. Raises `ModelLoadError`."""
-    folder = checkpoint_folder(request.name)
-    family = checkpoint_family(folder)
-    if family == "ember":
-        return open_ember_folder(folder, request)
+    """Open a folder in diffusers layout, a single file, or what was fetched of the hub.
+
+    Raises `ModelLoadError` before anything is loaded where that can be known, of memory too.
+    """
+    path = checkpoint_path(request.name)
+    family = checkpoint_family(path)
+    if family.kind == "ember":
+        return open_ember_folder(path, request)
     if request.runner not in _RUNNERS:
         raise ModelLoadError(
-            f"{request.name[:120]} does not run on {request.runner}, which is ember's: "
-            f"use {', '.join(_RUNNERS)}"
+            f"{request.name[:120]} runs on {', '.join(_RUNNERS)}: {request.runner} is ember's"
         )
     device = choose_device(request.device)
     if device.type == "cpu":
         set_threads(request.threads)
     dtype = choose_dtype(request.dtype, device, half_on_cpu=True)
-    bundle = StableDiffusionBundle(
-        folder, device, dtype, xl=family == "sdxl", guides=request.guides
+    vae = choose_vae(family, path, request.vae, own_vae_class(path))
+    _check_fits(path, family, vae, device, dtype, request)
+    bundle = _open_bundle(path, family, vae, device, dtype, request.guides)
+    notices = [vae.notice, notice_of_file(path) if path.is_file() else ""]
+    notice = "; ".join(line for line in notices if line)
+    frames = choose_frames(replace(request, name=str(path)), bundle)
+    return FeedbackModel(
+        bundle, request.width, request.height, frames, live=request.live, notice=notice
     )
-    frames = choose_frames(replace(request, name=str(folder)), bundle)
-    return FeedbackModel(bundle, request.width, request.height, frames, live=request.live)
 
 
-def checkpoint_folder(name: str) -> Path:
-    """Return the local folder of a checkpoint, fetching a hub id when the network allows."""
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return folder
-    if folder.is_file():
-        raise ModelLoadError(
-            f"{name} is a file: give the folder that holds model_index.json, or a hub id"
-        )
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise ModelLoadError(
-            f"no model {name!r}: it is no known name, folder or hub id; "
-            "`sonolume models list` shows what there is"
-        )
-    return _fetch(name)
-
-
-def checkpoint_family(folder: Path) -> str:
-    """Return `ember`, `sd` or `sdxl` from `model_index.json`. Raises `ModelLoadError`."""
-    index = folder / "model_index.json"
-    try:
-        class_name = json.loads(index.read_text("utf-8")).get("_class_name")
-    except FileNotFoundError as error:
-        raise ModelLoadError(
-            f"{folder} has no model_index.json: it is not in diffusers layout"
-        ) from error
-    except (ValueError, AttributeError) as error:
-        raise ModelLoadError(f"{index} is damaged: fetch the checkpoint again") from error
-    family = _FAMILIES.get(str(class_name))
-    if family is None:
-        known = ", ".join(sorted(set(_FAMILIES.values())))
-        raise ModelLoadError(f"{folder} is a {class_name}; Sonolume paints with {known}")
-    return family
-
-
-def _fetch(hub_id: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(
-            snapshot_download(
-                hub_id,
-                allow_patterns=["*.json", "*.txt", "*.model", "*/*.safetensors"],
-                ignore_patterns=["*.bin", "*.ckpt", "safety_checker/*", "feature_extractor/*"],
+def _open_bundle(
+    path: Path, family: Family, vae: VaeChoice, device: torch.device, dtype: torch.dtype,
+    guides: Guides,
+) -> Bundle:  # fmt: skip
+    if family.kind == "sd3":
+        if guides.controlnet or guides.ip_adapter:
+            raise ModelLoadError(
+                f"{path.name} is an SD 3.x: ControlNets and IP-Adapters lead U-Nets only; "
+                "leave them out, --structure alone steers every model"
             )
-        )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        reason = first.removeprefix("Got: ")[:120]
-        raise ModelLoadError(
-            f"{hub_id} is not on this machine and cannot be fetched ({reason}): "
-            "check the id and the network, or give a folder"
-        ) from error
+        return Sd3Bundle(Components(path, device, dtype), family, vae.folder)
+    opener = Components if path.is_dir() else SingleFile
+    parts: Parts = opener(path, device, dtype)
+    return StableDiffusionBundle(parts, family, vae.folder, guides)
+
+
+def _check_fits(
+    path: Path,
+    family: Family,
+    vae: VaeChoice,
+    device: torch.device,
+    dtype: torch.dtype,
+    request: ModelRequest,
+) -> None:
+    size = (request.width, request.height)
+    need = memory_need(path, family, vae.folder, dtype.itemsize, size)
+    remedies = ["--model-size with fewer pixels"] if need.painting > need.weights / 4 else []
+    if dtype == torch.float32 and device.type == "cpu":
+        remedies.append("--dtype bfloat16 (render)")
+    remedies += ["close other programs", "choose a smaller model, ember takes 0.2 GB"]
+    check_memory(request.name[:120], need, free_memory(device.type), remedies)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.diffusion.bundle import PromptEmbedding
-from engine.diffusion.models.components import Components
+from engine.diffusion.models.components import Parts
+from engine.errors import ModelLoadError
 from engine.messages import Reading
 
 _SAMPLED = 4096
@@ -23,17 +24,19 @@ _SETTINGS = ("hidden_act", "layer_norm_eps", "num_attention_heads", "eos_token_i
 class ClipText:
     """Encodes prompts to the last hidden states, or (SDXL) the penultimate ones of two encoders.
 
-    The encoders stay loaded: fetching one back when somebody types a prompt is what makes a show
-    stutter (dotsimulate PR#7). Diffusion thread only.
+    SDXL pools its second encoder, SD 3.x (`pools_all`) both. The encoders stay loaded: fetching
+    one back when somebody types a prompt is what makes a show stutter (dotsimulate PR#7).
+    Diffusion thread only.
     """
 
-    def __init__(self, components: Components, *, xl: bool) -> None:
+    def __init__(self, parts: Parts, *, xl: bool, pools_all: bool = False) -> None:
         self._xl = xl
-        self._dtype, self._device = components.dtype, components.device
+        self._pools_all = pools_all
+        self._dtype, self._device = parts.dtype, parts.device
         names = [("tokenizer", "text_encoder")]
         if xl:
             names.append(("tokenizer_2", "text_encoder_2"))
-        self._encoders = [components.clip(*pair) for pair in names]
+        self._encoders = [parts.clip(*pair) for pair in names]
         self._digest = ""
 
     @property
@@ -46,6 +49,20 @@ class ClipText:
         """The networks, by the component of the checkpoint they are."""
         names = ("text_encoder", "text_encoder_2")
         return {name: pair[1] for name, pair in zip(names, self._encoders, strict=False)}
+
+    @property
+    def width(self) -> int:
+        """Width of the tokens: of all encoders side by side."""
+        return sum(int(encoder.config.hidden_size) for _, encoder in self._encoders)
+
+    @property
+    def pooled_width(self) -> int:
+        """Width of the pooled outputs of all encoders that have a projection."""
+        return sum(
+            int(encoder.config.projection_dim)
+            for _, encoder in self._encoders
+            if hasattr(encoder, "text_projection")
+        )
 
     def encode(self, text: str) -> PromptEmbedding:
         """Encode a prompt; the empty prompt is the unconditional one."""
@@ -60,12 +77,16 @@ class ClipText:
     def encoding(self, text: str) -> Generator[None, None, PromptEmbedding]:
         """Encode a prompt one layer a slice (SD-Turbo: 23 of 1.9 GFLOP each)."""
         tokens: list[Tensor] = []
-        pooled: Tensor | None = None
+        pooled: list[Tensor] = []
         for ids, (_, encoder) in zip(self._ids(text), self._encoders, strict=True):
             states, summary = yield from self._layers(encoder, ids)
             tokens.append(states)
-            pooled = summary if summary is not None else pooled
-        return PromptEmbedding(torch.cat(tokens, dim=-1).to(self._dtype), pooled)
+            if summary is not None:
+                pooled.append(summary)
+        kept = pooled if self._pools_all else pooled[-1:]
+        return PromptEmbedding(
+            torch.cat(tokens, dim=-1).to(self._dtype), torch.cat(kept, dim=-1) if kept else None
+        )
 
     def text_key(self, text: str) -> str:
         """Digest of the weights, the number format, what computes, and the pieces of `text`."""
@@ -149,3 +170,12 @@ def _end_of(ids: Tensor, eos_token_id: int) -> int:
     row = ids[0].int()  # on the CPU: nobody waits for a device
     found = row.argmax() if eos_token_id == 2 else (row == eos_token_id).int().argmax()
     return int(found)
+
+
+def check_width(checkpoint: str, reader: str, found: int, wanted: int) -> None:
+    """Raise `ModelLoadError` where the text encoders' width is not what the denoiser reads."""
+    if found != wanted:
+        raise ModelLoadError(
+            f"{checkpoint}: its text is {found} numbers wide and its {reader} reads {wanted}: "
+            "they are of different checkpoints; fetch it again"
+        )

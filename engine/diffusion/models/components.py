@@ -2,44 +2,68 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
+from engine.diffusion.memory import is_out_of_memory
+from engine.diffusion.models.family import read_json
+from engine.diffusion.models.weights import FileWeights, Weights, fill
+from engine.diffusion.models.weights_file import component_files
 from engine.errors import ModelLoadError
 from engine.quiet_loaders import quiet_loaders
 
 
-class Components:
-    """Opens one checkpoint's networks, tokenizers and configurations. Diffusion thread only.
+class Parts(Protocol):
+    """Networks, tokenizers and configurations of one checkpoint. Diffusion thread only.
 
     safetensors only: a pickle can run code. Everything raises `ModelLoadError`.
     """
 
+    name: str
+    """What the window shows, and how errors begin."""
+    device: torch.device
+    dtype: torch.dtype
+
+    def json(self, name: str) -> dict[str, Any]:
+        """Return the table in a file such as `unet/config.json`."""
+        ...
+
+    def network(self, component: str, class_name: str) -> Any:
+        """Return a diffusers network, channels last, on the device."""
+        ...
+
+    def autoencoder(self) -> Any:
+        """Return the checkpoint's own autoencoder, KL or Tiny."""
+        ...
+
+    def clip(self, tokenizer_name: str, encoder_name: str) -> tuple[Any, Any]:
+        """Return a CLIP tokenizer and its text encoder, with its projection if it has one."""
+        ...
+
+
+class Components:
+    """The `Parts` of a folder, one subfolder each."""
+
     def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
         quiet_loaders("diffusers", "transformers")
+        self.name = folder.name
         self.folder = folder
         self.device = device
         self.dtype = dtype
 
     def json(self, name: str) -> dict[str, Any]:
         """Return the table in a file such as `unet/config.json`."""
-        with named_errors(self.folder, name.split("/", maxsplit=1)[0]):
-            table: dict[str, Any] = json.loads((self.folder / name).read_text("utf-8"))
-            return table
+        component = name.split("/", maxsplit=1)[0]
+        lacks = f"the checkpoint's {component} is missing; fetch it again"
+        return read_json(self.folder / name, lacks)
 
     def network(self, component: str, class_name: str) -> Any:
         """Return a diffusers network, channels last, on the device."""
-        import diffusers
-
-        with named_errors(self.folder, component):
-            network = getattr(diffusers, class_name).from_pretrained(
-                self.folder, subfolder=component, torch_dtype=self.dtype,
-                use_safetensors=True, low_cpu_mem_usage=False,
-            )  # fmt: skip
-        return network.to(self.device).to(memory_format=torch.channels_last).eval()
+        config = self.json(f"{component}/config.json")
+        weights = self._weights(component, "diffusion_pytorch_model")
+        return self._filled(component, class_name, config, weights)
 
     def autoencoder(self) -> Any:
         """Return the KL or Tiny autoencoder in `vae`."""
@@ -50,32 +74,84 @@ class Components:
 
     def clip(self, tokenizer_name: str, encoder_name: str) -> tuple[Any, Any]:
         """Return a CLIP tokenizer and its text encoder, with its projection if it has one."""
-        from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+        from transformers import CLIPTokenizer
 
+        with named_errors(self.name, tokenizer_name):
+            tokenizer = CLIPTokenizer.from_pretrained(self.folder / tokenizer_name)
         config = self.json(f"{encoder_name}/config.json")
         projected = "CLIPTextModelWithProjection" in config.get("architectures", [])
-        encoder_class = CLIPTextModelWithProjection if projected else CLIPTextModel
-        with named_errors(self.folder, encoder_name):
-            tokenizer = CLIPTokenizer.from_pretrained(self.folder / tokenizer_name)
-            encoder: Any = encoder_class.from_pretrained(
-                self.folder / encoder_name, dtype=self.dtype, use_safetensors=True
-            )
-        return tokenizer, encoder.to(self.device).eval()
+        weights = self._weights(encoder_name, "model")
+        part = f"{self.name}: {encoder_name}"
+        return tokenizer, clip_encoder(
+            config, weights, part, self.device, self.dtype, projected=projected
+        )
+
+    def _weights(self, component: str, stem: str) -> FileWeights:
+        half = self.dtype in (torch.float16, torch.bfloat16)
+        return FileWeights(component_files(self.folder / component, stem, half=half))
+
+    def _filled(
+        self, component: str, class_name: str, config: dict[str, Any], weights: Weights
+    ) -> Any:
+        part = f"{self.name}: {component}"
+        return diffusers_network(class_name, config, weights, part, self.device, self.dtype)
+
+
+def diffusers_network(
+    class_name: str,
+    config: dict[str, Any],
+    weights: Weights,
+    part: str,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Any:
+    """Build a network of diffusers from its configuration and fill it."""
+    import diffusers
+
+    with named_errors(part), torch.device("meta"):
+        network = getattr(diffusers, class_name).from_config(config)
+    with named_errors(part):
+        fill(network, weights, part, device, dtype)
+    return network
+
+
+def clip_encoder(
+    config: dict[str, Any],
+    weights: Weights,
+    part: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    projected: bool,
+) -> Any:
+    """Build a CLIP text encoder from its configuration and fill it."""
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+    encoder_class = CLIPTextModelWithProjection if projected else CLIPTextModel
+    with named_errors(part), torch.device("meta"):
+        encoder: Any = encoder_class(CLIPTextConfig.from_dict(config))
+    with named_errors(part):
+        fill(encoder, weights, part, device, dtype)
+    return encoder
 
 
 class named_errors:  # noqa: N801 - reads like the context managers of contextlib
     """Turn what a loader raises into one line that names the component and the remedy."""
 
-    def __init__(self, folder: Path, component: str) -> None:
-        self._folder, self._component = folder, component
+    def __init__(self, *path: str) -> None:
+        self._part = ": ".join(path)
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (OSError, ValueError, RuntimeError, KeyError, ImportError)):
+        if isinstance(
+            error, (OSError, ValueError, RuntimeError, KeyError, ImportError, TypeError)
+        ):
+            if is_out_of_memory(error):
+                return
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
             raise ModelLoadError(
-                f"{self._folder.name}: {self._component} cannot be loaded ({reason}): "
+                f"{self._part} cannot be loaded ({reason}): "
                 "fetch the checkpoint again, with safetensors weights"
             ) from error

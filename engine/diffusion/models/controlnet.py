@@ -48,7 +48,7 @@ class ControlNetBranch:
         import diffusers
 
         quiet_loaders("diffusers", "transformers")
-        with named_errors(folder, "the ControlNet"):
+        with named_errors(folder.name, "the ControlNet"):
             network_class: Any = diffusers.ControlNetModel
             network = network_class.from_pretrained(
                 folder, torch_dtype=dtype, use_safetensors=True, low_cpu_mem_usage=False

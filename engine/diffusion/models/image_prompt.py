@@ -166,7 +166,7 @@ def _picture_vector(
 
     quiet_loaders("diffusers", "transformers")
     folder = _encoder_folder(adapter)
-    with named_errors(folder, "the image encoder"):
+    with named_errors(folder.name, "the image encoder"):
         encoder: Any = CLIPVisionModelWithProjection.from_pretrained(
             folder, dtype=dtype, use_safetensors=True
         )

@@ -11,9 +11,13 @@ from torch import Tensor, nn
 class UNetPart(nn.Module):
     """What is predicted of noisy latents; the last two inputs are SDXL's."""
 
-    def __init__(self, unet: Any, dtype: torch.dtype) -> None:
+    guidance: Tensor | None
+
+    def __init__(self, unet: Any, dtype: torch.dtype, guidance: Tensor | None = None) -> None:
+        """`guidance` is its embedding `(1, width)` where it is an input of the network."""
         super().__init__()
         self.unet = unet
+        self.register_buffer("guidance", guidance, persistent=False)
         self.dtype = dtype
 
     def forward(
@@ -31,6 +35,7 @@ class UNetPart(nn.Module):
         predicted: Tensor = self.unet(
             noisy.to(self.dtype),
             time,
+            timestep_cond=None if self.guidance is None else self.guidance.expand(len(noisy), -1),
             encoder_hidden_states=tokens.to(self.dtype),
             added_cond_kwargs=added,
             return_dict=False,

@@ -27,6 +27,8 @@ class NoiseSchedule:
         self._predicts = config.get("prediction_type", "epsilon")
         if self._predicts not in ("epsilon", "v_prediction"):
             raise ModelLoadError(f"it predicts {self._predicts!r}; epsilon or v are known")
+        if self._predicts == "epsilon" and self._alphas_cumprod[-1] == 0.0:
+            raise ModelLoadError("it predicts noise from nothing but noise: its schedule is wrong")
 
     def noise_level(self, strength: float) -> NoiseLevel[float]:
         """α_t, σ_t and t of a strength, t in [1, T - 1]."""
@@ -55,5 +57,16 @@ def _alphas_cumprod(config: Mapping[str, Any]) -> list[float]:
         betas = torch.linspace(start, end, steps, dtype=torch.float64)
     else:
         raise ModelLoadError(f"noise schedule {schedule!r} is not known: linear or scaled_linear")
-    cumprod: list[float] = torch.cumprod(1.0 - betas, dim=0).tolist()
-    return cumprod
+    alphas_cumprod = torch.cumprod(1.0 - betas, dim=0)
+    if config.get("rescale_betas_zero_snr"):
+        alphas_cumprod = _ending_in_noise(alphas_cumprod)
+    found: list[float] = alphas_cumprod.tolist()
+    return found
+
+
+def _ending_in_noise(alphas_cumprod: Tensor) -> Tensor:
+    """Stretch a schedule so that nothing is left of the picture at T (Lin et al. 2024, alg. 1)."""
+    root = alphas_cumprod.sqrt()
+    first, last = root[0].clone(), root[-1].clone()
+    stretched: Tensor = ((root - last) * first / (first - last)) ** 2
+    return stretched

@@ -14,11 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from engine.diffusion.bundle import PromptEmbedding, SizeRule
-from engine.diffusion.few_step import many_step_guidance
-from engine.diffusion.models.clip_text import ClipText
-from engine.diffusion.models.components import Components
+from engine.diffusion.memory import release_memory
+from engine.diffusion.models.autoencoder import autoencoder_facts, open_autoencoder
+from engine.diffusion.models.clip_text import ClipText, check_width
+from engine.diffusion.models.components import Parts
 from engine.diffusion.models.controlnet import ControlNetBranch
 from engine.diffusion.models.cross_attention import CrossAttentionCache, can_cache
+from engine.diffusion.models.family import FEW_STEPS, PLAIN, Family, Pace
+from engine.diffusion.models.guidance_input import guidance_input
 from engine.diffusion.models.image_prompt import ImagePrompt, open_image_prompt
 from engine.diffusion.models.parts import DecoderPart, EncoderPart, UNetPart
 from engine.diffusion.models.schedule import NoiseSchedule
@@ -36,52 +39,51 @@ class StableDiffusionBundle:
     """UNet2DConditionModel + AutoencoderTiny or AutoencoderKL + one or two CLIP text encoders."""
 
     def __init__(
-        self, folder: Path, device: torch.device, dtype: torch.dtype, *, xl: bool,
-        guides: Guides = NO_GUIDES,
-    ) -> None:  # fmt: skip
-        components = Components(folder, device, dtype)
+        self, parts: Parts, family: Family, tiny: Path | None = None, guides: Guides = NO_GUIDES
+    ) -> None:
         self._controlnet: ControlNetBranch | None = None
         self._image_prompt: ImagePrompt | None = None
         if guides.controlnet:  # first of all: the wrong one costs no loading
             self._controlnet = ControlNetBranch(
-                Path(guides.controlnet).expanduser(), components.json("unet/config.json"),
-                device, dtype, guides.control_map,
+                Path(guides.controlnet).expanduser(), parts.json("unet/config.json"),
+                parts.device, parts.dtype, guides.control_map,
             )  # fmt: skip
-        self._folder = folder
-        self._device = device
-        self._dtype = dtype
-        self._xl = xl
-        self._unet = components.network("unet", "UNet2DConditionModel")
-        self._vae = components.autoencoder()
-        self._text: ClipText | None = ClipText(components, xl=xl)
+        self.family = family
+        self.pace: Pace = family.pace
+        """How it wants to be called."""
+        self._name, self._device, self._dtype = parts.name, parts.device, parts.dtype
+        self._xl = family.kind == "sdxl"
         try:
-            scheduler = components.json("scheduler/scheduler_config.json")
-            self._schedule = NoiseSchedule(scheduler)
+            self._schedule = NoiseSchedule(parts.json("scheduler/scheduler_config.json"))
         except ModelLoadError as error:
-            raise ModelLoadError(f"{folder}: {error}") from error
-        self._scaling = float(getattr(self._vae.config, "scaling_factor", 1.0) or 1.0)
-        self._factor = 2 ** (len(self._vae.config.block_out_channels) - 1)
-        if type(self._vae).__name__ == "AutoencoderTiny":
-            self._factor = 2 ** (len(self._vae.config.encoder_block_out_channels) - 1)
+            raise ModelLoadError(f"{parts.name}: {error}") from error
+        self._unet = parts.network("unet", "UNet2DConditionModel")
+        self._vae = open_autoencoder(parts, tiny, overflows=self._xl)
+        vae = autoencoder_facts(self._vae)
+        self._factor = vae.factor
+        self._text: ClipText | None = ClipText(parts, xl=self._xl)
+        check_width(parts.name, "unet", self._text.width, family.text_width)
         self._keys: CrossAttentionCache | None = None
         if can_cache(self._unet):
             self._keys = CrossAttentionCache(self._unet, self._text.length)
         if guides.ip_adapter:  # after the cache, whose processors it wraps
-            self._image_prompt = open_image_prompt(guides, self._unet, device, dtype)
-        self._many_step_guidance = many_step_guidance(self._unet.config, scheduler)
-        self._few_step_lora = False
+            self._image_prompt = open_image_prompt(guides, self._unet, self._device, self._dtype)
+        self._guidance: Tensor | None = None  # where it is an input of the U-Net: its embedding
+        width = int(self._unet.config.get("time_cond_proj_dim") or 0)
+        if width:
+            self._guidance = torch.zeros(1, width, dtype=self._dtype, device=self._device)
         self._parts: dict[str, nn.Module] = {
-            "encode": EncoderPart(self._vae, dtype, self._scaling),
-            "decode": DecoderPart(self._vae, dtype, self._scaling),
-            "unet": UNetPart(self._unet, dtype),
+            "encode": EncoderPart(self._vae, vae.dtype, vae.scale),
+            "decode": DecoderPart(self._vae, vae.dtype, vae.scale),
+            "unet": UNetPart(self._unet, self._dtype, self._guidance),
         }
         self._compiled: dict[str, Callable[..., Tensor]] = {}
         self._size_ids: dict[tuple[int, int], Tensor] = {}  # by height and width
 
     @property
     def name(self) -> str:
-        """The checkpoint's folder name."""
-        return self._folder.name
+        """The name of the checkpoint's folder or file."""
+        return self._name
 
     @property
     def device(self) -> torch.device:
@@ -101,18 +103,18 @@ class StableDiffusionBundle:
 
     @property
     def fresh_steps(self) -> int:
-        """A picture from nothing may take four calls; the loop itself needs one."""
-        return 4
+        """As the family says; the loop itself needs one call."""
+        return self.pace.fresh_steps
 
     @property
     def natural_guidance(self) -> float:
-        """1: few-step checkpoints and LoRAs have their guidance inside."""
-        return 1.0 if self._few_step_lora else self._many_step_guidance or 1.0
+        """As the family says: 1 for few-step checkpoints and LoRAs, which have theirs inside."""
+        return self.pace.guidance
 
     @property
     def advice(self) -> str:
         """What a checkpoint lacks that was trained for dozens of steps; empty for any other."""
-        if self._few_step_lora or self._many_step_guidance is None:
+        if self.pace.why != PLAIN.why:
             return ""
         return (
             f"{self.name} was trained to paint in dozens of steps and is asked for one or four: "
@@ -127,7 +129,7 @@ class StableDiffusionBundle:
 
     def paint_in_few_steps(self, on: bool) -> None:
         """With a few-step LoRA, guidance is inside and nothing has to be advised."""
-        self._few_step_lora = on
+        self.pace = FEW_STEPS if on else self.family.pace
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Shape `(1, c, h/f, w/f)`."""
@@ -203,6 +205,14 @@ class StableDiffusionBundle:
         # What lies further out is no picture, and would come back larger.
         return clean.clamp_(-LATENT_LIMIT, LATENT_LIMIT)
 
+    def take_guidance(self, guidance: float) -> bool:
+        """See `GuidedInside`: LCM checkpoints are told, others need a second row."""
+        if self._guidance is None:
+            return False
+        width = self._guidance.shape[1]
+        self._guidance.copy_(guidance_input(guidance, width, self._device))
+        return True
+
     @property
     def led(self) -> bool:
         """See `Guided`."""
@@ -221,8 +231,7 @@ class StableDiffusionBundle:
         self._unet = self._vae = self._text = self._keys = None
         self._parts.clear()
         self._compiled.clear()
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        release_memory()
 
     def parts(self, width: int, height: int) -> dict[str, Part]:
         """See `Compilable`: all networks of a frame, the U-Net for one row.
@@ -260,10 +269,12 @@ class StableDiffusionBundle:
             return self._call("unet", noisy, time, prompt.tokens, *added)
         sample, tokens = noisy.to(self._dtype), prompt.tokens.to(self._dtype)
         told = {"text_embeds": added[0].to(self._dtype), "time_ids": added[1]} if added else None
+        inside = None if self._guidance is None else self._guidance.expand(len(noisy), -1)
         residuals = self._controlnet.residuals(sample, time, tokens, told)
         unet: Any = self._unet
         predicted: Tensor = unet(
             sample, time, encoder_hidden_states=tokens, added_cond_kwargs=told,
+            timestep_cond=inside,
             return_dict=False, **residuals,
         )[0]  # fmt: skip
         return predicted.float()
