@@ -184,23 +184,18 @@ class _Band:
         self._pluck_step = float(rng.choice([0.25, 0.5, 1.0]))
         self._gap = range(0)
         self._half = False
-        self._between = False
         self._rest: tuple[str, ...] = ()
 
     def play(self, groove: Groove, bar: int, tempo: TempoMap) -> None:
         rng, per_bar, start = self._rng, groove.beats_per_bar, bar * groove.beats_per_bar
-        if bar not in self._gap and rng.random() < 0.06:
-            self._gap = range(bar, bar + int(rng.integers(1, 5)) * int(rng.choice([1, 1, 2])))
-            self._half = per_bar == 4 and rng.random() < 0.3
-            self._between = not self._half and rng.random() < 0.35
+        if bar not in self._gap and rng.random() < 0.05:
+            self._gap = range(bar, bar + int(rng.integers(1, 5)))
+            self._half = per_bar == 4 and rng.random() < 0.35
             self._rest = _RESTS[int(rng.integers(len(_RESTS)))]
         gap = bar in self._gap
         hits = list((GROOVES["halftime"] if gap and self._half else groove).hits())
         if gap and not self._half:
             hits = [hit for hit in hits if hit.sound in self._rest]
-            if self._between:  # nothing but memory says where the beat is
-                sound = str(self._rest[0] if self._rest else "hat")
-                hits = [Hit(beat + 0.5, sound, 0.6) for beat in range(per_bar)]
         elif self._fills and bar % 4 == 3:
             count = int(rng.integers(1, 3))
             hits = [hit for hit in hits if hit.beat < per_bar - count or hit.sound == "kick"]
