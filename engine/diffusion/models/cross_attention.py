@@ -90,6 +90,13 @@ class CrossAttentionCache:
         self._slots.clear()
         self._held = [None] * ROWS
 
+    def withdraw(self) -> None:
+        """Have the network compute its keys and values itself again, from the tokens."""
+        from diffusers.models.attention_processor import AttnProcessor2_0
+
+        for layer in self._layers:
+            layer.attention.set_processor(AttnProcessor2_0())
+
     def _packed(self, parts: tuple[PromptEmbedding, ...]) -> list[Tensor]:
         for part in parts:
             if id(part.tokens) in self._slots:

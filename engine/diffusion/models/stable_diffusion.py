@@ -237,10 +237,11 @@ class StableDiffusionBundle:
         """See `Compilable`: all networks of a frame, the U-Net for one row.
 
         A compiled network would keep copies of the keys and values that attention reads from
-        outside, so from here on it computes them from the tokens, 0.5 % of a frame.
+        outside, so from here on it computes them from the tokens, 0.5 % of a frame. With an image
+        prompt, which has such copies too, the U-Net stays as it is.
         """
         if self._keys is not None and self._image_prompt is None:
-            self._unet.set_default_attn_processor()
+            self._keys.withdraw()
             self._keys = None
         latent = torch.zeros(self.latent_shape(width, height), device=self._device)
         level = on_device(self.noise_level(0.5), self._device)
@@ -250,6 +251,8 @@ class StableDiffusionBundle:
             "decode": (latent,),
             "unet": (latent, level.time, prompt.tokens, *self._added(latent, prompt)),
         }
+        if self._image_prompt is not None:
+            del inputs["unet"]
         return {name: Part(self._parts[name], tensors) for name, tensors in inputs.items()}
 
     def use(self, networks: Mapping[str, Callable[..., Tensor]]) -> None:
