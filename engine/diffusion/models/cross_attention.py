@@ -92,10 +92,11 @@ class CrossAttentionCache:
 
     def withdraw(self) -> None:
         """Have the network compute its keys and values itself again, from the tokens."""
-        from diffusers.models.attention_processor import AttnProcessor2_0
+        from diffusers.models import attention_processor
 
+        plain: Any = attention_processor.AttnProcessor2_0
         for layer in self._layers:
-            layer.attention.set_processor(AttnProcessor2_0())
+            layer.attention.set_processor(plain())
 
     def _packed(self, parts: tuple[PromptEmbedding, ...]) -> list[Tensor]:
         for part in parts:
