@@ -16,8 +16,11 @@ PUMP_WAIT_S = 0.05
 """How long the analysis waits for samples before it looks at its commands again."""
 DEAD_SOURCE_S = 0.25
 """Without samples for this long the show goes on with silence."""
-MOST_BEHIND_S = 0.4
-"""When the machine stalls, older sound than this is recorded but no longer analysed."""
+MOST_BEHIND_S = 1.5
+"""When the machine stalls, older sound than this is recorded but no longer analysed.
+
+To hear a second of backlog takes a tenth of a second, so a stall while a model is imported loses
+nothing."""
 _LONGEST_STEP_S = 1.0
 """Of a longer gap the show makes up for this much; its musical time passes all of it."""
 _MOST_EARLY_S = 1.0

@@ -19,7 +19,7 @@ from engine import commands as cmd
 from engine.clock import MonotonicClock
 from engine.control.osc_addresses import interpret
 from engine.diffusion.feedback import FeedbackModel
-from engine.errors import ResumeError, StructureError
+from engine.errors import ResumeError, UsageError
 from engine.export import ExportSettings, render, resumable
 from engine.export.fingerprint import fingerprint
 from engine.messages import EngineStatus, Uint8
@@ -130,7 +130,7 @@ def test_an_export_takes_no_camera(files: Path, capsys: pytest.CaptureFixture[st
         main(["render", "demo", "-o", "a.mp4", "--structure", "camera"])
     assert caught.value.code == 2
     assert "film it first and give video:PATH" in capsys.readouterr().err
-    with pytest.raises(StructureError, match="film it first"):
+    with pytest.raises(UsageError, match="film it first"):
         render(settings(files, files / "a.mp4", "camera"))
 
 
@@ -169,7 +169,7 @@ def test_a_controlnet_for_ember_is_refused(
 ) -> None:
     for words in (["render", str(files / "song.wav"), "-o", str(tmp_path / "a.mp4")],
                   ["live", "--headless", "--seconds", "1"]):  # fmt: skip
-        assert main([*words, "--controlnet", str(tmp_path)]) == 1
+        assert main([*words, "--controlnet", str(tmp_path)]) == 2
         assert "ember is none" in capsys.readouterr().err
 
 

@@ -199,7 +199,7 @@ def test_a_pump_that_keeps_up_hears_what_an_analyzer_hears_and_skips_nothing() -
         np.testing.assert_array_equal(values, expected[name], err_msg=name)
 
 
-@pytest.mark.parametrize("stall_s", [0.5, 1.7, 2.9, 40.0])
+@pytest.mark.parametrize("stall_s", [1.6, 2.0, 2.9, 40.0])
 def test_a_stall_of_the_analysis_is_counted_to_the_sample_and_the_beat_stays(
     stall_s: float,
 ) -> None:
@@ -232,13 +232,13 @@ def test_the_show_makes_up_for_a_gap_and_for_no_more_than_a_second() -> None:
     clock, source = ManualClock(5.0), ScriptedSource(RATE)
     pump = Pump(source, clock, 0.0)
     steps_s: list[float] = []
-    for length_s in (0.1, 0.9, 0.1, 2.0):
+    for length_s in (0.1, 2.0, 0.1, 2.9):
         source.feed(noise(length_s, RATE))
         steps_s += [pump.step_s(features) for features in pump.hear(pump.next_block())]
     usual = [step for step in steps_s if step == HOP / RATE]
     first, second = (step for step in steps_s if step != HOP / RATE)
     assert len(usual) == len(steps_s) - 2
-    assert first == pytest.approx(0.9 - MOST_BEHIND_S, abs=2 * HOP / RATE)
+    assert first == pytest.approx(2.0 - MOST_BEHIND_S, abs=2 * HOP / RATE)
     assert second == 1.0
 
 
