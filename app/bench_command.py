@@ -14,6 +14,9 @@ from engine.errors import EngineError, UsageError
 from engine.registry import DEFAULT_MODEL, DEFAULT_RUNNER
 from engine.runtime.limits import check_ai_fps, check_seconds, check_size
 
+RUNNER_AREAS = ("ember", "engine")
+"""Areas that measure runners beside each other."""
+
 
 def run(options: argparse.Namespace) -> int:
     """Run one area, or each area in a process of its own so that none warms another up."""
@@ -23,8 +26,10 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             "--loop, --morph and --quality belong to ember: sonolume bench ember --loop 10m"
         )
-    if options.area not in (None, "ember") and options.runner != "all":
-        raise UsageError("--runner belongs to ember: sonolume bench ember --runner openvino")
+    if options.area not in (None, *RUNNER_AREAS) and options.runner != "all":
+        raise UsageError(
+            "--runner belongs to ember and engine: sonolume bench ember --runner openvino"
+        )
     if options.area != "hearing" and options.data is not None:
         raise UsageError("--data belongs to hearing: sonolume bench hearing --data DIR")
     check_seconds(options.seconds)
@@ -76,7 +81,7 @@ def _in_a_process(area: str, options: argparse.Namespace) -> list[dict[str, obje
         sys.executable, "-m", "app", "bench", area, "--json", "--seconds", str(options.seconds),
         "--device-compute", options.device_compute,
     ]  # fmt: skip
-    if area == "ember":  # all runners take a quarter of an hour: only where ember alone is asked
+    if area in RUNNER_AREAS:  # all runners take a quarter of an hour: only where one area is asked
         command += ["--runner", DEFAULT_RUNNER if options.runner == "all" else options.runner]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:

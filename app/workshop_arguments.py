@@ -123,14 +123,17 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     )
     add_runner(parser, "all")
     parser.add_argument(
-        "--model", metavar="NAME", help="for --loop, --morph, --quality (default: ember)"
+        "--model",
+        metavar="NAME",
+        help="for engine, --loop, --morph, --quality; engine builds sd-turbo and sdxl-turbo with "
+        "random weights where they were not fetched (default: ember)",
     )
     parser.add_argument(
         "--size",
         type=as_size,
         default=(512, 512),
         metavar="WxH",
-        help="size in pixels for --loop, --morph, --quality (default: 512x512)",
+        help="size in pixels for engine, --loop, --morph, --quality (default: 512x512)",
     )
     parser.add_argument(
         "--ai-fps",

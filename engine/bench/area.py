@@ -19,7 +19,7 @@ class BenchRequest:
     """Length of the live runs."""
     device_compute: str = "auto"
     runner: str = "all"
-    """Ember: measure the speed of this runner, or of all beside each other."""
+    """Ember, engine: measure the speed of this runner, or of all beside each other."""
     loop_s: float | None = None
     """Ember: measure so many seconds of feedback instead of speed."""
     morph: bool = False
@@ -31,9 +31,9 @@ class BenchRequest:
     sheets: Path | None = None
     """Folder for contact sheets of what the judge saw."""
     model: str = "ember"
-    """Which model loops, morphs and is judged."""
+    """Which model loops, morphs and is judged, and which the engine paints with."""
     size: tuple[int, int] = (512, 512)
-    """Of the pictures of loop, morph and quality."""
+    """Of the pictures of engine, loop, morph and quality."""
     data: Path | None = None
     """Hearing: the folder of public audio for the table of beat trackers; None leaves it out."""
     ai_fps: float = 20.0
@@ -44,6 +44,7 @@ Bench = Callable[[BenchRequest], list[Result]]
 
 AREAS: dict[str, str] = {
     "ember": "engine.bench.ember:bench",
+    "engine": "engine.bench.engine:bench",
     "hearing": "engine.bench.hearing:bench",
     "composer": "engine.bench.composer:bench",
     "latency": "engine.bench.latency:bench",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SIDE = 512
 FRAMES = 3
 
-_UNET: dict[str, Any] = {
+UNET: dict[str, Any] = {
     "sample_size": 64,
     "in_channels": 4,
     "out_channels": 4,
@@ -32,7 +32,7 @@ _UNET: dict[str, Any] = {
     "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
     "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
 }
-_TAESD: dict[str, Any] = {
+TAESD: dict[str, Any] = {
     "latent_channels": 4,
     "encoder_block_out_channels": (64, 64, 64, 64),
     "decoder_block_out_channels": (64, 64, 64, 64),
@@ -40,7 +40,7 @@ _TAESD: dict[str, Any] = {
     "num_decoder_blocks": (3, 3, 3, 1),
     "upsampling_scaling_factor": 2,
 }
-_TEXT: dict[str, Any] = {
+TEXT: dict[str, Any] = {
     "vocab_size": 49408,
     "hidden_size": 1024,
     "intermediate_size": 4096,
@@ -102,8 +102,8 @@ def build_networks() -> tuple[Any, Any]:
 
     diffusers: Any = import_module("diffusers")
     with torch.device("meta"):
-        unet = diffusers.UNet2DConditionModel(**_UNET)
-        taesd = diffusers.AutoencoderTiny(**_TAESD)
+        unet = diffusers.UNet2DConditionModel(**UNET)
+        taesd = diffusers.AutoencoderTiny(**TAESD)
     return unet.eval(), taesd.eval()
 
 
@@ -113,7 +113,7 @@ def build_text_encoder() -> Any:
 
     transformers: Any = import_module("transformers")
     with torch.device("meta"):
-        encoder = transformers.CLIPTextModel(transformers.CLIPTextConfig(**_TEXT))
+        encoder = transformers.CLIPTextModel(transformers.CLIPTextConfig(**TEXT))
     return encoder.eval()
 
 

@@ -57,7 +57,7 @@ def test_a_slow_loop_is_named_by_its_model_and_morphs_pair_by_pair(
         (["bench", "live", "--morph"], "sonolume bench ember --loop 10m"),
         (["bench", "start", "--quality"], "sonolume bench ember --loop 10m"),
         (["bench", "ember", "--quality", "--pictures", "3"], "at least 4"),
-        (["bench", "live", "--runner", "onnx"], "--runner belongs to ember"),
+        (["bench", "live", "--runner", "onnx"], "--runner belongs to ember and engine"),
         (["bench", "live", "--data", "."], "sonolume bench hearing --data DIR"),
         (["bench", "hearing", "--data", "no/such"], "--data names the folder that holds loops/"),
         (["bench", "--loop", "10m"], "sonolume bench ember --loop 10m"),

@@ -31,11 +31,12 @@ def clip_tokenizer(beside: Path, *, pad_token: str) -> Any:
         return CLIPTokenizer.from_pretrained(beside)
     with tempfile.TemporaryDirectory(prefix="sonolume-clip-") as name:
         folder = Path(name)
-        _write_tokenizer(folder, pad_token)
+        write_tokenizer(folder, pad_token)
         return CLIPTokenizer.from_pretrained(folder)
 
 
-def _write_tokenizer(folder: Path, pad_token: str) -> None:
+def write_tokenizer(folder: Path, pad_token: str) -> None:
+    """Write the files of `CLIPTokenizer` into a folder."""
     merges = _merges()
     letters = list(_byte_letters().values())
     words = [*letters, *(letter + "</w>" for letter in letters), *("".join(m) for m in merges),

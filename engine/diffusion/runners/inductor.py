@@ -58,6 +58,15 @@ class CompileRunner(Runner):
         return ready
 
 
+def has_compiler() -> bool:
+    """Whether there is a C++ compiler for torch.compile on a CPU."""
+    try:
+        _find_compiler()
+    except ModelLoadError:
+        return False
+    return True
+
+
 def _find_compiler() -> None:
     with unwarned():
         from torch._inductor.cpp_builder import get_cpp_compiler
