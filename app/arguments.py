@@ -103,7 +103,7 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
         "--labels",
         type=Path,
         metavar="FILE",
-        help="bank of labels to listen for, .toml (default: the one that ships, 19 labels)",
+        help="bank of labels to listen for, .toml (default: the one that ships)",
     )
 
 

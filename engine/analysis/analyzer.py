@@ -75,7 +75,7 @@ class Analyzer:
         longest = max(
             self._quick.length, self._exact.length, self._level_length, self._tonal.length
         )
-        self._framer = Framer(self.hop_length, longest)
+        self._framer = Framer(self.hop_length, longest, levelled=True)
         self._quick_bands = band_weights(self._quick.frequencies_hz, BAND_EDGES_HZ)
         self._exact_bands = band_weights(self._exact.frequencies_hz, BAND_EDGES_HZ[:_EXACT_BANDS])
         self._bank = log_filterbank(

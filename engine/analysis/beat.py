@@ -126,7 +126,8 @@ class BeatTracker:
             phase = ago_s / (self._period * self._dt_s) % 1.0
             self._nudge = 0.0
             self._memory.insist((self._memory.phase - phase + self._late()) % 1.0)
-            self.phase = phase
+            if not self.count:  # nobody has followed this clock yet; else it glides there
+                self.phase = phase
 
     def nudge(self, beats: float) -> None:
         """Let the beat come earlier by this share of a beat from now on; below 0 later."""

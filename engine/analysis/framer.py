@@ -10,6 +10,11 @@ from engine.messages import Float32
 
 HOP_MS = 10.667
 """The analysis hop: 512 samples at 48 kHz, about 94 Hz at any rate."""
+_OFFSET_HOPS = 47.0
+"""Half a second."""
+_CERTAIN = 0.02
+"""A sound may begin in the middle of a wave; a mean that large is an offset from the start."""
+_NOTHING = 1e-9
 _MAX_ABS = 16.0  # +24 dBFS; more is damage, and its square must stay finite
 
 
@@ -25,7 +30,8 @@ class Framer:
     that are not numbers become 0.
     """
 
-    def __init__(self, hop: int, history: int) -> None:
+    def __init__(self, hop: int, history: int, *, levelled: bool = False) -> None:
+        """`levelled`: a constant voltage (DC) is taken out of every hop."""
         self.hop = hop
         self.sample_index = 0
         """One past the newest sample of the last full hop, counting those that were skipped."""
@@ -34,6 +40,10 @@ class Framer:
         self._mono = np.zeros(max(hop, history), np.float32)
         self._pending = np.zeros((hop, 2), np.float32)
         self._filled = 0
+        self._levelled = levelled
+        self._peak = 0.0
+        self._offset: Float32 | None = None  # per channel; None before the first hop
+        self._ramp = (np.arange(1, hop + 1, dtype=np.float32) / hop)[:, None]
 
     def push(self, block: Float32) -> Iterator[int]:
         """Take `block`, shape `(n,)`, `(n, 1)` or `(n, 2)`, and yield once per full hop.
@@ -81,14 +91,35 @@ class Framer:
 
     @property
     def peak(self) -> float:
-        """Largest absolute sample of the newest hop, over both channels."""
-        return float(np.abs(self._pending).max())
+        """Largest absolute sample of the newest hop as it came, over both channels."""
+        return self._peak
 
     def _complete(self) -> None:
         hop = self.hop
         self._mono[:-hop] = self._mono[hop:]
+        self._peak = float(np.abs(self._pending).max())
+        if self._levelled:
+            self._level_out()
         np.add(self._pending[:, 0], self._pending[:, 1], out=self._mono[-hop:])
         self._mono[-hop:] *= 0.5
         self.sample_index += hop
         self.unbroken += hop
         self._filled = 0
+
+    def _level_out(self) -> None:
+        """Take a constant voltage (DC) out of the newest hop: it is no sound.
+
+        The mean of the last `_OFFSET_HOPS` hops or so, as a ramp, so that no step is made. A first
+        order high-pass at 0.3 Hz: 20 Hz loses nothing.
+        """
+        if self._peak == 0.0:  # digital silence stays what it is
+            self._offset = None if self._offset is None else np.zeros_like(self._offset)
+            return
+        mean = self._pending.mean(axis=0)
+        if self._offset is None:
+            self._offset = mean if float(np.abs(mean).max()) > _CERTAIN else np.zeros_like(mean)
+        before = self._offset
+        self._offset = before + np.float32(1.0 / _OFFSET_HOPS) * (mean - before)
+        self._offset[np.abs(self._offset) < _NOTHING] = 0.0
+        if self._offset.any() or before.any():
+            self._pending -= before + self._ramp * (self._offset - before)

@@ -19,9 +19,12 @@ from engine.diffusion.outbox import Outbox
 from engine.diffusion.prompts import PromptBank
 from engine.diffusion.runners.frames import FrameOpener, FrameRunner, direct_frames
 from engine.diffusion.warp import is_bent, is_still
+from engine.errors import ModelLoadError
 from engine.messages import ControlState, LoraChoice, Reading, Travel, Uint8
 
 _GOLDEN = 0.618034
+_UNFIT_IN_A_ROW = 3
+"""An overflow may happen; what is painted anew that often in vain will not come right."""
 
 
 class FeedbackModel:
@@ -48,6 +51,8 @@ class FeedbackModel:
         self._has_picture = self._has_latent = False
         self._learnt = self._at_rest = True
         self._painted = 0
+        self._unfit = 0  # pictures in a row that were no numbers
+        self._newest: Uint8 | None = None
         self._travel = Travel()
         self.restart()
 
@@ -133,9 +138,19 @@ class FeedbackModel:
         """Wait for the oldest picture that was submitted and return it, `(h, w, 3)` uint8."""
         pixels, (unrest, fit) = self._outbox.take()
         self._at_rest = unrest < AT_REST
-        if not fit:  # an overflow would feed on itself for ever
-            self._has_picture = self._has_latent = False
-        return pixels
+        if fit:
+            self._unfit, self._newest = 0, pixels
+            return pixels
+        # An overflow would feed on itself for ever: the next picture is painted from nothing.
+        self._has_picture = self._has_latent = False
+        self._unfit += 1
+        if self._unfit >= _UNFIT_IN_A_ROW or self._newest is None:
+            raise ModelLoadError(
+                f"{self.name} paints what is no number: its weights are damaged or overflow in "
+                f"{str(self._bundle.dtype).removeprefix('torch.')}; fetch it again, or choose "
+                "another --dtype (render) or model"
+            )
+        return self._newest
 
     @torch.inference_mode()
     def restart(self) -> None:

@@ -262,3 +262,15 @@ def test_the_report_of_nothing_is_empty_and_no_error() -> None:
     report, arrays = analyze([], 24_000)
     assert report["duration_s"] == 0.0
     assert arrays["band_level"].shape[0] == 0
+
+
+@pytest.mark.parametrize("offset", [0.3, -0.1])
+def test_a_constant_voltage_is_silence_and_music_on_it_is_that_music(offset: float) -> None:
+    silence = Analyzer(24_000).push(np.full(4 * 24_000, offset, np.float32))
+    assert all(f.silent for f in silence[60:])
+    assert silence[-1].onset_count == 0
+    music = drums(120.0, 10.0, 24_000) * np.float32(0.5)
+    plain, shifted = (Analyzer(24_000).push(m)[-1] for m in (music, music + np.float32(offset)))
+    assert shifted.beat_count == pytest.approx(plain.beat_count, abs=1)
+    assert shifted.lanes.count == pytest.approx(plain.lanes.count, abs=1)
+    np.testing.assert_allclose(shifted.band_level, plain.band_level, atol=0.05)

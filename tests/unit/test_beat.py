@@ -133,6 +133,17 @@ def test_taps_set_tempo_and_phase() -> None:
     assert share_on_beat(times, 120.0, 2.5) == 1.0
 
 
+def test_a_tap_never_turns_the_clock_back_nor_counts_a_beat_twice() -> None:
+    tracker = BeatTracker(HOP_S)
+    pulses(tracker, 120.0, 8.0)
+    tracker.set_tempo(120.0)
+    counted = []
+    for k in range(8):
+        tracker.tap(0.0 if k % 2 else 0.06)
+        counted += pulses(tracker, 120.0, 0.6, 8.0 + 0.6 * k)
+    assert np.diff(counted).min() > 0.3
+
+
 def test_a_bouncing_key_and_a_long_pause_are_not_a_tempo() -> None:
     taps = TapTempo()
     assert taps.tap(1.0) == 0.0

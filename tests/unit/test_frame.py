@@ -195,14 +195,24 @@ def test_every_frame_makes_the_same_memory_and_leaves_none(
 
 def test_an_overflow_is_painted_over_from_nothing(folders: dict[str, Path]) -> None:
     model = opened("sd", folders)
-    pictures(model, 4)
+    newest = pictures(model, 4)[-1]
     with torch.inference_mode():
         model._state.picture.fill_(float("nan"))
         model._state.latent.fill_(float("nan"))
-    broken = model.generate(show(4), 0.1)
-    assert broken.min() == broken.max()  # nothing can be seen of it
+    assert np.array_equal(model.generate(show(4), 0.1), newest)  # the picture of before stays
     healed = model.generate(show(5), 0.1)
     assert healed.std() > 1.0
+
+
+def test_weights_that_are_no_numbers_are_an_error_and_no_black_show(
+    folders: dict[str, Path],
+) -> None:
+    model = opened("sd", folders)
+    pictures(model, 2)
+    with torch.inference_mode():
+        model.bundle._unet.conv_in.weight.fill_(float("nan"))  # type: ignore[attr-defined]
+    with pytest.raises(ModelLoadError, match="no number"):
+        pictures(model, 4)
 
 
 def test_two_frames_may_be_under_way_and_come_back_in_order(folders: dict[str, Path]) -> None:

@@ -42,6 +42,8 @@ def open_checkpoint(request: ModelRequest) -> FeedbackModel:
         raise ModelLoadError(
             f"{request.name[:120]} runs on {', '.join(_RUNNERS)}: {request.runner} is ember's"
         )
+    if request.dtype == "int8":
+        raise ModelLoadError("int8 is ember's: paint with auto, float32 or bfloat16")
     device = choose_device(request.device)
     if device.type == "cpu":
         set_threads(request.threads)

@@ -76,6 +76,11 @@ class Components:
         """Return a CLIP tokenizer and its text encoder, with its projection if it has one."""
         from transformers import CLIPTokenizer
 
+        if not (self.folder / tokenizer_name).is_dir():
+            raise ModelLoadError(
+                f"{self.name} has no folder {tokenizer_name}: that part of the checkpoint is "
+                "missing; fetch it again"
+            )
         with named_errors(self.name, tokenizer_name):
             tokenizer = CLIPTokenizer.from_pretrained(self.folder / tokenizer_name)
         config = self.json(f"{encoder_name}/config.json")

@@ -20,7 +20,7 @@ from torch.export import ExportedProgram
 
 from engine.diffusion.runners.compiled import CONSTANTS, READY, Compilable, Part
 from engine.errors import EngineError
-from engine.registry import ModelRequest, find_model, load_factory
+from engine.registry import Guides, ModelRequest, find_model, load_factory
 
 NICENESS = 10
 
@@ -38,6 +38,10 @@ def build(request: ModelRequest, folder: Path) -> None:
     unfinished = folder / f"{READY}.part"
     unfinished.write_text(json.dumps(sorted(parts)), encoding="utf-8")
     unfinished.replace(folder / READY)
+
+
+def _request(fields: dict[str, Any]) -> ModelRequest:
+    return ModelRequest(**{**fields, "guides": Guides(**fields["guides"])})
 
 
 def build_part(part: Part, folder: Path) -> None:
@@ -84,7 +88,7 @@ def main() -> int:
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:
-        build(ModelRequest(**order["request"]), Path(order["folder"]))
+        build(_request(order["request"]), Path(order["folder"]))
     except (EngineError, RuntimeError, OSError) as error:
         sys.stderr.write(" ".join(f"{type(error).__name__}: {error}".split())[:400] + "\n")
         return 1
