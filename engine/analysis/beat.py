@@ -126,7 +126,7 @@ class BeatTracker:
             phase = ago_s / (self._period * self._dt_s) % 1.0
             self._nudge = 0.0
             self._memory.insist((self._memory.phase - phase + self._late()) % 1.0)
-            if not self.count:  # nobody has followed this clock yet; else it glides there
+            if not self.count or self._paused:  # nobody follows it; else the clock glides there
                 self.phase = phase
 
     def nudge(self, beats: float) -> None:

@@ -53,6 +53,9 @@ def denoised_once(
 ) -> Tensor:
     """One model call outside the picture loop, with the empty prompt beside when guided."""
     if guidance == 1.0:
+        bundle.hold(prompt)
         return bundle.denoised(noisy, level, prompt, None)
-    both = stacked(prompt, bundle.encode_prompt(""))
+    empty = bundle.encode_prompt("")
+    bundle.hold(prompt, empty)
+    both = stacked(prompt, empty)
     return bundle.denoised(noisy, level, both, torch.tensor(guidance, device=noisy.device))

@@ -17,6 +17,9 @@ class _Recorder:
     def __init__(self) -> None:
         self.seen: list[tuple[Tensor, float]] = []
 
+    def hold(self, *prompts: PromptEmbedding) -> None:
+        pass
+
     def noise_level(self, strength: float) -> NoiseLevel[float]:
         return NoiseLevel(1.0 - strength, strength, strength)
 

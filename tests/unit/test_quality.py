@@ -15,6 +15,7 @@ from engine.bench.negation import negation_of
 from engine.bench.orders import STEPS, Order, orders_for, paint
 from engine.bench.quality import figures, quality, quality_of, reachable
 from engine.diffusion.bundle import PromptEmbedding
+from engine.diffusion.noise_level import NoiseLevel
 from engine.errors import LimitError
 from engine.scoring.held_out_phrases import (
     FOREIGN_PHRASES,
@@ -44,16 +45,21 @@ class _EchoBundle:
         return (1, 3, height // 16, width // 16)
 
     def encode_prompt(self, text: str) -> PromptEmbedding:
-        self.prompts.append(text)
+        if text:  # the empty prompt is guidance's own
+            self.prompts.append(text)
         return PromptEmbedding(torch.zeros(1, 1, 1))
 
-    def noised(self, latent: torch.Tensor, noise: torch.Tensor, strength: float) -> torch.Tensor:
-        return (1 - strength) * latent + strength * noise
+    def hold(self, *prompts: PromptEmbedding) -> None:
+        pass
+
+    def noise_level(self, strength: float) -> NoiseLevel[float]:
+        return NoiseLevel(1.0 - strength, strength, strength)
 
     def denoised(
-        self, noisy: torch.Tensor, strength: float, prompt: PromptEmbedding, guidance: float
-    ) -> torch.Tensor:
-        self.calls.append((strength, guidance))
+        self, noisy: torch.Tensor, level: NoiseLevel[torch.Tensor], prompt: PromptEmbedding,
+        guidance: torch.Tensor | None,
+    ) -> torch.Tensor:  # fmt: skip
+        self.calls.append((float(level.time), 1.0 if guidance is None else float(guidance)))
         return 0.5 * noisy
 
     def decode(self, latent: torch.Tensor) -> torch.Tensor:
@@ -230,13 +236,16 @@ class _Painter(_EchoBundle):
         self._denied = denied
 
     def encode_prompt(self, text: str) -> PromptEmbedding:
+        if not text:
+            return PromptEmbedding(torch.zeros(1, 1, 1))
         place = next(prompts.index(text) for prompts in NEGATIONS if text in prompts)
         return PromptEmbedding(torch.tensor([[[(0.9, self._denied, -0.9)[place]]]]))
 
     def denoised(
-        self, noisy: torch.Tensor, strength: float, prompt: PromptEmbedding, guidance: float
-    ) -> torch.Tensor:
-        return prompt.tokens.reshape(1, 1, 1, 1) + 0.0 * noisy
+        self, noisy: torch.Tensor, level: NoiseLevel[torch.Tensor], prompt: PromptEmbedding,
+        guidance: torch.Tensor | None,
+    ) -> torch.Tensor:  # fmt: skip
+        return prompt.tokens[:1].reshape(1, 1, 1, 1) + 0.0 * noisy
 
 
 @pytest.mark.parametrize(("denied", "share"), [(-0.7, 1.0), (0.7, 0.0)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 from importlib.util import find_spec
@@ -26,6 +25,7 @@ from engine.diffusion.runners.runner import (
 )
 from engine.errors import ModelLoadError
 from engine.registry import AUTO_RUNNER, RUNNER_NAMES, ModelRequest
+from tests.checkpoints import write_sd
 
 _CPU = ModelRequest("ember", 64, 64, "cpu", "float32", 1)
 _NEEDS = {"openvino": ("openvino",), "onnx": ("onnxruntime", "onnx", "onnxscript")}
@@ -184,9 +184,7 @@ def test_what_a_runner_cannot_do_is_refused_never_replaced(
 
 
 def test_a_checkpoint_refuses_a_runner_that_is_not_its_own(tmp_path: Path) -> None:
-    index = {"_class_name": "StableDiffusionPipeline"}
-    (tmp_path / "model_index.json").write_text(json.dumps(index))
-    request = replace(_CPU, name=str(tmp_path), runner="openvino")
+    request = replace(_CPU, name=str(write_sd(tmp_path / "sd")), runner="openvino")
     with pytest.raises(ModelLoadError, match="openvino"):
         open_checkpoint(request)
 
