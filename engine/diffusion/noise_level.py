@@ -21,6 +21,11 @@ class NoiseLevel(Generic[Number]):
     """What the network is told: t in (0, 1] for flows, a timestep, whole or not, for DDPM."""
 
 
+def flow_level(strength: float) -> NoiseLevel[float]:
+    """Return the level of a rectified flow: x_t = (1 - t) x_0 + t n at t = strength."""
+    return NoiseLevel(1.0 - strength, strength, strength)
+
+
 def on_device(level: NoiseLevel[float], device: torch.device) -> NoiseLevel[Tensor]:
     """Return a level as tensors, for a single call outside the picture loop."""
     alpha, sigma, time = torch.tensor([level.alpha, level.sigma, level.time], device=device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -27,8 +28,9 @@ class UNetPart(nn.Module):
         tokens: Tensor,
         pooled: Tensor | None = None,
         size_ids: Tensor | None = None,
+        residuals: Mapping[str, Any] | None = None,
     ) -> Tensor:
-        """Return the prediction, the shape of `noisy`."""
+        """Return the prediction, the shape of `noisy`; `residuals` are a ControlNet's."""
         added = None
         if pooled is not None and size_ids is not None:
             added = {"text_embeds": pooled.to(self.dtype), "time_ids": size_ids}
@@ -39,6 +41,7 @@ class UNetPart(nn.Module):
             encoder_hidden_states=tokens.to(self.dtype),
             added_cond_kwargs=added,
             return_dict=False,
+            **(residuals or {}),
         )[0]
         return predicted.float()
 

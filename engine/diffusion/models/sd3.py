@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from engine.diffusion.bundle import PromptEmbedding, SizeRule
+from engine.diffusion.guidance import guided
 from engine.diffusion.memory import release_memory
 from engine.diffusion.models.autoencoder import autoencoder_facts, open_autoencoder
 from engine.diffusion.models.components import Components
 from engine.diffusion.models.family import Family, Pace
 from engine.diffusion.models.sd3_text import Sd3Text
-from engine.diffusion.noise_level import NoiseLevel
+from engine.diffusion.noise_level import NoiseLevel, flow_level
 from engine.messages import Reading
 
 _TIMESTEPS = 1000
@@ -111,7 +112,7 @@ class Sd3Bundle:
 
     def noise_level(self, strength: float) -> NoiseLevel[float]:
         """x_t = (1 - t) x_0 + t n at t = strength."""
-        return NoiseLevel(1.0 - strength, strength, strength)
+        return flow_level(strength)
 
     def denoised(
         self,
@@ -121,11 +122,8 @@ class Sd3Bundle:
         guidance: Tensor | None,
     ) -> Tensor:
         """x_0 = x_t - t v(x_t, t), with v guided away from the empty prompt when asked."""
-        if guidance is None:
-            return noisy - level.sigma * self._velocity(noisy, level, prompt)
-        both = self._velocity(torch.cat((noisy, noisy)), level, prompt)
-        velocity, empty = both.chunk(2)
-        return noisy - level.sigma * (empty + guidance * (velocity - empty))
+        velocity = guided(lambda rows: self._velocity(rows, level, prompt), noisy, guidance)
+        return noisy - level.sigma * velocity
 
     def weights_changed(self) -> None:
         """Nothing is kept of prompts: text and picture attend to each other in every block."""

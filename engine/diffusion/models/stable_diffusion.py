@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from engine.diffusion.bundle import PromptEmbedding, SizeRule
+from engine.diffusion.guidance import guided
 from engine.diffusion.memory import release_memory
 from engine.diffusion.models.autoencoder import autoencoder_facts, open_autoencoder
 from engine.diffusion.models.clip_text import ClipText, check_width
@@ -195,12 +195,7 @@ class StableDiffusionBundle:
         guidance: Tensor | None,
     ) -> Tensor:
         """One model call at any t; prompt and empty prompt in one batch where guided."""
-        if guidance is None:
-            prediction = self._predict(noisy, level.time, prompt)
-        else:
-            both = self._predict(torch.cat((noisy, noisy)), level.time, prompt)
-            wanted, empty = both.chunk(2)
-            prediction = empty + guidance * (wanted - empty)
+        prediction = guided(lambda rows: self._predict(rows, level.time, prompt), noisy, guidance)
         clean = self._schedule.clean(noisy, prediction, level)
         # What lies further out is no picture, and would come back larger.
         return clean.clamp_(-LATENT_LIMIT, LATENT_LIMIT)
@@ -272,15 +267,11 @@ class StableDiffusionBundle:
             return self._call("unet", noisy, time, prompt.tokens, *added)
         sample, tokens = noisy.to(self._dtype), prompt.tokens.to(self._dtype)
         told = {"text_embeds": added[0].to(self._dtype), "time_ids": added[1]} if added else None
-        inside = None if self._guidance is None else self._guidance.expand(len(noisy), -1)
         residuals = self._controlnet.residuals(sample, time, tokens, told)
-        unet: Any = self._unet
-        predicted: Tensor = unet(
-            sample, time, encoder_hidden_states=tokens, added_cond_kwargs=told,
-            timestep_cond=inside,
-            return_dict=False, **residuals,
-        )[0]  # fmt: skip
-        return predicted.float()
+        predicted: Tensor = self._parts["unet"](
+            noisy, time, prompt.tokens, *added, residuals=residuals
+        )
+        return predicted
 
     def _added(self, noisy: Tensor, prompt: PromptEmbedding) -> tuple[Tensor, ...]:
         """What SDXL is told besides: the pooled prompt, and which size was cut from which."""

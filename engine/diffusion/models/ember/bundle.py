@@ -14,12 +14,13 @@ from engine.conditioning.word_table import MAX_WORDS, heard_words
 from engine.diffusion.bundle import PromptEmbedding, SizeRule
 from engine.diffusion.feedback import FeedbackModel
 from engine.diffusion.fresh import denoised_once
+from engine.diffusion.guidance import guided
 from engine.diffusion.models.ember.autoencoder import LATENT_CHANNELS, PIXELS_PER_LATENT
 from engine.diffusion.models.ember.calibration import quantised_ember
 from engine.diffusion.models.ember.text import TextEncoder
 from engine.diffusion.models.ember.unet import LATENT_MULTIPLE, FlowUNet
 from engine.diffusion.models.ember.weights import Sampling, load_ember
-from engine.diffusion.noise_level import NoiseLevel, on_device
+from engine.diffusion.noise_level import NoiseLevel, flow_level, on_device
 from engine.diffusion.runners.choose import choose_frames
 from engine.diffusion.runners.runner import Runner, ShapedNetwork, open_runner
 from engine.errors import ModelLoadError
@@ -152,7 +153,7 @@ class EmberBundle:
 
     def noise_level(self, strength: float) -> NoiseLevel[float]:
         """x_t = (1 - t) x_0 + t n at t = strength."""
-        return NoiseLevel(1.0 - strength, strength, strength)
+        return flow_level(strength)
 
     def denoised(
         self,
@@ -162,12 +163,8 @@ class EmberBundle:
         guidance: Tensor | None,
     ) -> Tensor:
         """x_0 = x_t - t v(x_t, t), with v guided away from the empty prompt when asked."""
-        if guidance is None:
-            return noisy - level.sigma * self._velocity(noisy, level, prompt)
-        # Both in one batch: 13.7 ms instead of 2 x 9.3 (bf16, 512x512, two cores).
-        both = self._velocity(torch.cat((noisy, noisy)), level, prompt)
-        velocity, empty = both.chunk(2)
-        return noisy - level.sigma * (empty + guidance * (velocity - empty))
+        velocity = guided(lambda rows: self._velocity(rows, level, prompt), noisy, guidance)
+        return noisy - level.sigma * velocity
 
     def close(self) -> None:
         """Drop all weights; idempotent."""
