@@ -9,10 +9,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+BLUR_PX = 9
+"""Of ember's cell of 16: what is finer than half a cell hardly comes through an autoencoder.
+
+Ember at 512x512, `diffusion/sharpen` at 0.6, 50 pictures of a sunset (2026-11-28): the Laplacian's
+variance grows by 2 % with 3 pixels, 26 % with 9, sixfold with 17, where it eats the picture.
+"""
+
 
 def unsharp(picture: Tensor, amount: Tensor) -> Tensor:
     """(1 + k) x - k blur(x), k 0-d: gives back what warping and coding took; k < 0 softens."""
-    blurred = F.avg_pool2d(picture, 3, stride=1, padding=1, count_include_pad=False)
+    columns = F.avg_pool2d(picture, (BLUR_PX, 1), 1, (BLUR_PX // 2, 0), count_include_pad=False)
+    blurred = F.avg_pool2d(columns, (1, BLUR_PX), 1, (0, BLUR_PX // 2), count_include_pad=False)
     return torch.sub(picture, blurred, out=blurred).mul_(amount).add_(picture)
 
 

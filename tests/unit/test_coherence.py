@@ -63,14 +63,14 @@ def test_the_swell_bends_without_leaving_the_picture() -> None:
 
 
 def test_unsharp_raises_contrast_at_an_edge_and_leaves_flat_areas_alone() -> None:
-    edge = torch.zeros(1, 3, 8, 8)
-    edge[..., 4:] = 0.5
+    edge = torch.zeros(1, 3, 32, 32)
+    edge[..., 16:] = 0.5
     sharpened = unsharp(edge, torch.tensor(0.5))
-    assert float(sharpened[..., 4].max()) > 0.5
+    assert float(sharpened[..., 16].max()) > 0.5
     assert torch.equal(sharpened[..., 0], edge[..., 0])
     assert torch.allclose(unsharp(edge, torch.tensor(0.0)), edge)
     softened = unsharp(edge, torch.tensor(-0.5))
-    assert float(softened[..., 4].max()) < 0.5
+    assert float(softened[..., 16].max()) < 0.5
     assert torch.equal(softened[..., 0], edge[..., 0])
 
 
