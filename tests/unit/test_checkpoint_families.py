@@ -25,11 +25,11 @@ from engine.diffusion.models.sd3_text import T5_PLACES
 from engine.diffusion.models.single_file import SingleFile
 from engine.diffusion.models.single_file_family import family_of_file, scheduler_of_file
 from engine.diffusion.models.stable_diffusion import StableDiffusionBundle
-from engine.diffusion.models.weights_file import TensorFacts
 from engine.diffusion.noise_level import noised, on_device
 from engine.errors import ModelLoadError
 from engine.messages import Travel
 from engine.registry import ModelRequest
+from engine.weights_file import TensorFacts
 from tests.checkpoints import write_lcm, write_sd, write_sd3, write_sdxl, write_sdxs, write_taesd
 from tests.single_files import _unet_name, write_single_file
 from tests.states import control

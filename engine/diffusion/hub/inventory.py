@@ -8,9 +8,9 @@ from typing import Literal
 
 from engine.diffusion.hub.cache import CachedModel, cached_models, licence_of
 from engine.diffusion.models.family import family_of_folder, read_json
-from engine.diffusion.models.weights_file import read_weights_file
 from engine.errors import ModelLoadError
 from engine.known_models import KNOWN_MODELS, KnownModel
+from engine.weights_file import read_weights_file
 
 State = Literal["whole", "in part", "damaged"]
 

@@ -11,7 +11,7 @@ import torch
 from engine.diffusion.models.components import Parts, diffusers_network
 from engine.diffusion.models.family import read_json
 from engine.diffusion.models.weights import FileWeights
-from engine.diffusion.models.weights_file import component_files
+from engine.weights_file import component_files
 
 
 @dataclass(frozen=True, slots=True)

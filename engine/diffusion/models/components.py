@@ -10,9 +10,9 @@ import torch
 from engine.diffusion.memory import is_out_of_memory
 from engine.diffusion.models.family import read_json
 from engine.diffusion.models.weights import FileWeights, Weights, fill
-from engine.diffusion.models.weights_file import component_files
 from engine.errors import ModelLoadError
 from engine.quiet_loaders import quiet_loaders
+from engine.weights_file import component_files
 
 
 class Parts(Protocol):

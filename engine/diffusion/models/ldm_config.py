@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from engine.diffusion.models.weights_file import TensorFacts
+from engine.weights_file import TensorFacts
 
 UNET = "model.diffusion_model."
 VAE = "first_stage_model."

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from engine.diffusion.memory import FreeMemory
 from engine.diffusion.models.family import Family
-from engine.diffusion.models.weights_file import component_files, read_weights_file
 from engine.errors import MemoryShortError
+from engine.weights_file import component_files, read_weights_file
 
 _FIXED_BYTES = 200_000_000
 _NUMBERS_PER_PIXEL_TINY = 190

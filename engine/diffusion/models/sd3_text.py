@@ -11,7 +11,7 @@ from torch import Tensor
 from engine.diffusion.bundle import PromptEmbedding
 from engine.diffusion.models.clip_text import ClipText, check_width
 from engine.diffusion.models.components import Components, named_errors
-from engine.diffusion.models.weights_file import component_files, read_weights_file
+from engine.weights_file import component_files, read_weights_file
 
 T5_PLACES = 256
 """Tokens of T5's part, as diffusers' pipeline has them; zeros where T5 is absent."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from engine.diffusion.models.family import FEW_STEPS, Family, read_json, unet_family
 from engine.diffusion.models.ldm_config import UNET, Facts, unet_config
-from engine.diffusion.models.weights_file import read_weights_file
 from engine.errors import ModelLoadError
+from engine.weights_file import read_weights_file
 
 _OTHERS = (
     ("lora_", "a LoRA: give it with --lora beside a checkpoint"),

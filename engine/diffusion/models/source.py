@@ -11,9 +11,9 @@ from pathlib import Path
 from engine.diffusion.hub.cache import cache_root, cached_models, home_of, snapshot_of
 from engine.diffusion.models.family import Family, family_of_folder
 from engine.diffusion.models.single_file_family import family_of_file
-from engine.diffusion.models.weights_file import PICKLES, pickle_words
 from engine.errors import ModelLoadError
 from engine.known_models import KnownModel, known_model
+from engine.weights_file import PICKLES, pickle_words
 
 _HUB_FILE = re.compile(r"([\w][\w.-]{0,95}/[\w][\w.-]{0,95})/([^/\\:]+\.safetensors)")
 

@@ -10,8 +10,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from engine.diffusion.models.weights_file import TensorFacts, read_weights_file
 from engine.errors import ModelLoadError
+from engine.weights_file import TensorFacts, read_weights_file
 
 
 class Weights(Protocol):
