@@ -24,6 +24,7 @@ from engine.semantic.listener_names import EMBEDDED
 from engine.semantic.log_mel import FRAMES, WINDOW_S, as_levels, mel_power
 from engine.semantic.network import ListenerNetwork
 from engine.semantic.text_space import TextSpace
+from engine.semantic.views import hear_views
 
 TAUGHT_TEMPERATURE = 0.07
 """Of the labels that were taught: the one of training."""
@@ -70,16 +71,25 @@ class EmbeddedListener:
 
     def hear(self, samples: Float32, sample_rate: int) -> Float32 | None:
         """Listen to the newest window; what is missing at its beginning was silence."""
-        if self._network is None:
-            raise ModelLoadError("the embedded listener is not loaded yet")
         levels = as_levels(mel_power(samples, sample_rate, FRAMES))
-        direction = self._network.embed(levels)
+        direction = self.network.embed(levels)
         cosines = self._taught @ direction
         if float(cosines.max()) < LEAST_TAUGHT:
             return direction  # unlike anything that was taught, so unlike anything
         shares = np.exp((cosines - cosines.max()) / TAUGHT_TEMPERATURE)
         mean = (shares / shares.sum()) @ self._taught
         return np.asarray(mean / (np.linalg.norm(mean) + 1e-9), np.float32)
+
+    @property
+    def network(self) -> ListenerNetwork:
+        """What it hears with. Raises `ModelLoadError` before `load`."""
+        if self._network is None:
+            raise ModelLoadError("the embedded listener is not loaded yet")
+        return self._network
+
+    def views(self, samples: Float32, sample_rate: int) -> tuple[Float32, ...]:
+        """Three vectors of the newest window, for adapters that hear `views.EAR`; some 10 ms."""
+        return hear_views(self.network, samples, sample_rate)
 
     def close(self) -> None:
         """Free the weights; idempotent."""

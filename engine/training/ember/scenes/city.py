@@ -195,11 +195,11 @@ def paint_rain(values: Values, generator: torch.Generator, height: int, width: i
     )
     picture = picture + discs(x, y, places=places, radius=radius, light=accents * strength)
     picture = picture + fields.blur(picture, 0.12) * 0.35
-    picture = _drops(generator, picture, x, y, fields.knob(values["rain"], 0.15, 0.95))
+    picture = rain_drops(generator, picture, x, y, fields.knob(values["rain"], 0.15, 0.95))
     return palettes.finish(picture, shine=0.35, exposure=1.1, vignette=0.3)
 
 
-def _drops(
+def rain_drops(
     generator: torch.Generator, picture: Tensor, x: Tensor, y: Tensor, amount: Tensor
 ) -> Tensor:
     """Lay drops on the pane: each is a small lens that shows the lights upside down."""

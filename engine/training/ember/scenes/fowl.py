@@ -87,17 +87,45 @@ def paint_rooster(values: Values, generator: torch.Generator, height: int, width
         sun=(sun_x, sun_y),
         mist=uniform(generator, batch, 0.1, 0.7),
     )
+    light = _perched(light, (x, y), aspect, (facing, colour), values, generator)
+    return finish(light, shine=0.35, vignette=0.25)
+
+
+def rooster_at(
+    light: Tensor,
+    canvas_xy: tuple[Tensor, Tensor],
+    aspect: float,
+    plumage: Tensor,
+    colour: Tensor,
+    generator: torch.Generator,
+) -> Tensor:
+    """Lay a rooster on its rail over pictures `(b, 3, h, w)`, lit in `colour` `(b, 3)`."""
+    values = {name: torch.rand(plumage.shape, generator=generator) for name in ("size", "crowing")}
+    facing = facing_sign(torch.rand(plumage.shape, generator=generator))
+    figure = values | {"plumage": plumage}
+    return _perched(light, canvas_xy, aspect, (facing, colour), figure, generator)
+
+
+def _perched(
+    light: Tensor,
+    canvas_xy: tuple[Tensor, Tensor],
+    aspect: float,
+    look: tuple[Tensor, Tensor],
+    values: Values,
+    generator: torch.Generator,
+) -> Tensor:
+    facing, colour = look
+    batch = light.shape[0]
     size = knob(values["size"], 0.56, 0.78) * min(1.0, 0.35 + 0.65 * aspect)
     cx = -facing * uniform(generator, batch, 0.0, 0.2) * aspect
     rail = uniform(generator, batch, -0.78, -0.7)
     cy = rail + 0.98 * size
     glare = shade(colour, light=1.4, vivid=0.6)
-    light = _rail(light, (x, y), rail, colour, glare)
+    light = _rail(light, canvas_xy, rail, colour, glare)
     tones = pick(PLUMES, values["plumage"])
     crow = smoothstep(0.42, 0.7, values["crowing"].view(-1, 1, 1))
     model = _rooster(crow, tones, glare)
-    light = lay(light, (x, y), (cx, cy, size, facing, torch.zeros_like(cx)), model)
-    return finish(light, shine=0.35, vignette=0.25)
+    return lay(light, canvas_xy, (cx, cy, size, facing, torch.zeros_like(cx)), model)
 
 
 def _rail(
