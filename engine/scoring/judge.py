@@ -77,6 +77,11 @@ class Judge:
         self.reference = reference
 
     @property
+    def network(self) -> JudgeNetwork:
+        """What it looks with, for `features_of`."""
+        return self._network
+
+    @property
     def scenes(self) -> tuple[str, ...]:
         """Names of the scenes that it can tell apart."""
         return self._network.config.scenes

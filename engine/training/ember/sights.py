@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from engine.training.ember import flyers, foregrounds
+from engine.training.ember.compositions import to_light
 from engine.training.ember.foregrounds import Foreground, air, canvas_of
 from engine.training.ember.scenes import fields, palettes
+from engine.training.ember.scenes.catalogue import SCENES
 from engine.training.ember.scenes.city import rain_drops
 from engine.training.ember.scenes.fire import FLAMES, fire_sparks
 from engine.training.ember.scenes.fowl import rooster_at
@@ -117,6 +119,39 @@ SIGHTS: Mapping[str, Foreground] = MappingProxyType(
     {
         "thunder": thunder, "rain": rain, "waves": waves, "fire": fire, "rooster": rooster,
         "birds": flyers.birds, "helicopter": flyers.helicopter, "bells": foregrounds.church,
+        "voice": foregrounds.lighthouse,
     }
 )  # fmt: skip
 """Label -> how its sight is laid over a picture."""
+
+OWN_SCENE: Mapping[str, str] = MappingProxyType(
+    {
+        "thunder": "storm", "rain": "rain", "waves": "waves", "fire": "flames",
+        "rooster": "rooster", "birds": "birds", "helicopter": "helicopter", "bells": "bells",
+        "dog": "dog", "baby": "baby", "clock": "clock", "chainsaw": "chainsaw",
+        "train": "steam train", "wind": "wind", "crowd": "crowd", "drums": "drums",
+        "guitar": "guitar", "piano": "grand piano", "synthesiser": "synthesiser",
+        "voice": "lighthouse",
+    }
+)  # fmt: skip
+"""Label -> the scene that shows that sound alone."""
+
+
+def lay_sight(label: str, light: Tensor, generator: torch.Generator) -> Tensor:
+    """Lay the sight of a label of `OWN_SCENE` over pictures in linear light `(b, 3, h, w)`.
+
+    What has no sight of its own stands in front: its scene fills the lower part. `light` may be
+    written to.
+    """
+    colour = torch.rand(light.shape[0], generator=generator)
+    if label in SIGHTS:
+        return SIGHTS[label](light, colour, generator)
+    scene = SCENES[OWN_SCENE[label]]
+    values = {a.name: torch.rand(colour.shape, generator=generator) for a in scene.attributes}
+    height, width = light.shape[-2:]
+    own = to_light(scene.paint(values, generator, height, width))
+    _, y = fields.canvas(height, width, light.device)
+    ragged = fields.fbm(
+        generator, light.shape[0], height, width, cells=2.5, octaves=4, stretch=1.6
+    )
+    return fields.over(light, own, fields.smoothstep(0.12, -0.12, y - 0.15 + 0.1 * ragged))
