@@ -161,7 +161,7 @@ def test_rows_are_as_long_as_they_shall_be(norm: float) -> None:
 
 def test_the_default_norm_of_a_projector_is_60() -> None:
     torch.manual_seed(0)
-    network = projector(plan_for(512, SD)).eval()
+    network = projector(plan_for(512, SD)).eval().requires_grad_(False)
     found = network(torch.randn(1, 3, 512), Hearing())
     assert float(found.tokens.norm(dim=-1).mean()) == pytest.approx(60.0, abs=1e-3)
 
@@ -187,7 +187,7 @@ def test_a_closed_gate_takes_its_level_away(generator: str) -> None:
 
 def test_every_domain_sounds_different() -> None:
     torch.manual_seed(0)
-    network = projector(plan_for(16, EMBER)).eval()
+    network = projector(plan_for(16, EMBER)).eval().requires_grad_(False)
     views = torch.randn(1, 3, 16)
     rows = [network(views, Hearing(gates=gates)).tokens for gates in DOMAINS.values()]
     for i, first in enumerate(rows):
@@ -197,7 +197,7 @@ def test_every_domain_sounds_different() -> None:
 
 def test_stages_hear_their_share_and_gates_close_them() -> None:
     torch.manual_seed(0)
-    network = projector(plan_for(16, EMBER)).eval()
+    network = projector(plan_for(16, EMBER)).eval().requires_grad_(False)
     views = torch.randn(2, 3, 16)
     rows = network.stage_rows(views, Hearing())
     assert rows.shape == (2, 3, 8, 256)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from engine.diffusion.bundle import PromptEmbedding, SizeRule
 from engine.diffusion.guidance import guided
 from engine.diffusion.memory import release_memory
+from engine.diffusion.models.audio_attention import AudioAttention, open_audio_attention
 from engine.diffusion.models.autoencoder import autoencoder_facts, open_autoencoder
 from engine.diffusion.models.clip_text import ClipText, check_width
 from engine.diffusion.models.components import Parts
@@ -43,6 +44,7 @@ class StableDiffusionBundle:
     ) -> None:
         self._controlnet: ControlNetBranch | None = None
         self._image_prompt: ImagePrompt | None = None
+        self._audio: AudioAttention | None = None
         if guides.controlnet:  # first of all: the wrong one costs no loading
             self._controlnet = ControlNetBranch(
                 Path(guides.controlnet).expanduser(), parts.json("unet/config.json"),
@@ -220,9 +222,24 @@ class StableDiffusionBundle:
         if self._image_prompt is not None:
             self._image_prompt.weigh(values["prompt/image"])
 
+    def attach_sound(self, file: Path | None, routing: str = "published") -> None:
+        """See `HearsSound`."""
+        if self._audio is not None:
+            self._audio.withdraw()
+            self._audio = None
+        if file is not None:
+            self._audio = open_audio_attention(file, self._unet, routing)
+
+    def hear(self, stages: Tensor | None, silence: Tensor | None, strength: float) -> None:
+        """See `HearsSound`."""
+        if self._audio is not None:
+            self._audio.hear(stages, silence)
+            if stages is not None:
+                self._audio.weigh(strength)
+
     def close(self) -> None:
         """Drop all weights; idempotent."""
-        self._controlnet = self._image_prompt = None
+        self._controlnet = self._image_prompt = self._audio = None
         self._unet = self._vae = self._text = self._keys = None
         self._parts.clear()
         self._compiled.clear()
@@ -233,9 +250,9 @@ class StableDiffusionBundle:
 
         A compiled network would keep copies of the keys and values that attention reads from
         outside, so from here on it computes them from the tokens, 0.5 % of a frame. With an image
-        prompt, which has such copies too, the U-Net stays as it is.
+        prompt or audio attention, which have such copies too, the U-Net stays as it is.
         """
-        if self._keys is not None and self._image_prompt is None:
+        if self._keys is not None and self._image_prompt is None and self._audio is None:
             self._keys.withdraw()
             self._keys = None
         latent = torch.zeros(self.latent_shape(width, height), device=self._device)
@@ -246,7 +263,7 @@ class StableDiffusionBundle:
             "decode": (latent,),
             "unet": (latent, level.time, prompt.tokens, *self._added(latent, prompt)),
         }
-        if self._image_prompt is not None:
+        if self._image_prompt is not None or self._audio is not None:
             del inputs["unet"]
         return {name: Part(self._parts[name], tensors) for name, tensors in inputs.items()}
 
