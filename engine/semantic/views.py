@@ -2,8 +2,8 @@
 
 A vector of a whole mixture cannot be taken apart again (`conditioning.sound_embedding.VIEWS`):
 foreground is the percussive part, background the harmonic part (median filtering of the spectrum
-along either axis: Fitzgerald 2010, "Harmonic/percussive separation using median filtering", here on
-mel bands), atmosphere the bed that never goes away, the lowest quarter of a second around.
+along either axis: Fitzgerald 2010, "Harmonic/percussive separation using median filtering", here
+on mel bands), atmosphere the bed that never goes away, the lowest quarter of a second around.
 """
 
 from __future__ import annotations

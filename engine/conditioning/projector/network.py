@@ -80,7 +80,7 @@ class Projector(nn.Module):
         """Project `views` `(b, 3, input_width)`."""
         levels = self._levels(views, hearing)
         heard = levels.memory * _loudness(levels, hearing)[..., None]
-        tokens = with_norm(self._rows(heard), _norm(self.plan, hearing))
+        tokens = _scaled(self._rows(heard), self.plan, hearing)
         pooled = None if self.pooled_head is None else self.pooled_head(heard.mean(dim=1))
         return Projection(tokens, pooled, levels)
 
@@ -97,7 +97,7 @@ class Projector(nn.Module):
         rows = []
         for stage in range(len(STAGES)):
             part = heard * shares[..., stage, None] * len(STAGES)
-            rows.append(with_norm(self._rows(part), _norm(self.plan, hearing)) * open_by[stage])
+            rows.append(_scaled(self._rows(part), self.plan, hearing) * open_by[stage])
         return torch.stack(rows, dim=1)
 
     def last_layers(self) -> list[nn.Module]:
@@ -134,7 +134,7 @@ class SonicProjector(nn.Module):
         """Project `views` `(b, 3, input_width)`."""
         gates = views.new_tensor(hearing.gates)
         vector = (views * gates[:, None]).sum(dim=1) / gates.sum().clamp_min(1e-6)
-        return Projection(with_norm(self.adapter(vector), _norm(self.plan, hearing)), None, None)
+        return Projection(_scaled(self.adapter(vector), self.plan, hearing), None, None)
 
     def stage_rows(self, views: Tensor, hearing: Hearing) -> Tensor:
         """What each stage of a U-Net hears: `(b, 3 stages, tokens, width)`."""
@@ -150,8 +150,10 @@ def projector(plan: ProjectorPlan) -> Projector | SonicProjector:
     return SonicProjector(plan) if plan.decomposer == "sonic" else Projector(plan)
 
 
-def _norm(plan: ProjectorPlan, hearing: Hearing) -> float:
-    return plan.norm if hearing.norm is None else hearing.norm
+def _scaled(rows: Tensor, plan: ProjectorPlan, hearing: Hearing) -> Tensor:
+    """Rows as long as they shall be; a norm of 0 leaves them as they come."""
+    norm = plan.norm if hearing.norm is None else hearing.norm
+    return with_norm(rows, norm) if norm else rows
 
 
 def _loudness(levels: Levels, hearing: Hearing) -> Tensor:

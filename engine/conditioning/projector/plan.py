@@ -83,7 +83,7 @@ class ProjectorPlan:
     chained: bool = False
     """`sonic` alone: each of its four layers goes on from the one before; theirs do not."""
     norm: float = NORM
-    """What its rows were trained to be long."""
+    """How long its rows were in training; 0: as they come, as SonicDiffusion's."""
 
     def settings(self) -> dict[str, Any]:
         """What `AdapterCard.settings` holds of it."""
