@@ -139,7 +139,7 @@ def _add_projector(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="FILE",
         help="write checkpoints of SonicDiffusion as safetensors to --work instead of training; "
-        "repeatable",
+        "repeatable (default: train)",
     )
 
 

@@ -133,7 +133,7 @@ def test_missing_weights_are_an_error_and_never_random(tmp_path: Path) -> None:
 def test_a_pickle_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "audio_projector_stage1.pth"
     torch.save({"model_state_dict": {}}, path)
-    with pytest.raises(ModelLoadError, match="is a pickle"):
+    with pytest.raises(ModelLoadError, match=r"is a pickle.*train projector --convert"):
         open_projector(path, EMBER, "ear")
 
 

@@ -104,7 +104,8 @@ def test_contrast_is_ln_b_by_chance_and_falls_where_pairs_agree() -> None:
     assert float(losses.info_nce(texts, texts)) < 1e-4
     twice = torch.cat((texts[:3], texts[:3]))
     same = torch.cat((torch.eye(3), torch.eye(3)), 1).repeat(2, 1).bool()
-    assert float(losses.info_nce(twice, twice, same)) == pytest.approx(math.log(2), abs=1e-3)
+    assert float(losses.info_nce(twice, twice, same)) < 1e-3
+    assert float(losses.info_nce(twice, twice)) == pytest.approx(math.log(2), abs=1e-3)
 
 
 def test_early_rows_of_a_long_prompt_say_the_most() -> None:
@@ -171,7 +172,7 @@ def test_the_official_table_finds_sounds_by_all_their_names(tmp_path: Path, name
 
 
 def test_a_folder_that_is_none_is_refused_with_its_layout(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="no table of captions.*AudioCaps"):
+    with pytest.raises(TrainingError, match=r"no table of captions.*AudioCaps"):
         read_pairs(tmp_path, "train", frames=False)
     (tmp_path / "train.csv").write_text("id,text\n1,a\n")
     with pytest.raises(TrainingError, match="no column audiocap_id"):
@@ -198,7 +199,7 @@ def test_clap_hears_too_and_is_never_random(tmp_path: Path) -> None:
     assert views.shape == (1, 3, 48)
     with pytest.raises(ModelLoadError, match="no listener"):
         open_encoder("clap", str(tmp_path / "nothing"), "cpu")
-    with pytest.raises(ModelLoadError, match="models fetch"):
+    with pytest.raises(ModelLoadError, match="not on this machine: fetch it once"):
         open_encoder("clap", "laion/clap-htsat-never-fetched", "cpu")
 
 
@@ -214,7 +215,7 @@ def test_stage_1_overfits_and_unheard_sounds_find_their_captions(
     trained: tuple[Path, dict[str, float]],
 ) -> None:
     work, figures = trained
-    assert figures["last_loss"] < 0.5 * figures["first_loss"]
+    assert figures["last_loss"] < 0.25 * figures["first_loss"]
     assert figures["val_right"] > figures["val_wrong"] + 0.3
     assert figures["val_top_1"] >= 0.75
     table = rows(work / "stage1.csv")

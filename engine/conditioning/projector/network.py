@@ -138,7 +138,8 @@ class SonicProjector(nn.Module):
 
     def stage_rows(self, views: Tensor, hearing: Hearing) -> Tensor:
         """What each stage of a U-Net hears: `(b, 3 stages, tokens, width)`."""
-        return self(views, hearing).tokens[:, None].repeat(1, len(STAGES), 1, 1)
+        found: Projection = self(views, hearing)
+        return found.tokens[:, None].repeat(1, len(STAGES), 1, 1)
 
     def last_layers(self) -> list[nn.Module]:
         """What the last stage of training still moves."""

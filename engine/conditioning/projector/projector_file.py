@@ -18,6 +18,7 @@ from engine.conditioning.adapter_file import AdapterCard, card_metadata, card_of
 from engine.conditioning.projector.network import Projector, SonicProjector, projector
 from engine.conditioning.projector.plan import plan_of
 from engine.errors import ModelLoadError
+from engine.weights_file import PICKLES
 
 PROJECTOR, UNET = "projector.", "unet."
 
@@ -44,6 +45,11 @@ def load_projector(path: Path) -> tuple[AdapterCard, Projector | SonicProjector]
     Raises `ModelLoadError` for a pickle, a file without a card, an adapter of another kind, and
     weights that are missing or of another shape: none of them is ever left random.
     """
+    if path.suffix.lower() in PICKLES:
+        raise ModelLoadError(
+            f"{path} is a pickle, which can run any code when it is opened: one of SonicDiffusion "
+            f"becomes safetensors by 'sonolume train projector --convert {path}'"
+        )
     card = card_of(path)
     if card.kind != "projector":
         raise ModelLoadError(

@@ -29,7 +29,8 @@ class LevelToUNetRouter(nn.Module):
         """
         weighted = assignment * weights[:, None]
         weighted = weighted / weighted.sum(dim=-1, keepdim=True).clamp_min(1e-8)
-        return weighted @ self.table
+        shares: Tensor = weighted @ self.table
+        return shares
 
     def stage_gates(self) -> Tensor:
         """How open each stage is, `(3,)` in (0, 1)."""

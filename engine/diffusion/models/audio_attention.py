@@ -129,24 +129,26 @@ class AudioAttention(nn.Module):
         weight = next(unet.parameters())
         self.names = tuple(blocks)
         self.context_width = _context_width(blocks)
-        self.layers = nn.ModuleList(
+        self.gated = tuple(
             GatedAudioAttention(
                 block.norm3.normalized_shape[0], block.attn2.heads, self.context_width, gate
             )
             for block in blocks.values()
-        ).to(weight.device, weight.dtype)
+        )
+        """One per block, in the order of `names`."""
+        self.layers = nn.ModuleList(self.gated).to(weight.device, weight.dtype)
         self._heard: object = None
         self._strength = 1.0
         self._places = [
-            _Place(block, layer, _stage_of(name, routing))  # type: ignore[arg-type]
-            for (name, block), layer in zip(blocks.items(), self.layers, strict=True)
+            _Place(block, layer, _stage_of(name, routing))
+            for (name, block), layer in zip(blocks.items(), self.gated, strict=True)
         ]
 
     def named_tensors(self) -> dict[str, Tensor]:
         """All weights, by the names of SonicDiffusion's checkpoints."""
         return {
             f"{name}.{key}": tensor
-            for name, layer in zip(self.names, self.layers, strict=True)
+            for name, layer in zip(self.names, self.gated, strict=True)
             for key, tensor in layer.state_dict().items()
         }
 
@@ -188,8 +190,8 @@ class AudioAttention(nn.Module):
         if stages is self._heard:
             return
         pair = torch.stack((stages, stages if silence is None else silence))
-        pair = pair.to(self.layers[0].gate_adapter)  # type: ignore[call-overload]
-        for place, layer in zip(self._places, self.layers, strict=True):
+        pair = pair.to(self.gated[0].gate_adapter)
+        for place, layer in zip(self._places, self.gated, strict=True):
             key, value = layer.keys_values(pair[:, place.stage])
             if place.key is not None and place.value is not None and place.key.shape == key.shape:
                 place.key.copy_(key)
@@ -203,7 +205,7 @@ class AudioAttention(nn.Module):
     def weigh(self, strength: float) -> None:
         """How loud the sound is from now on; 0 is the plain U-Net, to the last bit."""
         self._strength = strength
-        for place, layer in zip(self._places, self.layers, strict=True):
+        for place, layer in zip(self._places, self.gated, strict=True):
             factor = strength * torch.tanh(layer.gate_adapter)
             if place.factor is None:
                 place.factor = factor
@@ -213,7 +215,7 @@ class AudioAttention(nn.Module):
     def teach(self, stages: Tensor) -> None:
         """Have the next call hear `stages` `(b, 3, n, context_width)`, one sound per picture."""
         self._heard = None
-        for place, layer in zip(self._places, self.layers, strict=True):
+        for place, layer in zip(self._places, self.gated, strict=True):
             place.key, place.value = layer.keys_values(stages[:, place.stage])
             place.factor = torch.tanh(layer.gate_adapter)
 

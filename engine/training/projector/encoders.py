@@ -75,7 +75,8 @@ def _clap(model: str, device: str) -> SoundEncoder:
     clap = ClapEncoder(folder, device)
 
     def encode(samples: Float32, rate_hz: int) -> Float32:
-        return clap.embed_sounds(exact_window(samples, rate_hz)[None])[0]
+        vector: Float32 = clap.embed_sounds(exact_window(samples, rate_hz)[None])[0]
+        return vector
 
     window_s = SAMPLES / RATE_HZ
 

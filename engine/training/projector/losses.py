@@ -21,19 +21,18 @@ def info_nce(
 ) -> Tensor:  # fmt: skip
     """Contrast of `sounds` `(b, d)` against `texts` `(b, d)`, both ways; ln(b) by chance.
 
-    `same` `(b, b)` is true where two rows have the same caption: all of them are right, as all of
-    a class are in SonicDiffusion.
+    `same` `(b, b)` is true where two rows have the same caption: any of them is right, as any of a
+    class is in SonicDiffusion.
     """
     likeness = F.normalize(sounds, dim=-1) @ F.normalize(texts, dim=-1).t() / temperature
     if same is None:
         same = torch.eye(len(sounds), dtype=torch.bool, device=sounds.device)
-    right = same.float()
 
     def one_way(logits: Tensor, right: Tensor) -> Tensor:
-        share = right / right.sum(dim=1, keepdim=True)
-        return -(share * torch.log_softmax(logits, dim=1)).sum(dim=1).mean()
+        chances = torch.log_softmax(logits, dim=1).masked_fill(~right, -torch.inf)
+        return -torch.logsumexp(chances, dim=1).mean()
 
-    return 0.5 * (one_way(likeness, right) + one_way(likeness.t(), right.t()))
+    return 0.5 * (one_way(likeness, same) + one_way(likeness.t(), same.t()))
 
 
 def early_rows(rows: int, device: torch.device) -> Tensor:

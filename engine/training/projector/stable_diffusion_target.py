@@ -55,8 +55,8 @@ class StableDiffusionTarget:
         self.spec = TargetSpec(
             self._text.length, self._text.width, self._text.pooled_width if self._xl else 0
         )
-        self.adapter: nn.Module | None = AudioAttention(self._unet, routing=routing)
-        self._attention: AudioAttention = self.adapter  # type: ignore[assignment]
+        self._attention = AudioAttention(self._unet, routing=routing)
+        self.adapter: nn.Module | None = self._attention
 
     @torch.no_grad()
     def read(self, captions: Sequence[str]) -> Texts:
@@ -96,7 +96,8 @@ class StableDiffusionTarget:
             added_cond_kwargs=self._added(words, latents), return_dict=False,
         )[0]  # fmt: skip
         lesson = self._schedule.lesson(latents, noise, level)
-        return (predicted.float() - lesson).square().mean()
+        loss: Tensor = (predicted.float() - lesson).square().mean()
+        return loss
 
     def adapter_tensors(self) -> dict[str, Tensor]:
         """Weights of the audio attention by SonicDiffusion's names."""
@@ -110,7 +111,7 @@ class StableDiffusionTarget:
 
     def last_layers(self) -> list[nn.Module]:
         """Output projections of the audio attention."""
-        return [layer.attn_adapter.to_out for layer in self._attention.layers]  # type: ignore[misc]
+        return [layer.attn_adapter.to_out for layer in self._attention.gated]
 
     def _levels(self, count: int, generator: torch.Generator) -> NoiseLevel[Tensor]:
         """How noisy each picture is: timesteps drawn evenly."""

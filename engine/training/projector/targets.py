@@ -132,7 +132,8 @@ class EmberTarget:
         x_t = (1.0 - wide) * latents + wide * noise
         x_t = x_t.contiguous(memory_format=torch.channels_last)
         velocity = self._unet(x_t, t, tokens, pooled)
-        return (velocity.float() - (noise - latents)).square().mean()
+        loss: Tensor = (velocity.float() - (noise - latents)).square().mean()
+        return loss
 
     def adapter_tensors(self) -> dict[str, Tensor]:
         """Nothing: ember itself learns nothing here."""

@@ -97,7 +97,9 @@ class ProjectorTrainer:
 
     def save(self, path: Path) -> None:
         """Write everything that `restore` needs."""
-        tensors = {f"parameter.{n}": p for n, p in zip(self._names, self._parameters, strict=True)}
+        tensors: dict[str, Tensor] = {
+            f"parameter.{n}": p for n, p in zip(self._names, self._parameters, strict=True)
+        }
         for index, slot in self._optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{k}": torch.as_tensor(v) for k, v in slot.items()}
         save_checkpoint(path, tensors, {**self._note(), "step": self.step_count})
@@ -169,9 +171,9 @@ def _choose_trained(
 
     Stage 1 knows no picture, so no adapter either; the last one moves the last layers alone.
     """
-    moved = [loss.network] if stage == 1 else [loss]
+    moved: list[torch.nn.Module] = [loss.network] if stage == 1 else [loss]
     if stage == _LAST_STAGE:
-        moved = [*loss.network.last_layers(), *target.last_layers()]  # type: ignore[list-item]
+        moved = [*loss.network.last_layers(), *target.last_layers()]
     loss.requires_grad_(False)
     for module in moved:
         module.requires_grad_(True)
