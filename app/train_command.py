@@ -138,8 +138,8 @@ def _train_projector(options: argparse.Namespace) -> int:
     started_s = clock.now()
     request = ProjectorRequest(
         options.data, work, plan, options.target, options.encoder, options.clap or DEFAULT_CLAP,
-        options.decomposer, options.generator, options.routing, options.norm, options.precision,
-        device, options.budget, options.resume,
+        options.decomposer, options.generator, options.routing, options.insertion, options.norm,
+        options.precision, device, options.budget, options.resume,
     )  # fmt: skip
     figures = run_projector(request, print)
     for name, value in figures.items():

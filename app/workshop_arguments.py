@@ -116,6 +116,13 @@ def _add_projector(parser: argparse.ArgumentParser) -> None:
         "(default: published)",
     )
     group.add_argument(
+        "--insertion",
+        choices=("gated", "bend"),
+        default="gated",
+        help="how a checkpoint's U-Net hears: by attention of its own behind gates, or by texts "
+        "that the sound bends; stages 2 and 3 (default: gated)",
+    )
+    group.add_argument(
         "--norm",
         type=float,
         metavar="N",

@@ -179,8 +179,8 @@ class Guided(Protocol):
 class HearsSound(Protocol):
     """A bundle whose denoiser can look at a sound beside its prompt. Diffusion thread only."""
 
-    def attach_sound(self, file: Path | None, routing: str = "published") -> None:
-        """Put the audio attention of a projector's file into the denoiser; None takes it out.
+    def attach_sound(self, file: Path | None) -> None:
+        """Have the denoiser hear as a projector's file says; None takes that out.
 
         Before the networks are compiled. Raises `ModelLoadError`, with the denoiser as it was
         before anything was attached.

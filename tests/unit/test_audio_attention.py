@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
-from engine.conditioning.projector.projector_file import UNET
+from engine.conditioning.adapter_file import AdapterCard
+from engine.conditioning.projector.projector_file import save_projector
+from engine.conditioning.sound_embedding import TargetSpec
 from engine.diffusion.bundle import HearsSound
-from engine.diffusion.models.audio_attention import AudioAttention, open_audio_attention
+from engine.diffusion.models.audio_attention import AudioAttention
 from engine.diffusion.models.components import Components
 from engine.diffusion.models.family import family_of_folder
+from engine.diffusion.models.sound_hearing import open_sound_hearing
 from engine.diffusion.models.stable_diffusion import StableDiffusionBundle
+from engine.diffusion.models.text_bending import BentText, TextBend
 from engine.diffusion.noise_level import on_device
 from engine.errors import ModelLoadError
 from tests.checkpoints import write_sd, write_sdxl
@@ -23,6 +27,7 @@ from tests.checkpoints import write_sd, write_sdxl
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
 CPU = torch.device("cpu")
+Hears = TypeVar("Hears", AudioAttention, BentText)
 FULL = {
     "sample_size": 64, "cross_attention_dim": 768, "attention_head_dim": 8,
     "block_out_channels": (320, 640, 1280, 1280), "layers_per_block": 2,
@@ -50,7 +55,7 @@ def full_unet() -> Any:
         return UNet2DConditionModel(**FULL)
 
 
-def shaken(attention: AudioAttention, seed: int = 0) -> AudioAttention:
+def shaken(attention: Hears, seed: int = 0) -> Hears:
     """Weights with which a sound is seen."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -218,11 +223,14 @@ def test_every_stage_reaches_the_blocks_that_its_routing_says(home: Path) -> Non
     assert {planned[name] for name in planned if name.startswith("up")} == {2}
 
 
-def written(home: Path, path: Path, name: str = "sd") -> Path:
-    attention = shaken(AudioAttention(load_unet(home, name)))
-    tensors = {f"{UNET}{key}": t.contiguous() for key, t in attention.named_tensors().items()}
-    save_file(tensors, path)
+def saved(path: Path, tensors: Mapping[str, Tensor]) -> Path:
+    card = AdapterCard("projector", "ear", 384, TargetSpec(77, 32), "SD 1.x")
+    save_projector(path, card, {}, tensors)
     return path
+
+
+def written(home: Path, path: Path, name: str = "sd") -> Path:
+    return saved(path, shaken(AudioAttention(load_unet(home, name))).named_tensors())
 
 
 def test_a_file_comes_back_to_the_last_bit(home: Path, tmp_path: Path) -> None:
@@ -231,7 +239,7 @@ def test_a_file_comes_back_to_the_last_bit(home: Path, tmp_path: Path) -> None:
     attention.hear(sound(1))
     expected = painted(unet)
     again = load_unet(home)
-    open_audio_attention(written(home, tmp_path / "a.safetensors"), again).hear(sound(1))
+    open_sound_hearing(written(home, tmp_path / "a.safetensors"), again).hear(sound(1))
     assert torch.equal(painted(again), expected)
 
 
@@ -242,14 +250,79 @@ def test_a_file_for_another_unet_is_refused_and_leaves_the_unet_alone(
     unet = load_unet(home, "wide")
     plain = painted(unet)
     with pytest.raises(ModelLoadError, match=r"another family.*needs"):
-        open_audio_attention(path, unet)
+        open_sound_hearing(path, unet)
     assert torch.equal(painted(unet), plain)
-    save_file({f"{UNET}mid_block.attentions.9.gate_adapter": torch.zeros(1)}, path)
+    saved(path, {"mid_block.attentions.9.gate_adapter": torch.zeros(1)})
     with pytest.raises(ModelLoadError, match=r"another U-Net \(lacks mid_block"):
-        open_audio_attention(path, load_unet(home))
-    save_file({"projector.x": torch.zeros(1)}, path)
+        open_sound_hearing(path, load_unet(home))
+    saved(path, {})
     with pytest.raises(ModelLoadError, match="has no audio attention"):
-        open_audio_attention(path, load_unet(home))
+        open_sound_hearing(path, load_unet(home))
+
+
+def test_a_bend_of_texts_has_99_137_parameters_and_begins_as_none(home: Path) -> None:
+    with torch.device("meta"):
+        bend, bent = TextBend(), BentText(full_unet())
+    assert sum(p.numel() for p in bend.parameters()) == 99_137
+    assert sum(p.numel() for p in bent.parameters()) == 3 * 99_137
+    unet = load_unet(home)
+    plain = painted(unet)
+    BentText(unet).hear(sound(1))
+    assert torch.equal(painted(unet), plain)
+
+
+@pytest.mark.parametrize("tokens", [77, 8])
+def test_bent_texts_are_heard_and_strength_zero_is_the_plain_unet(home: Path, tokens: int) -> None:
+    unet = load_unet(home)
+    plain = painted(unet)
+    bent = shaken(BentText(unet))
+    bent.hear(sound(1, tokens=tokens))
+    loud = painted(unet)
+    assert not torch.allclose(loud, plain, atol=1e-4)
+    bent.weigh(0.0)
+    assert torch.equal(painted(unet), plain)
+    bent.weigh(1.0)
+    bent.hear(sound(2, tokens=tokens))
+    assert not torch.equal(painted(unet), loud)
+    bent.hear(None)
+    assert torch.equal(painted(unet), plain)
+    bent.hear(sound(1, tokens=tokens))
+    bent.withdraw()
+    assert torch.equal(painted(unet), plain)
+
+
+@torch.inference_mode()
+def test_a_bundle_hears_by_bent_texts_though_it_keeps_keys(home: Path, tmp_path: Path) -> None:
+    bent = shaken(BentText(load_unet(home)))
+    path = saved(tmp_path / "bent.safetensors", bent.named_tensors())
+    parts = Components(home / "sd", CPU, torch.float32)
+    bundle = StableDiffusionBundle(parts, family_of_folder(home / "sd"))
+    prompt = bundle.encode_prompt("lower")
+    bundle.hold(prompt)
+    level = on_device(bundle.noise_level(0.6), CPU)
+    noisy = torch.randn(bundle.latent_shape(64, 64), generator=torch.Generator().manual_seed(1))
+    plain = bundle.denoised(noisy, level, prompt, None)
+    bundle.attach_sound(path)
+    bundle.hear(sound(1), None, 1.0)
+    assert not torch.allclose(bundle.denoised(noisy, level, prompt, None), plain, atol=1e-4)
+    bundle.hear(sound(1), None, 0.0)
+    torch.testing.assert_close(bundle.denoised(noisy, level, prompt, None), plain)
+    with pytest.raises(ModelLoadError, match="bends texts of another model"):
+        open_sound_hearing(path, load_unet(home, "wide"))
+    bundle.close()
+
+
+@pytest.mark.parametrize("routing", ["published", "planned"])
+def test_the_routing_of_a_file_is_the_one_it_was_trained_with(
+    home: Path, tmp_path: Path, routing: str
+) -> None:
+    tensors = AudioAttention(load_unet(home)).named_tensors()
+    card = AdapterCard("projector", "ear", 384, TargetSpec(77, 32), "SD 1.x", {"routing": routing})
+    save_projector(tmp_path / "a.safetensors", card, {}, tensors)
+    hearing = open_sound_hearing(tmp_path / "a.safetensors", load_unet(home))
+    assert isinstance(hearing, AudioAttention)
+    fresh = AudioAttention(load_unet(home), routing=routing)
+    assert [place.stage for place in hearing._places] == [p.stage for p in fresh._places]
 
 
 @torch.inference_mode()

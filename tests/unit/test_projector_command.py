@@ -15,8 +15,9 @@ from engine.conditioning.projector.encoding import open_projector
 from engine.conditioning.projector.projector_file import load_projector
 from engine.conditioning.projector.sonic import SonicAdapter
 from engine.conditioning.sound_embedding import SoundMoment, TargetSpec
-from engine.diffusion.models.audio_attention import AudioAttention, open_audio_attention
+from engine.diffusion.models.audio_attention import AudioAttention
 from engine.diffusion.models.components import Components
+from engine.diffusion.models.sound_hearing import open_sound_hearing
 from tests.checkpoints import write_sd
 from tests.unit.test_projector_training import write_folder
 
@@ -114,7 +115,7 @@ def test_checkpoints_of_sonic_diffusion_are_converted_to_the_last_bit(
     for stage in rows:
         np.testing.assert_allclose(stage, expected.numpy(), atol=1e-6)
     assert encoding.levels is None
-    heard = open_audio_attention(out, unet_of(tmp_path / "sd")).named_tensors()
+    heard = open_sound_hearing(out, unet_of(tmp_path / "sd")).named_tensors()
     stored = torch.load(landscape, weights_only=True)
     assert heard.keys() == stored.keys()
     assert all(torch.equal(heard[name], stored[name]) for name in stored)

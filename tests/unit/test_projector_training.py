@@ -300,13 +300,18 @@ def test_a_later_stage_needs_the_earlier_one(data: Path, tmp_path: Path) -> None
         run_projector(ProjectorRequest(data, tmp_path, short(2, 1)), unheard)
 
 
-@pytest.mark.parametrize("decomposer", ["soft", "rigid"])
+@pytest.mark.parametrize(("decomposer", "insertion"), [("soft", "gated"), ("rigid", "bend")])
 def test_a_checkpoint_of_stable_diffusion_learns_to_hear(
-    data: Path, tmp_path: Path, decomposer: str
+    data: Path, tmp_path: Path, decomposer: str, insertion: str
 ) -> None:
     folder = write_sd(tmp_path / "sd", width=32)
     first = ProjectorRequest(
-        data, tmp_path / "w", short(1, 12), target=str(folder), decomposer=decomposer
+        data,
+        tmp_path / "w",
+        short(1, 12),
+        target=str(folder),
+        decomposer=decomposer,
+        insertion=insertion,
     )
     aligned = run_projector(first, unheard)
     assert aligned["last_loss"] < aligned["first_loss"]
@@ -315,14 +320,17 @@ def test_a_checkpoint_of_stable_diffusion_learns_to_hear(
     path = projector_file(tmp_path / "w", 2)
     card = card_of(path)
     assert (card.target, card.settings["norm"]) == (TargetSpec(77, 32), 60.0)
-    from engine.diffusion.models.audio_attention import open_audio_attention
     from engine.diffusion.models.components import Components
+    from engine.diffusion.models.sound_hearing import open_sound_hearing
 
     unet = Components(folder, torch.device("cpu"), torch.float32).network(
         "unet", "UNet2DConditionModel"
     )
-    attention = open_audio_attention(path, unet)
-    assert all(float(layer.gate_adapter) != pytest.approx(0.1) for layer in attention.layers)
+    moved = open_sound_hearing(path, unet).named_tensors()
+    places = [name for name in moved if name.endswith(("gate_adapter", "alpha"))]
+    begin = 0.1 if insertion == "gated" else 0.0
+    assert len(places) == 3  # blocks in the middle and up; stages
+    assert all(float(moved[name]) != pytest.approx(begin, abs=1e-7) for name in places)
 
 
 def test_a_target_that_is_not_there_is_named(data: Path, tmp_path: Path) -> None:

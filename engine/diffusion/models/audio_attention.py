@@ -9,7 +9,6 @@ names of its checkpoints. Two hooks per block put it into a stock U-Net: where d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -128,7 +127,7 @@ class AudioAttention(nn.Module):
         blocks = audio_blocks(unet, places)
         weight = next(unet.parameters())
         self.names = tuple(blocks)
-        self.context_width = _context_width(blocks)
+        self.context_width = context_width(blocks)
         self.gated = tuple(
             GatedAudioAttention(
                 block.norm3.normalized_shape[0], block.attn2.heads, self.context_width, gate
@@ -140,7 +139,7 @@ class AudioAttention(nn.Module):
         self._heard: object = None
         self._strength = 1.0
         self._places = [
-            _Place(block, layer, _stage_of(name, routing))
+            _Place(block, layer, stage_of(name, routing))
             for (name, block), layer in zip(blocks.items(), self.gated, strict=True)
         ]
 
@@ -219,34 +218,14 @@ class AudioAttention(nn.Module):
             place.key, place.value = layer.keys_values(stages[:, place.stage])
             place.factor = torch.tanh(layer.gate_adapter)
 
+    def last_layers(self) -> list[nn.Module]:
+        """What the last stage of training still moves."""
+        return [layer.attn_adapter.to_out for layer in self.gated]
+
     def withdraw(self) -> None:
         """Leave the U-Net as it was."""
         for place in self._places:
             place.remove()
-
-
-def open_audio_attention(path: Path, unet: Any, routing: str = "published") -> AudioAttention:
-    """Put the audio attention of a projector's file into `unet`, in evaluation mode.
-
-    Which parts of the U-Net hear is read off the names. Raises `ModelLoadError`, with `unet` as it
-    was.
-    """
-    from engine.conditioning.projector.projector_file import UNET, part_of
-
-    tensors = part_of(path, UNET)
-    if not tensors:
-        raise ModelLoadError(
-            f"{path} has no audio attention (no tensors 'unet.'): it can only be a prompt; train "
-            "one with 'sonolume train projector --target MODEL'"
-        )
-    places = [p for p in ("down", "mid", "up") if any(name.startswith(p) for name in tensors)]
-    attention = AudioAttention(unet, places, routing)
-    try:
-        attention.load(tensors, path.name)
-    except ModelLoadError:
-        attention.withdraw()
-        raise
-    return attention.eval().requires_grad_(False)
 
 
 def audio_blocks(unet: Any, places: Sequence[str]) -> dict[str, Any]:
@@ -271,7 +250,8 @@ def audio_blocks(unet: Any, places: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _context_width(blocks: Mapping[str, Any]) -> int:
+def context_width(blocks: Mapping[str, Any]) -> int:
+    """How wide the texts are that these blocks read. Raises `ModelLoadError`."""
     widths = {int(block.attn2.to_k.in_features) for block in blocks.values()}
     if len(widths) != 1:
         raise ModelLoadError(
@@ -280,7 +260,7 @@ def _context_width(blocks: Mapping[str, Any]) -> int:
     return widths.pop()
 
 
-def _stage_of(name: str, routing: str) -> int:
+def stage_of(name: str, routing: str) -> int:
     """Which of early, middle and late a block is; U-Nets of other depths by where they are."""
     block = ".".join(name.split(".")[:2]) if not name.startswith("mid") else "mid_block"
     return _STAGE_OF[routing].get(block, _LATE if name.startswith("up") else _EARLY)

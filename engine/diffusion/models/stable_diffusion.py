@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from engine.diffusion.bundle import PromptEmbedding, SizeRule
 from engine.diffusion.guidance import guided
 from engine.diffusion.memory import release_memory
-from engine.diffusion.models.audio_attention import AudioAttention, open_audio_attention
+from engine.diffusion.models.audio_attention import AudioAttention
 from engine.diffusion.models.autoencoder import autoencoder_facts, open_autoencoder
 from engine.diffusion.models.clip_text import ClipText, check_width
 from engine.diffusion.models.components import Parts
@@ -26,6 +26,8 @@ from engine.diffusion.models.guidance_input import guidance_input
 from engine.diffusion.models.image_prompt import ImagePrompt, open_image_prompt
 from engine.diffusion.models.parts import DecoderPart, EncoderPart, UNetPart
 from engine.diffusion.models.schedule import NoiseSchedule
+from engine.diffusion.models.sound_hearing import open_sound_hearing
+from engine.diffusion.models.text_bending import BentText
 from engine.diffusion.noise_level import NoiseLevel, on_device
 from engine.diffusion.runners.compiled import Part
 from engine.errors import ModelLoadError
@@ -44,7 +46,7 @@ class StableDiffusionBundle:
     ) -> None:
         self._controlnet: ControlNetBranch | None = None
         self._image_prompt: ImagePrompt | None = None
-        self._audio: AudioAttention | None = None
+        self._audio: AudioAttention | BentText | None = None
         if guides.controlnet:  # first of all: the wrong one costs no loading
             self._controlnet = ControlNetBranch(
                 Path(guides.controlnet).expanduser(), parts.json("unet/config.json"),
@@ -222,13 +224,16 @@ class StableDiffusionBundle:
         if self._image_prompt is not None:
             self._image_prompt.weigh(values["prompt/image"])
 
-    def attach_sound(self, file: Path | None, routing: str = "published") -> None:
+    def attach_sound(self, file: Path | None) -> None:
         """See `HearsSound`."""
         if self._audio is not None:
             self._audio.withdraw()
             self._audio = None
         if file is not None:
-            self._audio = open_audio_attention(file, self._unet, routing)
+            self._audio = open_sound_hearing(file, self._unet)
+            if isinstance(self._audio, BentText) and self._keys is not None:
+                self._keys.withdraw()  # of keys made once per prompt nothing can be bent
+                self._keys = None
 
     def hear(self, stages: Tensor | None, silence: Tensor | None, strength: float) -> None:
         """See `HearsSound`."""

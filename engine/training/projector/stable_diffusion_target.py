@@ -1,4 +1,4 @@
-"""A frozen checkpoint of Stable Diffusion that learns to hear by gated audio attention."""
+"""A frozen checkpoint of Stable Diffusion that learns to hear, beside its text or through it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from engine.diffusion.models.components import Components
 from engine.diffusion.models.family import family_of_folder
 from engine.diffusion.models.parts import EncoderPart
 from engine.diffusion.models.schedule import NoiseSchedule
+from engine.diffusion.models.text_bending import BentText
 from engine.diffusion.noise_level import NoiseLevel
 from engine.errors import TrainingError
 from engine.training.projector.targets import Texts
@@ -31,7 +32,9 @@ _LEAST_STRENGTH = 0.02
 class StableDiffusionTarget:
     """Text stays as it is; the sound comes in beside it, and the gates learn how loudly."""
 
-    def __init__(self, folder: Path, device: str, norm: float, routing: str) -> None:
+    def __init__(
+        self, folder: Path, device: str, norm: float, routing: str, insertion: str = "gated"
+    ) -> None:
         """Raises `ModelLoadError`, and `TrainingError` for families without a U-Net."""
         family = family_of_folder(folder)
         if family.kind not in ("sd", "sdxl"):
@@ -55,7 +58,11 @@ class StableDiffusionTarget:
         self.spec = TargetSpec(
             self._text.length, self._text.width, self._text.pooled_width if self._xl else 0
         )
-        self._attention = AudioAttention(self._unet, routing=routing)
+        self._attention: AudioAttention | BentText = (
+            BentText(self._unet, routing)
+            if insertion == "bend"
+            else AudioAttention(self._unet, routing=routing)
+        )
         self.adapter: nn.Module | None = self._attention
 
     @torch.no_grad()
@@ -100,7 +107,7 @@ class StableDiffusionTarget:
         return loss
 
     def adapter_tensors(self) -> dict[str, Tensor]:
-        """Weights of the audio attention by SonicDiffusion's names."""
+        """Weights of what hears, by the names of its files."""
         return self._attention.named_tensors()
 
     def load_adapter(self, path: Path) -> None:
@@ -110,8 +117,8 @@ class StableDiffusionTarget:
             self._attention.load(tensors, path.name)
 
     def last_layers(self) -> list[nn.Module]:
-        """Output projections of the audio attention."""
-        return [layer.attn_adapter.to_out for layer in self._attention.gated]
+        """Its output projections."""
+        return self._attention.last_layers()
 
     def _levels(self, count: int, generator: torch.Generator) -> NoiseLevel[Tensor]:
         """How noisy each picture is: timesteps drawn evenly."""

@@ -48,6 +48,7 @@ class ProjectorRequest:
     decomposer: str = "soft"
     generator: str = "transformer"
     routing: str = "published"
+    insertion: str = "gated"
     norm: float | None = None
     precision: str = "auto"
     device: str = "cpu"
@@ -73,7 +74,7 @@ def run_projector(request: ProjectorRequest, say: Callable[[str], None]) -> dict
         say(words)
     device = str(accelerate.device)
     torch.manual_seed(plan.seed)  # a new adapter's weights
-    target = open_target(request.target, device, request.norm, request.routing)
+    target = open_target(request.target, device, request.norm, request.routing, request.insertion)
     captions = sorted({pair.caption for pair in examples.pairs})
     chosen = np.random.default_rng(0).permutation(len(captions))[:_MOST_CAPTIONS]
     facts = text_facts(target, [captions[place] for place in chosen])

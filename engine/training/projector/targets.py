@@ -147,7 +147,9 @@ class EmberTarget:
         return []
 
 
-def open_target(model: str, device: str, norm: float | None, routing: str) -> Target:
+def open_target(
+    model: str, device: str, norm: float | None, routing: str, insertion: str
+) -> Target:
     """Open `ember`, a folder of it, or a folder of a checkpoint. Raises `ModelLoadError`."""
     from engine.diffusion.models.ember.bundle import ember_folder
     from engine.diffusion.models.family import family_of_folder
@@ -163,7 +165,9 @@ def open_target(model: str, device: str, norm: float | None, routing: str) -> Ta
         return EmberTarget(folder, device, norm)
     from engine.training.projector.stable_diffusion_target import StableDiffusionTarget
 
-    return StableDiffusionTarget(folder, device, NORM if norm is None else norm, routing)
+    return StableDiffusionTarget(
+        folder, device, NORM if norm is None else norm, routing, insertion
+    )
 
 
 def _shares(count: int, generator: torch.Generator) -> Tensor:
