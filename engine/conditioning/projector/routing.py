@@ -37,11 +37,12 @@ class LevelToUNetRouter(nn.Module):
         return torch.sigmoid(self.gates)
 
 
-def with_norm(tokens: Tensor, norm: float | Tensor) -> Tensor:
+def with_norm(tokens: Tensor, norm: float) -> Tensor:
     """Scale the rows `(b, n, d)` of each sound by one number, so that their mean length is `norm`.
 
     No gradient flows through the length: a network cannot grow its way out of the scaling.
     """
     with torch.no_grad():
         length = tokens.norm(dim=-1).mean(dim=-1).clamp_min(1e-8)
-    return tokens * (norm / length)[:, None, None]
+    scale: Tensor = norm / length
+    return tokens * scale[:, None, None]

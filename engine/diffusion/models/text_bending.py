@@ -28,10 +28,11 @@ class TextBend(nn.Module):
 
     def __init__(self, width: int = 768, hidden: int = _HIDDEN) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+        last = nn.Linear(hidden, width)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.layers = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), last)
         self.alpha = nn.Parameter(torch.zeros(1))
-        nn.init.zeros_(self.layers[2].weight)  # type: ignore[arg-type]
-        nn.init.zeros_(self.layers[2].bias)  # type: ignore[arg-type]
 
     def forward(self, rows: Tensor) -> Tensor:
         """Rows of sound `(b, n, width)` to what is added to a text."""
@@ -52,7 +53,8 @@ class BentText(nn.Module):
         blocks = audio_blocks(unet, ("down", "mid", "up"))
         weight = next(unet.parameters())
         self.context_width = context_width(blocks)
-        self.stages = nn.ModuleList(TextBend(self.context_width) for _ in range(_STAGES))
+        self._bends = tuple(TextBend(self.context_width) for _ in range(_STAGES))
+        self.stages = nn.ModuleList(self._bends)
         self.stages.to(weight.device, weight.dtype)
         self._added: list[Tensor] = []
         self._heard: object = None
@@ -92,7 +94,7 @@ class BentText(nn.Module):
         if stages is self._heard:
             return
         pair = torch.stack((stages, stages if silence is None else silence)).to(self._strength)
-        added = [bend(pair[:, stage]) for stage, bend in enumerate(self.stages)]
+        added = [bend(pair[:, stage]) for stage, bend in enumerate(self._bends)]
         if self._added and self._added[0].shape == added[0].shape:
             for place, new in zip(self._added, added, strict=True):
                 place.copy_(new)
@@ -108,7 +110,7 @@ class BentText(nn.Module):
     def teach(self, stages: Tensor) -> None:
         """Have the next call hear `stages` `(b, 3, n, context_width)`, one sound per picture."""
         self._heard = None
-        self._added = [bend(stages[:, stage]) for stage, bend in enumerate(self.stages)]
+        self._added = [bend(stages[:, stage]) for stage, bend in enumerate(self._bends)]
 
     def withdraw(self) -> None:
         """Leave the U-Net as it was."""
@@ -117,7 +119,7 @@ class BentText(nn.Module):
 
     def last_layers(self) -> list[nn.Module]:
         """What the last stage of training still moves."""
-        return [bend.layers[2] for bend in self.stages]  # type: ignore[index, union-attr]
+        return [bend.layers[2] for bend in self._bends]
 
     def _bend_at(self, stage: int) -> Any:
         def bend(
