@@ -13,33 +13,35 @@ from app.arguments import (
     as_duration_s,
     as_size,
 )
-from app.train_command import STAGE_NAMES
+from app.train_command import PROJECTOR_ENCODERS, STAGE_NAMES
 from engine.bench.area import AREAS
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:
     """`sonolume train`."""
     parser.add_argument(
-        "what", choices=("ember", "beat", "listener"), help="which networks to train"
+        "what", choices=("ember", "beat", "listener", "projector"), help="which networks to train"
     )
     parser.add_argument(
         "--stage",
         metavar="STAGE",
-        help=f"ember: one of {', '.join(STAGE_NAMES)}, in this order; beat: pulse (default: none)",
+        help=f"ember: one of {', '.join(STAGE_NAMES)}, in this order; beat: pulse; projector: 1, "
+        "2, 3 (default: none)",
     )
     parser.add_argument(
         "--data",
         type=Path,
         metavar="DIR",
         help="folder of everything the stages read and write (default: runs/ember, runs/beat); "
-        "listener: folder of licensed clips with their table (no default: it has to be given)",
+        "listener: folder of licensed clips with their table (no default: it has to be given); "
+        "projector: folder as AudioCaps is laid out",
     )
     parser.add_argument(
         "--work",
         type=Path,
-        default=Path("runs/listener"),
         metavar="DIR",
-        help="listener: folder of what training writes (default: runs/listener)",
+        help="listener, projector: folder of what training writes (default: runs/listener, "
+        "runs/projector)",
     )
     parser.add_argument(
         "--fold",
@@ -68,9 +70,84 @@ def add_train(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="what all randomness grows from (default: 0)",
     )
+    _add_projector(parser)
     add_threads(parser)
     add_device(parser)
     add_json(parser)
+
+
+def _add_projector(parser: argparse.ArgumentParser) -> None:
+    """What `sonolume train projector` takes besides."""
+    group = parser.add_argument_group("projector")
+    group.add_argument(
+        "--target",
+        default="ember",
+        metavar="MODEL",
+        help="whose prompts it learns to write: ember, or a folder of a checkpoint "
+        "(default: ember)",
+    )
+    group.add_argument(
+        "--encoder",
+        choices=PROJECTOR_ENCODERS,
+        default="ear",
+        help="what it hears: the listener that ships, or CLAP (default: ear)",
+    )
+    group.add_argument(
+        "--clap", default="", metavar="NAME", help="folder or hub id of CLAP (default: LAION's)"
+    )
+    group.add_argument(
+        "--decomposer",
+        choices=("soft", "rigid", "sonic"),
+        default="soft",
+        help="stage 1: soft levels, a branch per level, or SonicDiffusion's adapter without "
+        "levels (default: soft)",
+    )
+    group.add_argument(
+        "--generator",
+        choices=("transformer", "self-attention"),
+        default="transformer",
+        help="stage 1: what writes the rows (default: transformer)",
+    )
+    group.add_argument(
+        "--routing",
+        choices=("published", "planned"),
+        default="published",
+        help="stages of the U-Net by level: atmosphere early, or foreground early "
+        "(default: published)",
+    )
+    group.add_argument(
+        "--insertion",
+        choices=("gated", "bend"),
+        default="gated",
+        help="how a checkpoint's U-Net hears: by attention of its own behind gates, or by texts "
+        "that the sound bends; stages 2 and 3 (default: gated)",
+    )
+    group.add_argument(
+        "--norm",
+        type=float,
+        metavar="N",
+        help="stage 1: how long rows shall be (default: 60, of ember as its own)",
+    )
+    group.add_argument(
+        "--steps", type=int, metavar="N", help="steps (default: 3000, 2000, 1000 by stage)"
+    )
+    group.add_argument(
+        "--batch", type=int, metavar="N", help="pairs per small batch (default: 8, 4, 2 by stage)"
+    )
+    group.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16"),
+        default="auto",
+        help="number format; auto: bfloat16 on a GPU that has it (default: auto)",
+    )
+    group.add_argument(
+        "--convert",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="write checkpoints of SonicDiffusion as safetensors to --work instead of training; "
+        "repeatable (default: train)",
+    )
 
 
 def add_bench(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -170,6 +171,28 @@ class Guided(Protocol):
 
         `structure` is `(h, w, 3)` RGB, the same object as long as it is the same picture; None:
         there is none. Diffusion thread only.
+        """
+        ...
+
+
+@runtime_checkable
+class HearsSound(Protocol):
+    """A bundle whose denoiser can look at a sound beside its prompt. Diffusion thread only."""
+
+    def attach_sound(self, file: Path | None) -> None:
+        """Have the denoiser hear as a projector's file says; None takes that out.
+
+        Before the networks are compiled. Raises `ModelLoadError`, with the denoiser as it was
+        before anything was attached.
+        """
+        ...
+
+    def hear(self, stages: Tensor | None, silence: Tensor | None, strength: float) -> None:
+        """Have the next calls hear what `ProjectorEncoding.stage_rows` made of a sound.
+
+        `stages` is `(3, n, d)`, the same object as long as it is the same sound, so that keys and
+        values are computed once per sound; None: the plain denoiser. `silence` is what the second
+        row of a guided call hears. Before a captured graph runs, never inside.
         """
         ...
 

@@ -39,6 +39,12 @@ class NoiseSchedule:
         alpha_cumprod = low + (t - below) * (high - low)
         return NoiseLevel(math.sqrt(alpha_cumprod), math.sqrt(1.0 - alpha_cumprod), t)
 
+    def lesson(self, clean: Tensor, noise: Tensor, level: NoiseLevel[Tensor]) -> Tensor:
+        """What the network should predict of `alpha clean + sigma noise`, for training."""
+        if self._predicts == "epsilon":
+            return noise
+        return level.alpha * noise - level.sigma * clean
+
     def clean(self, noisy: Tensor, prediction: Tensor, level: NoiseLevel[Tensor]) -> Tensor:
         """The clean latent that a prediction sees in `noisy`; all float32."""
         if self._predicts == "epsilon":

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from engine.diffusion.bundle import PromptEmbedding, SizeRule
 from engine.diffusion.guidance import guided
 from engine.diffusion.memory import release_memory
+from engine.diffusion.models.audio_attention import AudioAttention
 from engine.diffusion.models.autoencoder import autoencoder_facts, open_autoencoder
 from engine.diffusion.models.clip_text import ClipText, check_width
 from engine.diffusion.models.components import Parts
@@ -25,6 +26,8 @@ from engine.diffusion.models.guidance_input import guidance_input
 from engine.diffusion.models.image_prompt import ImagePrompt, open_image_prompt
 from engine.diffusion.models.parts import DecoderPart, EncoderPart, UNetPart
 from engine.diffusion.models.schedule import NoiseSchedule
+from engine.diffusion.models.sound_hearing import open_sound_hearing
+from engine.diffusion.models.text_bending import BentText
 from engine.diffusion.noise_level import NoiseLevel, on_device
 from engine.diffusion.runners.compiled import Part
 from engine.errors import ModelLoadError
@@ -43,6 +46,7 @@ class StableDiffusionBundle:
     ) -> None:
         self._controlnet: ControlNetBranch | None = None
         self._image_prompt: ImagePrompt | None = None
+        self._audio: AudioAttention | BentText | None = None
         if guides.controlnet:  # first of all: the wrong one costs no loading
             self._controlnet = ControlNetBranch(
                 Path(guides.controlnet).expanduser(), parts.json("unet/config.json"),
@@ -220,9 +224,27 @@ class StableDiffusionBundle:
         if self._image_prompt is not None:
             self._image_prompt.weigh(values["prompt/image"])
 
+    def attach_sound(self, file: Path | None) -> None:
+        """See `HearsSound`."""
+        if self._audio is not None:
+            self._audio.withdraw()
+            self._audio = None
+        if file is not None:
+            self._audio = open_sound_hearing(file, self._unet)
+            if isinstance(self._audio, BentText) and self._keys is not None:
+                self._keys.withdraw()  # of keys made once per prompt nothing can be bent
+                self._keys = None
+
+    def hear(self, stages: Tensor | None, silence: Tensor | None, strength: float) -> None:
+        """See `HearsSound`."""
+        if self._audio is not None:
+            self._audio.hear(stages, silence)
+            if stages is not None:
+                self._audio.weigh(strength)
+
     def close(self) -> None:
         """Drop all weights; idempotent."""
-        self._controlnet = self._image_prompt = None
+        self._controlnet = self._image_prompt = self._audio = None
         self._unet = self._vae = self._text = self._keys = None
         self._parts.clear()
         self._compiled.clear()
@@ -233,9 +255,9 @@ class StableDiffusionBundle:
 
         A compiled network would keep copies of the keys and values that attention reads from
         outside, so from here on it computes them from the tokens, 0.5 % of a frame. With an image
-        prompt, which has such copies too, the U-Net stays as it is.
+        prompt or audio attention, which have such copies too, the U-Net stays as it is.
         """
-        if self._keys is not None and self._image_prompt is None:
+        if self._keys is not None and self._image_prompt is None and self._audio is None:
             self._keys.withdraw()
             self._keys = None
         latent = torch.zeros(self.latent_shape(width, height), device=self._device)
@@ -246,7 +268,7 @@ class StableDiffusionBundle:
             "decode": (latent,),
             "unet": (latent, level.time, prompt.tokens, *self._added(latent, prompt)),
         }
-        if self._image_prompt is not None:
+        if self._image_prompt is not None or self._audio is not None:
             del inputs["unet"]
         return {name: Part(self._parts[name], tensors) for name, tensors in inputs.items()}
 
