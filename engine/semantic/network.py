@@ -41,6 +41,12 @@ class ListenerNetwork:
 
     def embed(self, levels: Float32) -> Float32:
         """Return the unit direction `(width,)` of levels `(frames, BANDS)`."""
+        weight, bias = self._out
+        out = weight @ self.features(levels) + bias
+        return np.asarray(out / (np.linalg.norm(out) + 1e-9), np.float32)
+
+    def features(self, levels: Float32) -> Float32:
+        """What the direction is computed from: mean and maximum over time, `(2 * HEAD,)`."""
         picture = levels.T[None]
         weight, bias = self._stem
         taps = _taps(picture, 2)[:, 0]
@@ -50,10 +56,7 @@ class ListenerNetwork:
             x = _block(x, depth, point, stride)
         weight, bias = self._head
         frames = np.maximum(weight @ x.reshape(-1, x.shape[2]) + bias[:, None], 0.0)
-        pooled = np.concatenate([frames.mean(axis=1), frames.max(axis=1)])
-        weight, bias = self._out
-        out = weight @ pooled + bias
-        return np.asarray(out / (np.linalg.norm(out) + 1e-9), np.float32)
+        return np.concatenate([frames.mean(axis=1), frames.max(axis=1)])
 
 
 def _block(
