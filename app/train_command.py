@@ -1,4 +1,4 @@
-"""`sonolume train`: ember, one command per stage, and the listener; resumable."""
+"""`sonolume train`: ember, one command per stage, the listener, mappers; resumable."""
 
 from __future__ import annotations
 
@@ -20,10 +20,14 @@ BEAT_STAGE_NAMES = ("pulse",)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run one stage of ember, or train the listener, within its budget."""
+    """Run one stage of ember, or train the listener or a mapper, within its budget."""
     _check_numbers(options)
     if options.what == "listener":
         return _train_listener(options)
+    if options.what in ("mapper", "vggish"):
+        from app.train_mapper_command import convert, train_mapper
+
+        return train_mapper(options) if options.what == "mapper" else convert(options)
     if options.stage is None:
         names = STAGE_NAMES if options.what == "ember" else BEAT_STAGE_NAMES
         raise UsageError(f"{options.what} is trained in stages: --stage {'|'.join(names)}")
@@ -84,11 +88,12 @@ def _train_listener(options: argparse.Namespace) -> int:
         raise UsageError(
             "the listener learns from licensed clips: --data DIR, a folder with their table"
         )
+    work = options.work or Path("runs/listener")
     clock = MonotonicClock()
     started_s = clock.now()
     request = ListenerRequest(
         options.data,
-        options.work,
+        work,
         options.budget,
         options.resume,
         options.seed,
@@ -100,7 +105,7 @@ def _train_listener(options: argparse.Namespace) -> int:
         print(f"{name:28} {100.0 * value:5.1f} %")
     if options.json:
         spent_s = round(clock.now() - started_s, 1)
-        done = {"data": str(options.data), "work": str(options.work), "seconds": spent_s,
+        done = {"data": str(options.data), "work": str(work), "seconds": spent_s,
                 "seed": options.seed, "fold": options.fold, "figures": figures}  # fmt: skip
         print(json.dumps(done))
     return 0

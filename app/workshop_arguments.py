@@ -13,6 +13,7 @@ from app.arguments import (
     as_duration_s,
     as_size,
 )
+from app.mapper_arguments import add_mapper
 from app.train_command import STAGE_NAMES
 from engine.bench.area import AREAS
 
@@ -20,7 +21,9 @@ from engine.bench.area import AREAS
 def add_train(parser: argparse.ArgumentParser) -> None:
     """`sonolume train`."""
     parser.add_argument(
-        "what", choices=("ember", "beat", "listener"), help="which networks to train"
+        "what",
+        choices=("ember", "beat", "listener", "mapper", "vggish"),
+        help="which networks to train; vggish: convert its published weights in --data",
     )
     parser.add_argument(
         "--stage",
@@ -32,22 +35,25 @@ def add_train(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="folder of everything the stages read and write (default: runs/ember, runs/beat); "
-        "listener: folder of licensed clips with their table (no default: it has to be given)",
+        "listener: folder of licensed clips with their table (no default: it has to be given); "
+        "mapper: folder of clips with captions",
     )
     parser.add_argument(
         "--work",
         type=Path,
-        default=Path("runs/listener"),
         metavar="DIR",
-        help="listener: folder of what training writes (default: runs/listener)",
+        help="listener, mapper: folder of what training writes (default: runs/listener, "
+        "runs/mapper)",
     )
     parser.add_argument(
         "--fold",
         type=int,
         default=4,
         metavar="N",
-        help="listener: leave out this fold of the clips and test on it, 0: none (default: 4)",
+        help="listener, mapper: leave out this fold of the clips and test on it, 0: none "
+        "(default: 4)",
     )
+    add_mapper(parser)
     parser.add_argument("--out", type=Path, dest="data", help=argparse.SUPPRESS)  # its old name
     parser.add_argument(
         "--budget",

@@ -7,6 +7,7 @@ the other, so they are two encoders by name.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,8 @@ class VggishEncoder:
             )
         self._components = components if quantised else None
         self.name = QUANTISED if quantised else RAW
+        with path.open("rb") as file:
+            self.digest = hashlib.file_digest(file, "sha256").hexdigest()
 
     def encode(self, samples: Float32, sample_rate: int) -> Float32:
         """`(128,)`: the mean over all patches of mono `samples`."""

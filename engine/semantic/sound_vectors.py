@@ -6,6 +6,7 @@ and for pictures of whole files.
 
 from __future__ import annotations
 
+import hashlib
 from importlib.resources import files
 from pathlib import Path
 from typing import Protocol
@@ -43,6 +44,11 @@ class SoundVectors(Protocol):
     @property
     def width(self) -> int:
         """How many numbers a vector has."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Names the weights; equal ones give equal vectors."""
         ...
 
     @property
@@ -87,11 +93,13 @@ class EarVectors:
         """Raises `ModelLoadError`."""
         path = files("resources") / "listener" / "model.safetensors"
         try:
-            self._network = ListenerNetwork(load(path.read_bytes()))
+            weights = path.read_bytes()
+            self._network = ListenerNetwork(load(weights))
         except (OSError, KeyError, ValueError, SafetensorError) as error:
             raise ModelLoadError(
                 f"the embedded listener in {path} cannot be read ({error}): install Sonolume again"
             ) from error
+        self.digest = hashlib.sha256(weights).hexdigest()
 
     def encode(self, samples: Float32, sample_rate: int) -> Float32:
         """The mean over the windows of a sound."""
@@ -103,7 +111,8 @@ class EarVectors:
         if len(power) < FRAMES:
             power = np.concatenate([np.zeros((FRAMES - len(power), power.shape[1])), power])
         step = round(EAR_HOP_S / HOP_S)
-        starts = range((len(power) - FRAMES) % step, len(power) - FRAMES + 1, step)
+        last = len(power) - FRAMES
+        starts = sorted({0, *range(last % step, last + 1, step)})  # so that no frame is unheard
         loudest = power.sum(axis=1).max()
         least = loudest * 10.0 ** (EAR_QUIET_DB / 10.0)
         windows = (power[start : start + FRAMES].astype(np.float32) for start in starts)
@@ -127,7 +136,6 @@ class ClapVectors:
         home = clap_folder(DEFAULT_CLAP if folder is None else str(folder))
         self._encoder = ClapEncoder(home, device)
         self.digest = self._encoder.digest
-        """Names the weights."""
         self.window_s = SAMPLES / RATE_HZ
         self.width = self._encoder.embed_sounds(np.zeros((1, SAMPLES), np.float32)).shape[1]
 

@@ -48,7 +48,7 @@ def test_features_are_what_the_listeners_direction_is_computed_from(ear: EarVect
 def test_the_ear_gives_two_rows_a_second_and_their_mean(ear: EarVectors) -> None:
     sound = noise(5.0, RATE).astype(np.float32)
     rows = ear.sequence(sound, RATE)
-    assert rows.shape == (6, 384)
+    assert rows.shape == (7, 384)
     np.testing.assert_allclose(ear.encode(sound, RATE), rows.mean(axis=0), atol=1e-6)
 
 
@@ -67,6 +67,14 @@ def test_pauses_are_left_out_and_silence_is_a_row(ear: EarVectors) -> None:
         rows = ear.sequence(samples, RATE)
         assert len(rows) >= 1
         assert np.isfinite(rows).all()
+
+
+def test_a_bark_at_the_very_beginning_of_a_silent_clip_is_heard(ear: EarVectors) -> None:
+    clip = np.zeros(5 * RATE, np.float32)
+    clip[:1600] = noise(0.1, RATE)
+    rows = ear.sequence(clip, RATE)
+    assert len(rows) == 1
+    assert np.abs(rows).max() > 0.0
 
 
 def test_clap_gives_a_direction_per_ten_seconds_and_of_texts(clap: ClapVectors) -> None:
