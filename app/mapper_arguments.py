@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from engine.conditioning.mapper_shape import NETWORKS
+from engine.conditioning.mapper_names import NETWORKS
 from engine.semantic.sound_vector_names import ENCODER_NAMES
 from engine.training.sound_datasets.format_names import FORMAT_NAMES
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from engine.conditioning import mapper_names
 from engine.conditioning.mapper_networks import (
     MultiOutputTransformer,
     ResidualMapper,
@@ -84,11 +85,11 @@ class EmbeddingMapper(nn.Module):
 def _network(input_width: int, target: TargetSpec, shape: MapperShape) -> nn.Module:
     flat = shape.flat_width(target)
     match shape.network:
-        case "linear":
+        case mapper_names.LINEAR:
             return nn.Linear(input_width, flat)
-        case "residual":
+        case mapper_names.RESIDUAL:
             return ResidualMapper(input_width, flat)
-        case "sequence":
+        case mapper_names.SEQUENCE:
             rows = {block.rows for block in shape.blocks}
             if len(rows) != 1:
                 raise ValueError(f"a sequence writes blocks of one height, not {sorted(rows)}")

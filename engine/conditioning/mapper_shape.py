@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+from engine.conditioning.mapper_names import NETWORKS, SEQUENCE, WIDE
 from engine.conditioning.sound_embedding import TargetSpec
 from engine.errors import LimitError
 
-NETWORKS = ("v2d", "wide", "residual", "sequence", "linear")
-"""V2D's three pooled mappers, its sequence model, and the straight line of ridge regression."""
 SEQUENCE_PATCHES = 10
 SD3_TOKENS, SD3_WIDTH, SD3_POOLED = 77 + 256, 4096, 768 + 1280
 _BOTTLENECK, _LARGEST_FLAT = 128, 8192
@@ -54,7 +53,7 @@ class MapperShape:
 
     def hidden(self, flat_width: int) -> tuple[int, ...]:
         """Hidden widths; long prompts pass a narrow place, for few prompts span few directions."""
-        widths = (512, 1024, 4096) if self.network == "wide" else (512, 1024, 1024)
+        widths = (512, 1024, 4096) if self.network == WIDE else (512, 1024, 1024)
         return widths if flat_width <= _LARGEST_FLAT else (*widths[:2], _BOTTLENECK)
 
 
@@ -74,14 +73,14 @@ def default_shape(network: str, target: TargetSpec, encoder: str) -> MapperShape
     twenty tokens of each text encoder too; every other model is written whole. Raises
     `LimitError` for a sequence where there is none: CLAP gives ten seconds one vector.
     """
-    if network == "sequence" and encoder == "clap":
+    if network == SEQUENCE and encoder == "clap":
         raise LimitError(
             "CLAP hears ten seconds at once: there is no sequence; choose --encoder vggish or "
             "ear, or another --network"
         )
-    patches = SEQUENCE_PATCHES if network == "sequence" else 0
+    patches = SEQUENCE_PATCHES if network == SEQUENCE else 0
     if target == TargetSpec(SD3_TOKENS, SD3_WIDTH, SD3_POOLED):
-        blocks = sd3_blocks() if network == "sequence" else ()
+        blocks = sd3_blocks() if network == SEQUENCE else ()
     else:
         blocks = (Block(0, target.tokens, 0, target.width),)
     return MapperShape(network, blocks, patches, unit=encoder == "clap")

@@ -14,13 +14,14 @@ from engine.conditioning.adapter_file import AdapterCard, card_metadata
 from engine.conditioning.mapper import MapperEncoding, picked
 from engine.conditioning.mapper_embedding import EmbeddingMapper
 from engine.conditioning.mapper_file import load_mapper, save_mapper
+from engine.conditioning.mapper_names import NETWORKS
 from engine.conditioning.mapper_networks import (
     WIDE_HIDDEN,
     MultiOutputTransformer,
     ResidualMapper,
     TransformationNetwork,
 )
-from engine.conditioning.mapper_shape import NETWORKS, default_shape, sd3_blocks, shape_of
+from engine.conditioning.mapper_shape import default_shape, sd3_blocks, shape_of
 from engine.conditioning.sound_embedding import SoundMoment, TargetSpec
 from engine.errors import LimitError, ModelLoadError
 from engine.quiet_loaders import quiet_loaders

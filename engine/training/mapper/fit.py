@@ -50,9 +50,9 @@ def set_scalings(mapper: EmbeddingMapper, lessons: Lessons, prompts: Tensor) -> 
     deviation = heard.std(dim=0, correction=0)
     floor = 0.05 * float(deviation.square().mean().sqrt()) + _TINY
     mapper.input_scale.copy_((deviation.square() + floor**2).sqrt())
-    counts = torch.bincount(torch.from_numpy(lessons.prompt), minlength=len(prompts)).float()
+    counts = torch.bincount(torch.from_numpy(lessons.prompt), minlength=len(prompts)).double()
     share = counts / counts.sum()
-    mean = share @ prompts
+    mean = share @ prompts.double()  # exact where all are the same
     scale = (share @ (prompts - mean).square()).sqrt()
     rms = float(scale.square().mean().sqrt())
     if rms < _TINY:

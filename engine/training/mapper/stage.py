@@ -20,6 +20,7 @@ from torch import Tensor
 from engine.conditioning.adapter_file import AdapterCard
 from engine.conditioning.mapper_embedding import EmbeddingMapper
 from engine.conditioning.mapper_file import KIND, save_mapper
+from engine.conditioning.mapper_names import LINEAR
 from engine.conditioning.mapper_shape import MapperShape, default_shape
 from engine.semantic.sound_vectors import SoundVectors, open_sound_vectors
 from engine.training.mapper.caption_lessons import NOISE, caption_course
@@ -75,7 +76,7 @@ def run_mapper(request: MapperRequest) -> tuple[Figures, list[str]]:
     finally:
         space.close()
     plain = _fitted_ridge(mapper, course, prompts) if not shape.patches else None
-    if request.network == "linear" and plain is not None:
+    if request.network == LINEAR and plain is not None:
         mapper = plain
     else:
         set_scalings(mapper, course.learned, prompts)
@@ -127,7 +128,7 @@ def _fitted(
 
 
 def _fitted_ridge(mapper: EmbeddingMapper, course: Course, prompts: Tensor) -> EmbeddingMapper:
-    shape = MapperShape("linear", mapper.shape.blocks, unit=mapper.shape.unit)
+    shape = MapperShape(LINEAR, mapper.shape.blocks, unit=mapper.shape.unit)
     plain = EmbeddingMapper(mapper.input_mean.numel(), mapper.target, shape)
     set_scalings(plain, course.learned, prompts)
     return ridge(plain, course.learned, course.checked, prompts)
