@@ -106,4 +106,4 @@ def picked(rows: Float32, count: int) -> Float32:
 def _sounds(samples: Float32) -> bool:
     with np.errstate(over="ignore", invalid="ignore"):
         power = float(np.mean(np.square(samples, dtype=np.float64))) if len(samples) else 0.0
-    return power > _SILENT_POWER
+    return bool(power > _SILENT_POWER)

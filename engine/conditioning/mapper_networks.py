@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-PUBLISHED_HIDDEN = (512, 1024, 1024)
-WIDE_HIDDEN = (512, 1024, 4096)
+from engine.conditioning.mapper_shape import PUBLISHED_HIDDEN
+
 _DROPS = (0.3, 0.3, 0.4)
 HEAD_WIDTHS = (768, 1280, 4096)
 """CLIP-L, CLIP-G and T5 of SD 3."""
@@ -31,7 +31,7 @@ class TransformationNetwork(nn.Module):
         layers: list[nn.Module] = []
         width = input_width
         for index, wanted in enumerate(hidden):
-            drop = _DROPS[min(index, len(_DROPS) - 1)]
+            drop = _DROPS[index] if index < len(_DROPS) else 0.0
             layers += [nn.Linear(width, wanted), nn.GELU(), nn.LayerNorm(wanted), nn.Dropout(drop)]
             width = wanted
         self.layers = nn.Sequential(*layers, nn.Linear(width, output_width))

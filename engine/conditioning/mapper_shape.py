@@ -16,6 +16,7 @@ from engine.conditioning.mapper_names import NETWORKS, SEQUENCE, WIDE
 from engine.conditioning.sound_embedding import TargetSpec
 from engine.errors import LimitError
 
+PUBLISHED_HIDDEN, WIDE_HIDDEN = (512, 1024, 1024), (512, 1024, 4096)
 SEQUENCE_PATCHES = 10
 SD3_TOKENS, SD3_WIDTH, SD3_POOLED = 77 + 256, 4096, 768 + 1280
 _BOTTLENECK, _LARGEST_FLAT = 128, 8192
@@ -52,9 +53,9 @@ class MapperShape:
         return sum(block.rows * block.columns for block in self.blocks) + target.pooled_width
 
     def hidden(self, flat_width: int) -> tuple[int, ...]:
-        """Hidden widths; long prompts pass a narrow place, for few prompts span few directions."""
-        widths = (512, 1024, 4096) if self.network == WIDE else (512, 1024, 1024)
-        return widths if flat_width <= _LARGEST_FLAT else (*widths[:2], _BOTTLENECK)
+        """Hidden widths; long prompts pass a narrow place more, for they span few directions."""
+        widths = WIDE_HIDDEN if self.network == WIDE else PUBLISHED_HIDDEN
+        return widths if flat_width <= _LARGEST_FLAT else (*widths, _BOTTLENECK)
 
 
 def shape_of(settings: Mapping[str, Any]) -> MapperShape:

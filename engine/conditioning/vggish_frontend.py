@@ -59,7 +59,7 @@ def _at_16_khz(samples: Float32, sample_rate: int) -> Float32:
     samples = np.nan_to_num(np.asarray(samples, np.float32), posinf=0.0, neginf=0.0)
     if sample_rate != RATE_HZ and len(samples):
         samples = np.asarray(soxr.resample(samples, sample_rate, RATE_HZ), np.float32)
-    return np.pad(samples, (max(0, PATCH_SAMPLES - len(samples)), 0))
+    return np.asarray(np.pad(samples, (max(0, PATCH_SAMPLES - len(samples)), 0)), np.float32)
 
 
 @lru_cache(maxsize=1)

@@ -16,12 +16,11 @@ from engine.conditioning.mapper_embedding import EmbeddingMapper
 from engine.conditioning.mapper_file import load_mapper, save_mapper
 from engine.conditioning.mapper_names import NETWORKS
 from engine.conditioning.mapper_networks import (
-    WIDE_HIDDEN,
     MultiOutputTransformer,
     ResidualMapper,
     TransformationNetwork,
 )
-from engine.conditioning.mapper_shape import default_shape, sd3_blocks, shape_of
+from engine.conditioning.mapper_shape import WIDE_HIDDEN, default_shape, sd3_blocks, shape_of
 from engine.conditioning.sound_embedding import SoundMoment, TargetSpec
 from engine.errors import LimitError, ModelLoadError
 from engine.quiet_loaders import quiet_loaders
@@ -90,6 +89,7 @@ def test_every_network_speaks_to_every_model(network: str, target: TargetSpec) -
 
 def test_long_prompts_pass_a_narrow_place() -> None:
     assert count(on_meta("v2d", SDXL)) < 25e6
+    assert count(on_meta("wide", SDXL)) > count(on_meta("v2d", SDXL))
     assert on_meta("v2d", EMBER).network.layers[8].out_features == 1024
 
 
