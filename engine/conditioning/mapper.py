@@ -8,28 +8,25 @@ from pathlib import Path
 import numpy as np
 
 from engine.conditioning.mapper_file import load_mapper
-from engine.conditioning.sound_embedding import (
-    VIEWS,
-    SoundEmbedding,
-    SoundMoment,
-    TargetSpec,
-)
+from engine.conditioning.sound_embedding import SoundEmbedding, SoundMoment, TargetSpec
+from engine.conditioning.vggish import QUANTISED, RAW, VggishEncoder
 from engine.errors import ModelLoadError
 from engine.messages import Float32
 
 Hear = Callable[[Float32, int], Float32]
 """Mono samples and their rate to `(width,)`, or for a sequence to `(n, width)`."""
+SEQUENCE_S = 10.0
+"""How much sound a sequence is made of: ten patches of VGGish, as V2D's AudioCaps clips."""
 SILENCE_DB = -60.0
 """RMS below which there is nothing to encode."""
-_WHOLE = VIEWS.index("atmosphere")
 _SILENT_POWER = 10.0 ** (SILENCE_DB / 10.0)
 
 
 class MapperEncoding:
     """A `SoundEncoding`. Diffusion thread only.
 
-    Hears through `SoundMoment.views`, of which it takes the long slow one, for it learned from
-    whole sounds; or by itself, through `hear`.
+    Hears by itself, through `hear` or with VGGish, or through `SoundMoment.views`: their mean,
+    for it learned from whole sounds and a view is a part of one. By itself it hears better.
     """
 
     def __init__(
@@ -38,11 +35,17 @@ class MapperEncoding:
         """Raises `ModelLoadError` for a mapper that speaks to another model than `target`.
 
         `hear` is the encoder that the file names and `window_s` how much sound it wants; without
-        it the encoder's views have to come with the sound.
+        it the encoder's views have to come with the sound, but VGGish, which makes none, is
+        opened from where it was converted to.
         """
         self._mapper, self.card = load_mapper(path)
-        self._path, self._target, self._hear = path, target, hear
         self.card.check(self.card.encoder, self.card.input_width, target, path)
+        if hear is None and self.card.encoder in (RAW, QUANTISED):
+            vggish = VggishEncoder(quantised=self.card.encoder == QUANTISED)
+            patches = self._mapper.shape.patches
+            hear = vggish.sequence if patches else vggish.encode
+            window_s = SEQUENCE_S if patches else vggish.window_s
+        self._path, self._target, self._hear = path, target, hear
         if self._mapper.shape.patches and hear is None:
             raise ModelLoadError(
                 f"{path} follows a sound over {self._mapper.shape.patches} vectors of "
@@ -82,7 +85,9 @@ class MapperEncoding:
             return None
         else:
             self.card.check(moment.encoder, moment.views[-1].shape[-1], self._target, self._path)
-            heard = moment.views[_WHOLE] if len(moment.views) == len(VIEWS) else moment.views[-1]
+            heard = np.mean(moment.views, axis=0)
+            if self._mapper.shape.unit:
+                heard = heard / (np.linalg.norm(heard) + 1e-9)
         heard = np.ascontiguousarray(heard, np.float32)
         if heard.shape[-1] != self.card.input_width:
             raise ModelLoadError(

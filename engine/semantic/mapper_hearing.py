@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.conditioning.adapter_file import card_of
-from engine.conditioning.mapper import MapperEncoding
+from engine.conditioning.mapper import SEQUENCE_S, MapperEncoding
 from engine.conditioning.sound_embedding import TargetSpec
 from engine.semantic.sound_vectors import open_sound_vectors
 
@@ -20,10 +20,6 @@ def hearing_mapper(
     """
     card = card_of(path)
     vectors = open_sound_vectors(card.encoder, weights, device)
-    patches = int(card.settings.get("patches", 0))
-    return MapperEncoding(
-        path,
-        target,
-        hear=vectors.sequence if patches else vectors.encode,
-        window_s=vectors.window_s * max(1, patches),
-    )
+    if card.settings.get("patches"):
+        return MapperEncoding(path, target, hear=vectors.sequence, window_s=SEQUENCE_S)
+    return MapperEncoding(path, target, hear=vectors.encode, window_s=vectors.window_s)

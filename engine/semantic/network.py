@@ -46,7 +46,7 @@ class ListenerNetwork:
         return np.asarray(out / (np.linalg.norm(out) + 1e-9), np.float32)
 
     def features(self, levels: Float32) -> Float32:
-        """What the direction is computed from: mean and maximum over time, `(2 * HEAD,)`."""
+        """Return what the network has found, `(2 * HEAD,)`: mean and maximum over time."""
         picture = levels.T[None]
         weight, bias = self._stem
         taps = _taps(picture, 2)[:, 0]

@@ -25,6 +25,7 @@ from engine.conditioning.sound_embedding import SoundMoment, TargetSpec
 from engine.errors import LimitError, ModelLoadError
 from engine.quiet_loaders import quiet_loaders
 from tests.signals import sine
+from tests.unit.test_vggish import write_vggish
 
 EMBER, SD3 = TargetSpec(8, 256, 256), TargetSpec(333, 4096, 2048)
 SD15, SD_TURBO, SDXL = TargetSpec(77, 768), TargetSpec(77, 1024), TargetSpec(77, 2048, 1280)
@@ -220,10 +221,10 @@ def test_a_mapper_of_another_model_is_refused_with_both_shapes(tmp_path: Path) -
         MapperEncoding(path, EMBER)
 
 
-def test_the_encoding_takes_the_long_view_of_its_own_encoder(tmp_path: Path) -> None:
+def test_the_encoding_takes_the_mean_of_its_own_encoders_views(tmp_path: Path) -> None:
     encoding = MapperEncoding(written(tmp_path / "m.safetensors"), SMALL)
     assert encoding.encoder == "ear"
-    views = tuple(np.full(4, v, np.float32) for v in (1.0, 2.0, 3.0))
+    views = tuple(np.full(4, v, np.float32) for v in (1.0, 2.0, 6.0))
     moment = SoundMoment(np.zeros(10, np.float32), 48_000, "ear", views)
     found = encoding.embed(moment)
     assert found is not None
@@ -252,6 +253,44 @@ def test_an_encoding_that_hears_by_itself_says_nothing_in_silence(tmp_path: Path
     for samples in (np.zeros(0), np.zeros(100), np.full(100, 1e-4), np.full(100, np.nan)):
         assert encoding.embed(SoundMoment(samples.astype(np.float32), 16_000)) is None
     assert encoding.embed(SoundMoment(sine(440.0, 0.1, 16_000), 16_000)) is not None
+
+
+def test_directions_are_directions_after_the_mean_of_views(tmp_path: Path) -> None:
+    encoding = MapperEncoding(written(tmp_path / "m.safetensors", "clap"), SMALL)
+    views = (np.eye(4, dtype=np.float32)[0], np.eye(4, dtype=np.float32)[1])
+    moment = SoundMoment(np.zeros(1, np.float32), 48_000, "clap", views)
+    between = np.array([0.5**0.5, 0.5**0.5, 0.0, 0.0], np.float32)
+    same = replace(moment, views=(between,))
+    np.testing.assert_allclose(
+        encoding.embed(moment).tokens, encoding.embed(same).tokens, atol=1e-6
+    )
+
+
+def test_a_vggish_mapper_opens_vggish_itself_or_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mapper(encoder: str, network: str) -> Path:
+        shape = default_shape(network, SMALL, encoder)
+        card = AdapterCard("mapper", encoder, 128, SMALL, "ember", shape.settings())
+        path = tmp_path / f"{encoder}-{network}.safetensors"
+        save_mapper(path, EmbeddingMapper(128, SMALL, shape), card)
+        return path
+
+    place = tmp_path / "vggish.safetensors"
+    monkeypatch.setattr("engine.conditioning.vggish_file.default_vggish", lambda: place)
+    with pytest.raises(ModelLoadError, match=r"VGGish's weights are not in .*train vggish"):
+        MapperEncoding(mapper("vggish", "linear"), SMALL)
+    write_vggish(place)
+    for encoder, network, window_s in (
+        ("vggish", "linear", 1.95), ("vggish-quantised", "sequence", 10.0),
+    ):  # fmt: skip
+        encoding = MapperEncoding(mapper(encoder, network), SMALL)
+        assert encoding.encoder == ""
+        assert encoding.window_s == pytest.approx(window_s)
+        sound = sine(440.0, window_s, 16_000).astype(np.float32)
+        found = encoding.embed(SoundMoment(sound, 16_000))
+        assert found is not None
+        assert found.tokens.shape == (3, 4)
 
 
 def test_a_sequence_mapper_wants_an_encoder_of_its_own(tmp_path: Path) -> None:
