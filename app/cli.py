@@ -27,7 +27,8 @@ from app.arguments import (
     add_score,
 )
 from app.model_arguments import add_models
-from app.workshop_arguments import add_bench, add_train
+from app.train_arguments import add_train
+from app.workshop_arguments import add_bench
 from engine.errors import EngineError, UsageError
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130

@@ -1,0 +1,4 @@
+"""Names of encoders as `AdapterCard.encoder` keeps them; for help texts, so no imports."""
+
+EAR, CLAP, VGGISH, VGGISH_QUANTISED = "ear", "clap", "vggish", "vggish-quantised"
+ENCODER_NAMES = (EAR, CLAP, VGGISH, VGGISH_QUANTISED)
