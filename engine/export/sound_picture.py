@@ -23,7 +23,7 @@ from engine.params import defaults
 from engine.protocols import ImageModel
 from engine.registry import DEFAULT_MODEL, DEFAULT_VAE, ModelRequest, find_model, load_factory
 from engine.runtime import limits
-from engine.semantic.bank import open_bank
+from engine.semantic.bank import Bank, open_bank
 from engine.semantic.listener_names import DEFAULT_LISTENER
 from engine.semantic.listeners import open_listener
 from engine.semantic.stage import SemanticStage
@@ -178,17 +178,23 @@ def _most_telling(
     reader: SoundReader, settings: PictureSettings
 ) -> tuple[SoundMoment, float, _Heard | None]:
     """Of the loudest windows the one that is surest to be something; or the one asked for."""
-    starts_s = [settings.start_s] if settings.start_s is not None else None
-    starts_s = starts_s or loudest_s(reader, _SEMANTIC_WINDOW_S, _CANDIDATES)
+    bank = open_bank(settings.labels)
+    listener = open_listener(settings.listener, settings.device_compute, patient=True)
+    stage = SemanticStage(listener, bank)
     best: tuple[SoundMoment, float, _Heard | None] | None = None
-    for start_s in starts_s:
-        sound = _window(reader, start_s, _SEMANTIC_WINDOW_S)
-        heard = _what_is_heard(settings, sound)
-        surer = heard is not None and (
-            best is None or best[2] is None or heard.probability > best[2].probability
-        )
-        if best is None or surer:
-            best = sound, start_s, heard
+    try:
+        starts_s = [settings.start_s] if settings.start_s is not None else None
+        for start_s in starts_s or loudest_s(reader, _SEMANTIC_WINDOW_S, _CANDIDATES):
+            sound = _window(reader, start_s, _SEMANTIC_WINDOW_S)
+            heard = _what_is_heard(stage, bank, sound)
+            before = best[2] if best is not None else None
+            surer = heard is not None and (
+                before is None or heard.probability > before.probability
+            )
+            if best is None or surer:
+                best = sound, start_s, heard
+    finally:
+        stage.close()
     assert best is not None, "there is a window"
     return best
 
@@ -208,15 +214,10 @@ def _window(reader: SoundReader, start_s: float, window_s: float) -> SoundMoment
     return SoundMoment(np.asarray(samples, np.float32), reader.sample_rate)
 
 
-def _what_is_heard(settings: PictureSettings, sound: SoundMoment) -> _Heard | None:
+def _what_is_heard(stage: SemanticStage, bank: Bank, sound: SoundMoment) -> _Heard | None:
     """The likeliest label of the bank; None where it is none of them."""
-    bank = open_bank(settings.labels)
-    listener = open_listener(settings.listener, settings.device_compute, patient=True)
-    stage = SemanticStage(listener, bank)
-    try:
-        state = stage.step(sound.samples, sound.sample_rate, len(sound.samples))
-    finally:
-        stage.close()
+    stage.begin_anew()
+    state = stage.step(sound.samples, sound.sample_rate, len(sound.samples))
     if not any(state.probabilities):
         return None
     best = int(np.argmax(state.probabilities))
