@@ -14,6 +14,7 @@ import numpy as np
 
 from engine.conditioning.raw_features import RANGE_DB, RATE_HZ, decibels, mel_centres_hz
 from engine.conditioning.sound_embedding import SoundEmbedding
+from engine.conditioning.sound_mix import fixed_signs
 from engine.conditioning.text_statistics import TextStatistics
 from engine.messages import Float32
 
@@ -59,7 +60,7 @@ def _standard(levels: Float32, text: TextStatistics) -> SoundEmbedding:
     other in any sound that lasts, no longer point one way.
     """
     z = _unit(levels)
-    rows = text.mean + text.spread * z * _signs(*levels.shape)
+    rows = text.mean + text.spread * z * fixed_signs(*levels.shape)
     rows *= (text.lengths / (np.linalg.norm(rows, axis=1) + _TINY))[:, None]
     kept = text.kept[:, None]
     rows = kept * text.mean + (1.0 - kept) * rows
@@ -68,7 +69,7 @@ def _standard(levels: Float32, text: TextStatistics) -> SoundEmbedding:
     mean, spread = text.pooled.mean(axis=0), text.pooled.std(axis=0)
     summary = _summary(z, text)
     assert summary is not None
-    pooled = mean + spread * _unit(summary[None])[0] * _signs(1, len(summary))[0]
+    pooled = mean + spread * _unit(summary[None])[0] * fixed_signs(1, len(summary))[0]
     pooled *= np.linalg.norm(text.pooled, axis=1).mean() / (np.linalg.norm(pooled) + _TINY)
     return SoundEmbedding(np.asarray(rows, np.float32), np.asarray(pooled, np.float32))
 
@@ -136,10 +137,3 @@ def _unit(rows: Float32) -> Float32:
     """Each row at mean 0 and deviation 1; a row that holds one value is 0."""
     centred = rows - rows.mean(axis=1, keepdims=True)
     return np.asarray(centred / (centred.std(axis=1, keepdims=True) + _TINY), np.float32)
-
-
-@lru_cache(maxsize=8)
-def _signs(tokens: int, width: int) -> Float32:
-    """+1 and -1, `(tokens, width)`: the same for ever."""
-    bits = np.random.default_rng(1_341).integers(0, 2, (tokens, width))
-    return (2 * bits - 1).astype(np.float32)

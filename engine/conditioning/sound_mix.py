@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,14 +18,26 @@ _TINY = 1e-6
 
 
 def bent(embedding: SoundEmbedding, rms: float, amount: float) -> SoundEmbedding:
-    """Push every number up by `BEND` x RMS of the sound x `amount`, in deviations of them all."""
+    """Push every number by `BEND` x RMS of the sound x `amount`, in deviations of them all.
+
+    Sound-Diffusion pushes latents, all upwards. Networks that normalise what they attend to, ember
+    is one, take a push that is the same for all channels away again; so each has a sign of its own.
+    """
     if amount == 0.0:
         return embedding
     push = BEND * rms * amount
     tokens, pooled = embedding.tokens, embedding.pooled
     if pooled is not None:
-        pooled = pooled + np.float32(push) * pooled.std()
-    return SoundEmbedding(tokens + np.float32(push) * tokens.std(), pooled)
+        pooled = pooled + np.float32(push) * pooled.std() * fixed_signs(1, len(pooled))[0]
+    pushed = tokens + np.float32(push) * tokens.std() * fixed_signs(*tokens.shape)
+    return SoundEmbedding(pushed, pooled)
+
+
+@lru_cache(maxsize=8)
+def fixed_signs(rows: int, width: int) -> Float32:
+    """+1 and -1, `(rows, width)`: the same for ever."""
+    bits = np.random.default_rng(1_341).integers(0, 2, (rows, width))
+    return (2 * bits - 1).astype(np.float32)
 
 
 def mixed(parts: Sequence[SoundEmbedding], shares: Sequence[float]) -> SoundEmbedding:

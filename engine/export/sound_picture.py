@@ -35,8 +35,8 @@ QUIET_PROMPT = "a calm dark sea under a starry sky"
 _SEMANTIC_WINDOW_S = 2.0
 _RAW_WINDOW_S = 1.5
 _STEP_S = 0.05
-_CANDIDATES = 12
-"""Loudest windows that are listened to for the most telling one."""
+_CANDIDATES = 8
+"""So many of the loudest windows are listened to for the most telling one, and as many others."""
 _BLOCK = 65_536
 _REPAINTS = 4
 """Model calls over an init image, which one call would hardly leave."""
@@ -129,7 +129,7 @@ def paint_sound(settings: PictureSettings) -> PictureReport:
 
 
 def loudest_s(reader: SoundReader, window_s: float, count: int = 1) -> list[float]:
-    """Where the windows with the most energy begin, the loudest first; none overlap.
+    """Where the windows with the most energy begin, the loudest first; they overlap by half at most.
 
     Reads all of the sound; keeps no more of it than a number every 50 ms.
     """
@@ -151,7 +151,7 @@ def loudest_s(reader: SoundReader, window_s: float, count: int = 1) -> list[floa
         # Of windows alike but for rounding the first: a steady sound is heard from its beginning.
         place = int(np.argmax(windows >= windows.max() * (1.0 - 1e-6)))
         found.append(place * _STEP_S)
-        windows[max(0, place - steps) : place + steps] = -1.0
+        windows[max(0, place - steps // 2) : place + steps // 2] = -1.0
     return found
 
 
@@ -177,14 +177,13 @@ def _prompts(words: str, heard: _Heard | None, mix: float) -> tuple[PromptWeight
 def _most_telling(
     reader: SoundReader, settings: PictureSettings
 ) -> tuple[SoundMoment, float, _Heard | None]:
-    """Of the loudest windows the one that is surest to be something; or the one asked for."""
+    """Of some windows the one that is surest to be something; or the one asked for."""
     bank = open_bank(settings.labels)
     listener = open_listener(settings.listener, settings.device_compute, patient=True)
     stage = SemanticStage(listener, bank)
     best: tuple[SoundMoment, float, _Heard | None] | None = None
     try:
-        starts_s = [settings.start_s] if settings.start_s is not None else None
-        for start_s in starts_s or loudest_s(reader, _SEMANTIC_WINDOW_S, _CANDIDATES):
+        for start_s in _candidates_s(reader, settings.start_s):
             sound = _window(reader, start_s, _SEMANTIC_WINDOW_S)
             heard = _what_is_heard(stage, bank, sound)
             before = best[2] if best is not None else None
@@ -197,6 +196,15 @@ def _most_telling(
         stage.close()
     assert best is not None, "there is a window"
     return best
+
+
+def _candidates_s(reader: SoundReader, start_s: float | None) -> list[float]:
+    """Where to listen: where it is loudest, and here and there."""
+    if start_s is not None:
+        return [start_s]
+    loudest = loudest_s(reader, _SEMANTIC_WINDOW_S, _CANDIDATES)
+    last_s = max(0.0, reader.duration_s - _SEMANTIC_WINDOW_S)
+    return [*loudest, *np.linspace(last_s, 0.0, _CANDIDATES).tolist()]
 
 
 def _window(reader: SoundReader, start_s: float, window_s: float) -> SoundMoment:

@@ -43,7 +43,8 @@ def two_tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One and a quarter seconds: a low tone, then hiss."""
     rng = np.random.default_rng(1)
     t = np.arange(RATE_HZ * 5 // 8) / RATE_HZ
-    made = np.concatenate([0.4 * np.sin(2 * np.pi * 110 * t), 0.3 * rng.standard_normal(len(t))])
+    hiss = 0.3 * rng.standard_normal(len(t) + 1)
+    made = np.concatenate([0.4 * np.sin(2 * np.pi * 110 * t), hiss])
     return write(tmp_path_factory.mktemp("tones") / "tones.wav", made)
 
 
@@ -84,7 +85,8 @@ def test_raw_encodings_paint_and_are_the_same_twice(
     assert one.std() > 10.0
 
 
-def test_prompt_mix_and_bend_change_the_picture(rain: Path, tmp_path: Path, capsys) -> None:
+def test_prompt_mix_and_bend_change_the_picture(tmp_path: Path, capsys) -> None:
+    bells = write(tmp_path / "bells.wav", SOUNDS["bells"](np.random.default_rng(1), 3.0))
     made = {}
     for name, more in {
         "sound": (),
@@ -92,7 +94,7 @@ def test_prompt_mix_and_bend_change_the_picture(rain: Path, tmp_path: Path, caps
         "words": ("--prompt", "a red castle", "--mix", "0"),
         "bent": ("--bend", "2"),
     }.items():
-        image(capsys, rain, "-o", tmp_path / "p.png", "--encoding", "mel", *more)
+        image(capsys, bells, "-o", tmp_path / "p.png", "--encoding", "mel", *more)
         made[name] = pixels(tmp_path / "p.png")
     names = list(made)
     for k, one in enumerate(names):
@@ -143,7 +145,7 @@ def test_the_loudest_window_of_a_long_file_is_found(tmp_path: Path) -> None:
     with SoundReader(write(tmp_path / "long.wav", samples, 8_000)) as reader:
         first, second = loudest_s(reader, 1.5, 2)[:2]
         assert 411.9 <= first <= 412.6
-        assert second == pytest.approx(first + 1.5, abs=1.6) or 99.9 <= second <= 100.6
+        assert 0.7 <= abs(second - first) <= 1.5
 
 
 @pytest.mark.parametrize(

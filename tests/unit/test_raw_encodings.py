@@ -278,7 +278,9 @@ def test_silence_is_nothing_to_encode_and_a_short_sound_is_preceded_by_silence()
 def test_bending_pushes_by_eight_tenths_of_the_rms():
     tokens = np.random.default_rng(3).standard_normal((8, 16)).astype(np.float32)
     made = bent(SoundEmbedding(tokens, tokens[0]), rms=0.5, amount=1.0)
-    np.testing.assert_allclose(made.tokens - tokens, 0.4 * tokens.std(), rtol=1e-4)
+    pushes = made.tokens - tokens
+    np.testing.assert_allclose(np.abs(pushes), 0.4 * tokens.std(), rtol=1e-3)
+    assert abs(pushes.mean()) < 0.1
     assert bent(SoundEmbedding(tokens), rms=0.5, amount=0.0).tokens is tokens
 
 
