@@ -20,8 +20,8 @@ _TINY = 1e-6
 def bent(embedding: SoundEmbedding, rms: float, amount: float) -> SoundEmbedding:
     """Push every number by `BEND` x RMS of the sound x `amount`, in deviations of them all.
 
-    Sound-Diffusion pushes latents, all upwards. Networks that normalise what they attend to, ember
-    is one, take a push that is the same for all channels away again; so each has a sign of its own.
+    Sound-Diffusion pushes latents, all upwards. A network that normalises what it attends to, as
+    ember does, takes a push that all channels share away again; so each has a sign of its own.
     """
     if amount == 0.0:
         return embedding

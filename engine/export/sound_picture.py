@@ -129,9 +129,9 @@ def paint_sound(settings: PictureSettings) -> PictureReport:
 
 
 def loudest_s(reader: SoundReader, window_s: float, count: int = 1) -> list[float]:
-    """Where the windows with the most energy begin, the loudest first; they overlap by half at most.
+    """Where the windows with the most energy begin, the loudest first.
 
-    Reads all of the sound; keeps no more of it than a number every 50 ms.
+    They overlap by half at most. Reads all of the sound; keeps a number per 50 ms of it.
     """
     step = max(1, round(_STEP_S * reader.sample_rate))
     energies: list[float] = []
