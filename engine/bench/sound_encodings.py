@@ -41,6 +41,8 @@ CLIP_S = 2.0
 PICTURE_PX = 192
 SHOWN = "mel"
 """The encoding that is painted."""
+_CELL_PX, _FEWER_BITS = 76, 3
+"""Soft pictures are large as PNG: the sheet is for a README."""
 _TINY = 1e-9
 
 
@@ -65,7 +67,7 @@ def bench(request: BenchRequest) -> list[Result]:
             if encoding == SHOWN:
                 pictures = [_picture(model, pair[0], encoding, scale) for pair in takes]
                 result["pictures"] = round(_picture_distance(pictures), 1)
-                cells += [Cell(p, f"{n}: {scale}") for p, n in zip(pictures, NAMES, strict=True)]
+                cells += [Cell(p, _name(n, scale)) for p, n in zip(pictures, NAMES, strict=True)]
     model.close()
     if request.sheets is not None:
         _write(request.sheets, cells)
@@ -150,11 +152,14 @@ def _picture_distance(pictures: Sequence[Uint8]) -> float:
     return float(gaps[np.triu_indices(len(stack), 1)].mean())
 
 
+def _name(sound: str, scale: str) -> str:
+    """The first column names the row too."""
+    return f"{sound}: {scale}" if scale == SOUND_SCALES[0] else scale
+
+
 def _write(folder: Path, cells: Sequence[Cell]) -> None:
     """Rows are sounds, columns are scales."""
     count = len(NAMES)
     turned = [cells[scale * count + k] for k in range(count) for scale in range(len(SOUND_SCALES))]
-    write_sheet(
-        folder / "sound_encodings.png",
-        contact_sheet(turned, columns=len(SOUND_SCALES), cell_px=112),
-    )
+    sheet = contact_sheet(turned, columns=len(SOUND_SCALES), cell_px=_CELL_PX)
+    write_sheet(folder / "sound_encodings.png", sheet >> _FEWER_BITS << _FEWER_BITS)

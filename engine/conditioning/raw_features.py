@@ -153,11 +153,6 @@ def cepstral_rows(levels: Float32, width: int) -> Float32:
     return np.asarray((levels @ here * share) @ there.T, np.float32)
 
 
-def mel_centres_hz(places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Frequencies at shares in [0, 1] of the mel axis."""
-    return _slaney_hz(places * _slaney_mel(HIGHEST_MEL_HZ))
-
-
 def _across(rows: Float32, width: int) -> Float32:
     """Rows drawn out, or together, to `width` channels."""
     places = np.linspace(0.0, rows.shape[1] - 1.0, width)

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from engine.conditioning.raw_features import RANGE_DB, RATE_HZ, decibels, mel_centres_hz
+from engine.conditioning.raw_features import RANGE_DB, decibels
 from engine.conditioning.sound_embedding import SoundEmbedding
 from engine.conditioning.sound_mix import fixed_signs
 from engine.conditioning.text_statistics import TextStatistics
@@ -20,6 +20,14 @@ from engine.messages import Float32
 
 SHARPNESS = 5.0
 """Manifold: by how many standard deviations a prompt of the bank must be nearer to count e^2."""
+_USUAL_DB = {
+    "fft": (24, 15, 10, 6, 4, 1, 0, -2, -4, -5, -6, -6, -7, -8, -9, -13),
+    "mel": (9, 12, 9, 7, 5, 3, 2, 1, -1, -2, -4, -5, -7, -8, -10, -12),
+}
+"""Mean levels of sixteenths of the channels, dB: four takes each of the 18 sounds that
+`engine.synthesis.sounds` makes, and as much of the demo track as a quarter of them."""
+_BANDS = 16
+"""Manifold: so finely the spectrum is heard."""
 _TINY = 1e-6
 
 
@@ -33,7 +41,8 @@ def scaled(rows: Float32, encoding: str, scale: str, text: TextStatistics) -> So
         case "standard":
             return _standard(_levels(rows, encoding), text)
         case "manifold":
-            return _manifold(_levels(rows, encoding), text)
+            levels = _levels(rows, encoding)
+            return _manifold(levels if encoding == "waveform" else _lasting(levels), text)
     raise ValueError(f"{scale!r} is no scale")
 
 
@@ -92,6 +101,19 @@ def _manifold(levels: Float32, text: TextStatistics) -> SoundEmbedding:
     return SoundEmbedding(np.asarray(rows, np.float32), np.asarray(pooled, np.float32))
 
 
+def _lasting(levels: Float32) -> Float32:
+    """What a sound is like while it lasts, the same in all rows: no timing, no single partials.
+
+    So a moment later it is the same scene.
+    """
+    mean = levels.mean(axis=0)
+    width = max(1, len(mean) // _BANDS)
+    kernel = np.full(width, 1.0 / width)
+    padded = np.pad(mean, (width // 2, width - 1 - width // 2), mode="edge")
+    smooth = np.convolve(padded, kernel, "valid").astype(np.float32)
+    return np.repeat(smooth[None], len(levels), axis=0)
+
+
 def bank_shares(rows: Float32, text: TextStatistics) -> Float32:
     """How much each prompt of the bank counts for rows `(tokens, width)`; sum 1."""
     centred = (text.tokens - text.mean).reshape(len(text.tokens), -1)
@@ -106,7 +128,7 @@ def _levels(rows: Float32, encoding: str) -> Float32:
     """What is loud and what is soft, as an ear has it, against how sound usually is.
 
     dB of magnitudes, as shares of `RANGE_DB`; the others are such levels already, or a waveform.
-    Nearly all sounds fall by 3 to 6 dB an octave, which would make them one direction: what is
+    Nearly all sounds fall towards high frequencies, which would make them one direction: what is
     left is how this one differs.
     """
     if encoding == "waveform":
@@ -117,10 +139,11 @@ def _levels(rows: Float32, encoding: str) -> Float32:
 
 @lru_cache(maxsize=8)
 def usual_levels(encoding: str, width: int) -> Float32:
-    """Levels of noise that falls by 6 dB an octave above 100 Hz, on the channels' frequencies."""
-    places = np.linspace(0.0, 1.0, width)
-    hz = places * RATE_HZ / 2.0 if encoding == "fft" else mel_centres_hz(places)
-    return np.asarray(-20.0 * np.log10(np.maximum(hz, 100.0) / 100.0) / RANGE_DB, np.float32)
+    """`_USUAL_DB` on the channels, as shares of `RANGE_DB`."""
+    usual_db = _USUAL_DB["fft" if encoding == "fft" else "mel"]
+    centres = (np.arange(len(usual_db)) + 0.5) / len(usual_db)
+    levels_db = np.interp(np.linspace(0.0, 1.0, width), centres, usual_db)
+    return np.asarray(levels_db / RANGE_DB, np.float32)
 
 
 def _summary(rows: Float32, text: TextStatistics) -> Float32 | None:
