@@ -27,6 +27,7 @@ from app.arguments import (
     add_score,
 )
 from app.model_arguments import add_models
+from app.sound_arguments import add_audio2video, add_image
 from app.train_arguments import add_train
 from app.workshop_arguments import add_bench
 from engine.errors import EngineError, UsageError
@@ -128,6 +129,10 @@ def _parser() -> argparse.ArgumentParser:
 
     add_live(command("live", "open the window and listen", _live))
     add_render(command("render", "export a sound file to a video", _render))
+    add_image(command("image", "paint one picture from a sound", _image))
+    add_audio2video(
+        command("audio2video", "paint a video from the slices of a sound", _audio2video)
+    )
     add_analyze(command("analyze", "run the live analysis over a file", _analyze))
     add_listen(command("listen", "say what a sound file is about, over time", _listen))
     add_score(command("score", "measure how a video follows its sound", _score))
@@ -150,6 +155,18 @@ def _live(options: argparse.Namespace) -> int:
 
 def _render(options: argparse.Namespace) -> int:
     from app.render_command import run
+
+    return run(options)
+
+
+def _image(options: argparse.Namespace) -> int:
+    from app.image_command import run
+
+    return run(options)
+
+
+def _audio2video(options: argparse.Namespace) -> int:
+    from app.audio2video_command import run
 
     return run(options)
 

@@ -21,7 +21,11 @@ INTERRUPTED = 130
 
 def run(options: argparse.Namespace) -> int:
     """Render, with a progress bar; an interruption keeps what was made, `--resume` goes on."""
-    settings = _settings(options)
+    return render_settings(_settings(options), options)
+
+
+def render_settings(settings: ExportSettings, options: argparse.Namespace) -> int:
+    """Render what a command has made of its options `resume`, `json` and `progress_json`."""
     if options.resume and not resumable(settings.output):
         print(f"sonolume: nothing to resume for {settings.output}; rendering from the start",
               file=sys.stderr)  # fmt: skip

@@ -45,7 +45,8 @@ def train_projector(options: argparse.Namespace) -> int:
     started_s = clock.now()
     request = ProjectorRequest(
         options.data, work, plan, options.target, options.encoder,
-        str(options.weights or DEFAULT_CLAP), options.decomposer, options.generator, options.routing, options.insertion, options.norm,
+        str(options.weights or DEFAULT_CLAP), options.decomposer, options.generator,
+        options.routing, options.insertion, options.norm,
         options.precision, device, options.budget, options.resume,
     )  # fmt: skip
     figures = run_projector(request, print)

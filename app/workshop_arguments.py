@@ -55,7 +55,7 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
         "--sheets",
         type=Path,
         metavar="DIR",
-        help="for --quality: write contact sheets there (default: none)",
+        help="for --quality and encodings: write contact sheets there (default: none)",
     )
     parser.add_argument(
         "--data",

@@ -18,6 +18,7 @@ _NAME_PX = 14
 _INK = (214, 208, 200)
 _TEXT_SCALE = 0.36
 _JPEG_QUALITY = 86
+_PNG_EFFORT = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ def write_sheet(path: Path, sheet: Uint8) -> Path:
     import cv2
 
     options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if path.suffix == ".jpg" else []
+    if path.suffix == ".png":
+        options = [cv2.IMWRITE_PNG_COMPRESSION, _PNG_EFFORT]
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), np.ascontiguousarray(sheet[..., ::-1]), options):
         raise SinkError(f"{path} cannot be written: check the folder and the free space")

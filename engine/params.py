@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from engine.messages import BAND_NAMES, LANE_NAMES, LORA_SLOTS
+from engine.messages import (
+    BAND_NAMES,
+    LANE_NAMES,
+    LORA_SLOTS,
+    SOUND_ENCODINGS,
+    SOUND_SCALES,
+)
 
 Applies = Literal["picture", "frame", "audio", "prompt"]
 """Who reads a parameter: diffusion, the composer, the analysis, or the scene clock."""
@@ -178,6 +184,26 @@ PARAMS: Mapping[str, ParamSpec] = _table(
         "prompt/image", 0.6, 0.0, 1.5, "", "picture",
         "How much the look of the image prompt counts beside the words; only with --ip-adapter.",
         0.0, 1.2,
+    ),
+    ParamSpec(
+        "sound/mix", 0.0, 0.0, 1.0, "", "picture",
+        "How much of the prompt is the sound itself: 0 only words, 1 only sound.", 0.0, 1.0,
+    ),
+    ParamSpec(
+        "sound/encoding", 2.0, 0.0, len(SOUND_ENCODINGS) - 1.0, "", "picture",
+        "How sound becomes a prompt: its samples, spectrum, mel bands, their envelope, or a "
+        "trained adapter.",
+        integer=True, words=SOUND_ENCODINGS,
+    ),
+    ParamSpec(
+        "sound/scale", 3.0, 0.0, len(SOUND_SCALES) - 1.0, "", "picture",
+        "Scale of sound as a prompt: raw and minmax make all sounds alike, standard spreads them "
+        "as words are, manifold mixes scenes by them. Adapters have their own.",
+        integer=True, words=SOUND_SCALES,
+    ),
+    ParamSpec(
+        "sound/bend", 0.0, 0.0, 2.0, "", "picture",
+        "How far loudness pushes the prompt that is made of sound.", 0.0, 2.0,
     ),
     ParamSpec(
         "colour/exposure", 0.0, -2.0, 2.0, "stops", "frame",

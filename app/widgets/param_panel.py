@@ -17,6 +17,7 @@ from engine.params import LORA_PARAMS, PARAMS
 TITLES = {
     "diffusion": "Painting", "motion": "Motion", "prompt": "Prompt walk", "colour": "Colour",
     "audio": "Listening", "master": "Master", "structure": "Structure", "lora": "LoRAs",
+    "sound": "Sound as prompt",
 }  # fmt: skip
 
 

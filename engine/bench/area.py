@@ -29,7 +29,7 @@ class BenchRequest:
     pictures: int = 8
     """Per scene and per style, for the judge."""
     sheets: Path | None = None
-    """Folder for contact sheets of what the judge saw."""
+    """Folder for contact sheets of what the judge saw, or of what sounds look like."""
     model: str = "ember"
     """Which model loops, morphs and is judged, and which the engine paints with."""
     size: tuple[int, int] = (512, 512)
@@ -46,6 +46,7 @@ AREAS: dict[str, str] = {
     "ember": "engine.bench.ember:bench",
     "engine": "engine.bench.engine:bench",
     "hearing": "engine.bench.hearing:bench",
+    "encodings": "engine.bench.sound_encodings:bench",
     "composer": "engine.bench.composer:bench",
     "latency": "engine.bench.latency:bench",
     "start": "engine.bench.start:bench",

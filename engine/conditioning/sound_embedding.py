@@ -43,6 +43,10 @@ class SoundMoment:
     """Which network made `views`, as `AdapterCard.encoder` names it; empty: none has."""
     views: tuple[Float32, ...] = ()
     """One vector per `VIEWS`; empty until the encoder has answered."""
+    margin: int | None = None
+    """Of a slice, all of which is encoded however short it is: so many samples at either end are
+    not part of it, but what its first and last spectra reach into. None: a window, whose newest
+    part is encoded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ class PromptEmbedding:
     count, or None where all do. Of a blend, `tokens = sum_i factors[i] * parts[i].tokens`, so that
     whatever is linear in the tokens can be blended instead of computed: `parts` are the encoded
     prompts and `factors` is `(len(parts), n)` float32 on the device; both empty for one prompt.
+    One that is `passing` was made for a single picture: nothing computed from it is worth keeping,
+    and its tensors are overwritten by the next one.
     """
 
     tokens: Tensor
@@ -29,6 +31,7 @@ class PromptEmbedding:
     mask: Tensor | None = None
     parts: tuple[PromptEmbedding, ...] = ()
     factors: Tensor | None = None
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

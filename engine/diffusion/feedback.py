@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from engine.diffusion.lora_rack import LoraRack
 from engine.diffusion.outbox import Outbox
 from engine.diffusion.prompts import PromptBank
 from engine.diffusion.runners.frames import FrameOpener, FrameRunner, direct_frames
+from engine.diffusion.sound_blend import HeardPart, SoundBlend
 from engine.diffusion.warp import is_bent, is_still
 from engine.errors import ModelLoadError
 from engine.messages import ControlState, LoraChoice, Reading, Travel, Uint8
@@ -44,6 +46,7 @@ class FeedbackModel:
         self.width, self.height = bundle.size_rule.nearest(width, height)
         self._bundle = bundle
         self._prompts = PromptBank(bundle, live=live)
+        self._sound = SoundBlend(self._prompts)
         self._loras = LoraRack(bundle)
         self._state = FrameState(bundle, self.width, self.height)
         self._outbox = Outbox(self._state.pixels, self._state.report)
@@ -100,6 +103,24 @@ class FeedbackModel:
         """Take the picture whose shapes are followed from now on; None: none."""
         self._state.steering.see(picture)
 
+    @property
+    def sound_message(self) -> str:
+        """See `SoundLed`, as for the three below."""
+        return self._sound.message
+
+    def use_adapters(self, files: Mapping[str, Path]) -> None:
+        """Where the files of adapters are."""
+        self._sound.use_adapters(files)
+
+    @torch.inference_mode()
+    def sound_window_s(self, values: Mapping[str, float]) -> float:
+        """How much sound the next picture wants to hear."""
+        return self._sound.window_s(values)
+
+    def hear(self, parts: Sequence[HeardPart]) -> None:
+        """Take the sound of the next picture."""
+        self._sound.hear(parts)
+
     @torch.inference_mode()
     def put_on(self, loras: Sequence[LoraChoice]) -> None:
         """Merge these LoRAs and no others from the next picture on, see `LoraRack`."""
@@ -121,7 +142,7 @@ class FeedbackModel:
         self._drop_outdated(self._loras.follow(control.values, control.time_s))
         if isinstance(self._bundle, Guided):
             self._bundle.guide(self._state.steering.fitted, control.values)
-        prompt = self._prompts.step(control)
+        prompt = self._sound.step(self._prompts.step(control), control.values)
         mode = self._mode(control)
         self._plan(mode, control, dt_s)
         self._state.params.send()
@@ -202,6 +223,7 @@ class FeedbackModel:
         if changed.text:
             self._bundle.forget_prompts()
             self._prompts.forget()
+            self._sound.forget()
 
     def _mode(self, control: ControlState) -> FrameMode:
         """What kind of frame comes next."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from threading import Event
+from types import MappingProxyType
 from typing import Any
 
 from engine.clock import Clock
 from engine.diffusion.memory import is_out_of_memory, release_memory
+from engine.diffusion.sound_blend import HeardPart, SoundLed
 from engine.errors import EngineError, MemoryShortError, ModelLoadError
 from engine.mailbox import Fifo, Latest
 from engine.messages import ControlState, LoraChoice, Picture, Reading, Uint8, control_from
@@ -22,6 +25,9 @@ ModelOpener = Callable[[], ImageModel]
 
 StructureAt = Callable[[float], "Uint8 | None"]
 """The picture that steers the shapes at a musical time; None while there is none."""
+
+SoundAt = Callable[[ControlState, float], "Sequence[HeardPart]"]
+"""The sound that a picture answers, so many seconds of it; empty while there is none."""
 
 _SMOOTHING = 0.1
 
@@ -58,12 +64,16 @@ class DiffusionLoop:
         clock: Clock,
         fallback: Brush | None = None,
         structure_at: StructureAt = lambda time_s: None,
+        sound_at: SoundAt = lambda control, window_s: (),
+        adapters: Mapping[str, Path] = MappingProxyType({}),
     ) -> None:
         self._controls = controls
         self._pictures = pictures
         self._clock = clock
         self._fallback = fallback  # immutable
         self._structure_at = structure_at  # immutable
+        self._sound_at = sound_at  # immutable
+        self._adapters = adapters  # immutable
         self._failed = ""  # diffusion thread only: the name of what left us without a model
         self._brush: Brush | None = None  # diffusion thread only: what paints
         self._short: Brush | None = None  # diffusion thread only: what ran out of memory just now
@@ -90,6 +100,7 @@ class DiffusionLoop:
         self.unknown_words: tuple[tuple[str, str], ...] = ()  # written by diffusion only
         self.words_left_out = 0  # written by diffusion only: of the newest prompt
         self._wanted_loras: tuple[LoraChoice, ...] = ()  # diffusion thread only
+        self.sound_message = ""  # written by diffusion only: why the sound is not in the picture
         self.advice = ""  # written by diffusion only: how the model would paint better
         self.loras: tuple[LoraChoice, ...] = ()  # written by diffusion only: what is put on
 
@@ -147,7 +158,7 @@ class DiffusionLoop:
         dt_s = max(0.0, control.time_s - self._previous.time_s) if self._previous else 0.0
         self._read_prompts(control)
         try:
-            self._steer(control.time_s)
+            self._lead(control)
             pixels = self._model.generate(control, dt_s)
         except EngineError as error:
             self._give_up(str(error))
@@ -337,6 +348,8 @@ class DiffusionLoop:
         self.model_name = model.name
         self._readings.clear()
         self._fresh = True
+        if isinstance(model, SoundLed):
+            model.use_adapters(self._adapters)
         self.loras = ()
         self.advice = model.advice if isinstance(model, LoraWearer) else ""
 
@@ -354,10 +367,16 @@ class DiffusionLoop:
             self._interval_s = interval_s
         self._interval_s += _SMOOTHING * (interval_s - self._interval_s)
 
-    def _steer(self, time_s: float) -> None:
+    def _lead(self, control: ControlState) -> None:
+        """Let the model see and hear what leads the next picture, beside its prompts."""
         model: object = self._model
         if isinstance(model, Steerable):
-            model.steer(self._structure_at(time_s))
+            model.steer(self._structure_at(control.time_s))
+        if isinstance(model, SoundLed):
+            window_s = model.sound_window_s(control.values)
+            self.sound_message = model.sound_message
+            if window_s > 0.0:
+                model.hear(self._sound_at(control, window_s))
 
     def _note_runner(self) -> None:
         model: object = self._model

@@ -55,6 +55,7 @@ class PromptBank:
         self._blended: PromptEmbedding | None = None
         self._intervals_s: deque[float] = deque(maxlen=_INTERVALS)
         self._left_s: float | None = None
+        self._also: tuple[str, ...] = ()  # to be encoded besides, see `gather`
 
     def step(self, control: ControlState) -> PromptEmbedding:
         """Return the blend for a picture, and encode a little of what is missing or upcoming."""
@@ -62,7 +63,7 @@ class PromptBank:
         if self._live:
             self._note_picture()
             wanted = [part.text for part in weights]
-            self._work([*wanted, *control.upcoming])
+            self._work([*wanted, *control.upcoming, *self._also])
             if self._blended is not None and any(text not in self._encoded for text in wanted):
                 self._left_s = self._now()
                 return self._blended
@@ -85,6 +86,22 @@ class PromptBank:
     def empty(self) -> PromptEmbedding:
         """Return the empty prompt, which guidance leads away from; encoded at once if need be."""
         return self._get("").embedding
+
+    def gather(self, texts: Sequence[str]) -> bool:
+        """Whether all of `texts`, fewer than `CAPACITY`, are encoded.
+
+        Live, the missing ones are encoded beside the pictures to come; else `on_host` does it.
+        """
+        missing = [text for text in texts if text not in self._encoded]
+        for text in texts:
+            if text in self._encoded:
+                self._encoded.move_to_end(text)
+        self._also = tuple(texts) if missing and self._live else ()
+        return not missing or not self._live
+
+    def on_host(self, text: str) -> PromptEmbedding:
+        """Return a prompt where the CPU can look at it, encoding it at once if need be."""
+        return self._get(text).host
 
     def ready(self, text: str) -> bool:
         """Whether a prompt is encoded."""

@@ -46,6 +46,10 @@ def fingerprint(settings: ExportSettings, preset: Preset) -> dict[str, str]:
         "--listener": settings.listener,
         "--labels": "not given" if settings.labels is None else _file_facts(settings.labels),
         "--lora": _loras(preset),
+        "the slices": repr(settings.slices),
+        "--checkpoint": ", ".join(
+            f"{name}: {_weights_facts(str(path))}" for name, path in settings.adapters.items()
+        ),
         "--quality": str(settings.quality),
         "--device-compute": settings.device_compute,
         "--dtype": settings.dtype,

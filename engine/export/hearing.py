@@ -11,6 +11,7 @@ from engine.analysis.analyzer import Analyzer
 from engine.analysis.grid_clock import GridClock
 from engine.audio.decode import SoundReader
 from engine.errors import AudioFileError
+from engine.export.heard_sound import HeardSound
 from engine.export.settings import ExportSettings
 from engine.messages import AudioFeatures, ControlState, Float32, SemanticState
 from engine.modulation.stage import Modulation
@@ -47,6 +48,8 @@ class Hearing:
         self.first_sample = round(settings.start_s * self.reader.sample_rate)
         self._settings = settings
         self._keep = keep
+        self.sound = HeardSound(reader.sample_rate)
+        """What pictures that are led by sound answer."""
         self._rate = self.reader.sample_rate
         self._analyzer = Analyzer(self._rate)
         self._beats: GridClock | None = None
@@ -104,6 +107,7 @@ class Hearing:
 
     def _analyse(self, block: Float32) -> None:
         dt_s = self._analyzer.hop_length / self._rate
+        self.sound.add(block)
         self._analyzer.follow(self.modulation.modulated)
         if self._semantic is not None:
             self._about += self._semantic.push(block, self._newest)

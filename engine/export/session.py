@@ -20,8 +20,10 @@ from engine.diffusion.loop import DiffusionLoop
 from engine.diffusion.structure.opening import open_structure
 from engine.errors import AudioFileError, ModelLoadError, ResumeError, SinkError
 from engine.export.fingerprint import check_same, fingerprint
+from engine.export.heard_sound import SlicedSound
 from engine.export.hearing import Hearing
 from engine.export.join import join
+from engine.export.number_format import number_format
 from engine.export.segments import Segments, frames_each
 from engine.export.settings import ExportProgress, ExportReport, ExportSettings, check_settings
 from engine.export.sound_track import SoundTrack
@@ -30,7 +32,7 @@ from engine.mailbox import Latest
 from engine.messages import ControlState, Float32, Picture, Uint8, freeze
 from engine.presets import Lora, Preset, PromptScene, load_preset
 from engine.protocols import ImageModel, Outspoken
-from engine.registry import DEFAULT_RUNNER, ModelRequest, find_model, load_factory
+from engine.registry import ModelRequest, find_model, load_factory
 from engine.runtime.structure_slot import StructureSlot
 from engine.sinks.audio_offset import measure_audio_offset_ms
 from engine.sinks.recorder import check_movie
@@ -98,9 +100,16 @@ class _Export:
             self._clock, lambda choice: open_structure(choice, self._clock, patient=True)
         )
         self._structure.choose(settings.structure)
+        self._slices = None
+        if settings.slices is not None:
+            self._slices = SlicedSound(
+                settings.audio, settings.slices, settings.start_s, self._clock.now
+            )
         self._diffusion = DiffusionLoop(
-            self._controls, self._pictures, self._clock, structure_at=self._structure.picture_at
-        )
+            self._controls, self._pictures, self._clock,
+            structure_at=self._structure.picture_at,
+            sound_at=(self._slices or self._hearing.sound).sound_at, adapters=settings.adapters,
+        )  # fmt: skip
         self._composer = Composer(settings.width, settings.height, _black(settings))
         self._folder = WorkFolder(settings.output)
         self._fingerprint = fingerprint(settings, preset)
@@ -141,6 +150,8 @@ class _Export:
             self._diffusion.close()
             self._hearing.close()
             self._structure.close()
+            if self._slices is not None:
+                self._slices.close()
             if not (self._folder.resumable or self._folder.part_movie.exists()):
                 self._folder.remove()
 
@@ -193,9 +204,13 @@ class _Export:
             control = self._controls.get()
             if control is not None and self._made <= int(k * ai_fps / settings.fps + 1e-9):
                 self._clock.set(time_s)
+                if self._slices is not None:
+                    control = self._slices.seeded(control)
                 if self._diffusion.step(control) is None:
                     hint = "; then go on with --resume" if self._folder.resumable else ""
                     raise ModelLoadError(f"{self._diffusion.message}{hint}")
+                if self._diffusion.sound_message:  # a video without what was asked for is none
+                    raise ModelLoadError(self._diffusion.sound_message)
                 self._made += 1
             shown_s = control.time_s if control is not None else settings.start_s + time_s
             pixels = self._composer.compose(
@@ -290,7 +305,7 @@ class _Export:
             self._reference.append(block)
 
     def _preset(self) -> Preset:
-        preset = load_preset(self._settings.preset)
+        preset = self._settings.look or load_preset(self._settings.preset)
         if "audio/latency" in preset.params:  # a movie's picture and sound have none
             params = {n: v for n, v in preset.params.items() if n != "audio/latency"}
             preset = preset.model_copy(update={"params": params})
@@ -332,7 +347,7 @@ class _Export:
         model: ImageModel = load_factory(find_model(settings.model))(request)
         if isinstance(model, Outspoken) and model.notice:
             self._say(model.notice)
-        self._numbers = _number_format(model)
+        self._numbers = number_format(model)
         readings = {text: model.reading(text) for text in self._hearing.modulation.prompt_texts}
         words = dict.fromkeys(word for r in readings.values() for word, _ in r.unknown_words)
         if words:
@@ -373,21 +388,6 @@ def _frame_count(settings: ExportSettings, duration_s: float) -> int:
     if settings.seconds is not None:
         seconds = min(seconds, settings.seconds)
     return max(1, int(seconds * settings.fps + 1e-6))
-
-
-def _number_format(model: ImageModel) -> dict[str, Any]:
-    """Return where and in which numbers a model computes."""
-    bundle = getattr(model, "bundle", None)
-    if bundle is None:
-        return {"runner": DEFAULT_RUNNER, "device": "cpu", "dtype": "uint8", "threads": 1}
-    import torch
-
-    return {
-        "runner": getattr(model, "runner", DEFAULT_RUNNER),
-        "device": str(bundle.device),
-        "dtype": str(bundle.dtype).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-    }
 
 
 def _black(settings: ExportSettings) -> Uint8:

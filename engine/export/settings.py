@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from engine.commands import NO_STRUCTURE, StructureChoice
 from engine.errors import MovieError, UsageError
 from engine.messages import LoraChoice
-from engine.presets import DEFAULT_PRESET
+from engine.presets import DEFAULT_PRESET, Preset
 from engine.registry import (
     DEFAULT_MODEL,
     DEFAULT_RUNNER,
@@ -25,12 +26,29 @@ from engine.semantic.listeners import check_listener
 
 
 @dataclass(frozen=True, slots=True)
+class SliceChoice:
+    """The sound cut into slices, each of which is encoded for its own pictures."""
+
+    per_second: float
+    overlap: float = 0.0
+    """How much of both neighbours a slice hears besides, as a share of a slice."""
+    new_seeds: bool = False
+    """Every slice has a seed of its own."""
+
+
+@dataclass(frozen=True, slots=True)
 class ExportSettings:
     """What to render."""
 
     audio: Path
     output: Path
     preset: str = DEFAULT_PRESET
+    look: Preset | None = None
+    """A preset that is no file; `preset` is only its name then."""
+    slices: SliceChoice | None = None
+    """Which sound a picture answers: None, as live, what was heard just before it."""
+    adapters: Mapping[str, Path] = field(default_factory=dict)
+    """Files of the adapters between sound and prompt, by the name of their encoding."""
     prompts: tuple[str, ...] = ()
     """When given, these replace the preset's prompts, spread evenly over the video."""
     model: str = DEFAULT_MODEL

@@ -52,5 +52,7 @@ class EngineConfig:
     """Files: the beat as it is heard, or as the whole file has it."""
     offsets_ms: Mapping[str, float] = field(default_factory=dict)
     """Name of a device -> how much later it really hears than it says (`sonolume calibrate`)."""
+    adapters: Mapping[str, Path] = field(default_factory=dict)
+    """Files of the adapters between sound and prompt, by the name of their encoding."""
     still: Path | None = None
     """A picture to begin with (the last one of the previous run) instead of the shipped still."""

@@ -42,6 +42,7 @@ from engine.runtime.pump import PUMP_WAIT_S, Pump
 from engine.runtime.recordings import Recordings
 from engine.runtime.semantic_loop import SemanticLoop
 from engine.runtime.skips import Skips
+from engine.runtime.sound_tap import SoundTap
 from engine.runtime.source_slot import SourceOpener, SourceSlot
 from engine.runtime.structure_slot import StructureOpener, StructureSlot
 from engine.runtime.tempo_slot import TempoOpener, TempoSlot
@@ -110,12 +111,15 @@ class Engine:
         if config.seed is not None:
             self._modulation.apply(cmd.SetParam("diffusion/seed", float(config.seed)))
         self._composer = Composer(config.width, config.height, first_still(config.still))
+        self._tap = SoundTap()
         self._diffusion = DiffusionLoop(
             self._controls,
             self._pictures,
             self._clock,
             self._brush(DEFAULT_MODEL, "auto", DEFAULT_RUNNER),
             self._structure.picture_at,
+            self._tap.sound_at,
+            config.adapters,
         )
         self._semantic = SemanticLoop(
             self._slot,
@@ -200,6 +204,7 @@ class Engine:
             or self._diffusion.message
             or hearing
             or structure.message
+            or self._diffusion.sound_message
             or self._diffusion.runner_message
             or self._diffusion.advice,
             model=self._diffusion.model_name or self.config.model,
@@ -342,6 +347,9 @@ class Engine:
                     lead_s=self._lead.seconds(pump, features.sample_index),
                 )
                 self._features.put(features)
+                self._tap.note(
+                    source, features.sample_index, pump.ring_index(features.sample_index)
+                )
                 self._controls.put(control)
 
     def _apply_fast(self, pump: Pump) -> None:

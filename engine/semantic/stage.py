@@ -94,6 +94,12 @@ class SemanticStage:
             return self.step_s
         return min((sample_index - before) / sample_rate, LONGEST_STEP_S)
 
+    def begin_anew(self) -> None:
+        """Forget what was heard: the next window belongs to another sound."""
+        self._labels.let_go()
+        self._descriptors.let_go()
+        self._asked = None
+
     def close(self) -> None:
         """Let the listener go; idempotent."""
         if self._listener is not None:

@@ -9,6 +9,7 @@ import pytest
 from engine.analysis.analyzer import Analyzer
 from engine.commands import SetParam
 from engine.compose.composer import Composer
+from engine.conditioning.sound_embedding import SoundMoment
 from engine.diffusion.feedback import FeedbackModel
 from engine.diffusion.models.checkpoint import open_checkpoint
 from engine.diffusion.models.ember.bundle import ember_folder, open_ember
@@ -78,6 +79,8 @@ def last_frame(model: FeedbackModel, name: str, value: float) -> Uint8:
         samples[start : start + 2000] *= 25.0
     analyzer, modulation = Analyzer(RATE_HZ), Modulation(PRESET)
     analyzer.set_tempo(150.0)
+    if name.startswith("sound/"):
+        modulation.apply(SetParam("sound/mix", 1.0))
     modulation.apply(SetParam(name, value))
     fire = SemanticState(0, "embedded", ("fire",), (1.0,), label=0, prompt="a wall of fire")
     modulation.listen(fire)
@@ -92,6 +95,9 @@ def last_frame(model: FeedbackModel, name: str, value: float) -> Uint8:
             dt_s = analyzer.hop_length / RATE_HZ
             control = modulation.step(features, dt_s, host_time_s=0.0)
         model.steer(shapes.picture_at(control.time_s) if name.startswith("structure/") else None)
+        if model.sound_window_s(control.values):
+            heard = samples[: (k + 1) * step].mean(axis=1)
+            model.hear(((SoundMoment(heard, RATE_HZ), 1.0),))
         picture = Picture(k, model.generate(control, 1 / FRAMES), control, 10.0, 0.1)
         later = dataclasses.replace(control, time_s=control.time_s - 0.02)
         frame = composer.compose(picture, later, time_s=control.time_s, dt_s=1 / FRAMES)

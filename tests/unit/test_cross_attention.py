@@ -164,7 +164,7 @@ def test_keys_are_made_once_per_prompt_and_the_oldest_make_room(
     assert cache is not None
     made: list[int] = []
     inner = cache._project
-    monkeypatch.setattr(cache, "_project", lambda tokens: made.append(1) or inner(tokens))
+    monkeypatch.setattr(cache, "_project", lambda *given: made.append(1) or inner(*given))
     prompts = [bundle.encode_prompt(f"low {'er ' * k}") for k in range(12)]
     for prompt in (*prompts[:4], *prompts[:4]):
         bundle.hold(prompt)

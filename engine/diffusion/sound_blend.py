@@ -1,0 +1,207 @@
+"""Sound beside the prompt: the embedding of what is heard, mixed into that of what is said.
+
+    SoundMoment -> SoundEncoding -> rows as a text encoder writes them -> E' = (1-a) E_text + a E
+
+Where `sound/mix` is 0, nothing is asked, computed or copied, and the prompt goes on as it came.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.conditioning.bank_prompts import BANK_PROMPTS
+from engine.conditioning.encodings import RAW_ENCODINGS, open_encoding
+from engine.conditioning.raw_encoding import loudness_rms
+from engine.conditioning.sound_embedding import (
+    SoundEmbedding,
+    SoundEncoding,
+    SoundMoment,
+    TargetSpec,
+)
+from engine.conditioning.sound_mix import MOST_STRETCH, bent, mixed
+from engine.conditioning.text_statistics import TextStatistics, text_statistics
+from engine.diffusion.bundle import PromptEmbedding
+from engine.diffusion.prompts import PromptBank
+from engine.errors import EngineError
+from engine.messages import SOUND_ENCODINGS, SOUND_SCALES, Float32
+
+logger = logging.getLogger(__name__)
+
+HeardPart = tuple[SoundMoment, float]
+"""A sound and its share of the picture."""
+
+_TINY = 1e-6
+_LEAST_MIX = 1e-3
+_KEPT = 4
+"""Newest embeddings, so that a slice is encoded once for all pictures that it has a share of."""
+
+
+@runtime_checkable
+class SoundLed(Protocol):
+    """An image model whose prompt may be mixed with sound. `diffusion` thread only."""
+
+    @property
+    def sound_message(self) -> str:
+        """One line on why the sound is not in the picture though it is asked for; else empty."""
+        ...
+
+    def use_adapters(self, files: Mapping[str, Path]) -> None:
+        """Say where the file of each adapter (`projector`, `mapper`) is."""
+        ...
+
+    def sound_window_s(self, values: Mapping[str, float]) -> float:
+        """How much sound the next picture wants to hear; 0: none."""
+        ...
+
+    def hear(self, parts: Sequence[HeardPart]) -> None:
+        """Take the sound of the next picture; shares sum to 1, and none at all is silence."""
+        ...
+
+
+class SoundBlend:
+    """Mixes sound into the prompts of one bundle. Diffusion thread only, in inference mode.
+
+    Live, the statistics that raw encodings are scaled by are gathered beside the pictures: the
+    first answer to the sound comes some pictures after the fader is opened.
+    """
+
+    def __init__(self, prompts: PromptBank) -> None:
+        self.message = ""
+        """See `SoundLed.sound_message`."""
+        self._prompts = prompts
+        self._files: Mapping[str, Path] = {}
+        self._parts: Sequence[HeardPart] = ()
+        self._text: TextStatistics | None = None
+        self._opened: tuple[str, str] | None = None
+        self._encoding: SoundEncoding | None = None
+        self._embedded: list[tuple[SoundMoment, SoundEmbedding | None]] = []
+        self._tokens: Tensor | None = None
+        self._pooled: Tensor | None = None
+
+    def use_adapters(self, files: Mapping[str, Path]) -> None:
+        """See `SoundLed`."""
+        self._files = dict(files)
+        self._close()
+
+    def window_s(self, values: Mapping[str, float]) -> float:
+        """See `SoundLed`; opens what is asked for."""
+        if values["sound/mix"] < _LEAST_MIX:
+            self.message = ""
+            return 0.0
+        self._open(
+            SOUND_ENCODINGS[int(values["sound/encoding"])],
+            SOUND_SCALES[int(values["sound/scale"])],
+        )
+        return 0.0 if self._encoding is None else self._encoding.window_s
+
+    def hear(self, parts: Sequence[HeardPart]) -> None:
+        """See `SoundLed`."""
+        self._parts = parts
+
+    def step(self, prompt: PromptEmbedding, values: Mapping[str, float]) -> PromptEmbedding:
+        """Return the prompt with the sound mixed in; itself where there is nothing to mix.
+
+        Its tensors are overwritten by the next blend.
+        """
+        mix = values["sound/mix"]
+        if mix < _LEAST_MIX or self._encoding is None or not self._parts:
+            return prompt
+        heard = [(self._embed(moment), share) for moment, share in self._parts]
+        parts = [(each, share) for each, share in heard if each is not None]
+        total = sum(share for _, share in parts)  # silence has no share of a picture
+        if not parts or mix * total < _LEAST_MIX:
+            return prompt
+        sound = mixed([each for each, _ in parts], [share / total for _, share in parts])
+        rms = sum(share * loudness_rms(moment.samples) for moment, share in self._parts)
+        return self._blend(prompt, bent(sound, rms, values["sound/bend"]), mix * total)
+
+    def forget(self) -> None:
+        """The text encoder's weights have changed: it writes in another way now."""
+        self._text = None
+        self._close()
+
+    def _open(self, name: str, scale: str) -> None:
+        """Have the encoding that is asked for; None while it cannot be had."""
+        key = (name, scale if name in RAW_ENCODINGS else "")
+        if key == self._opened:
+            return
+        raw = name in RAW_ENCODINGS
+        if raw and self._text is None and not self._prompts.gather(BANK_PROMPTS):
+            return
+        self._close()
+        self._opened = key
+        try:
+            self._encoding = open_encoding(
+                name, self._files.get(name), target_of(self._prompts.on_host("")),
+                scale=scale, text=self._statistics,
+            )  # fmt: skip
+        except EngineError as error:
+            self.message = str(error)
+            logger.info("sound is not mixed in: %s", error)
+
+    def _close(self) -> None:
+        self._encoding, self._opened, self.message = None, None, ""
+        self._embedded.clear()
+
+    def _statistics(self) -> TextStatistics:
+        if self._text is None:
+            self._text = text_statistics(
+                [_as_sound(self._prompts.on_host(text)) for text in BANK_PROMPTS]
+            )
+        return self._text
+
+    def _embed(self, moment: SoundMoment) -> SoundEmbedding | None:
+        for known, embedding in self._embedded:
+            if known is moment:
+                return embedding
+        assert self._encoding is not None
+        made = self._encoding.embed(moment)
+        self._embedded = [*self._embedded[1 - _KEPT :], (moment, made)]
+        return made
+
+    def _blend(
+        self, prompt: PromptEmbedding, sound: SoundEmbedding, mix: float
+    ) -> PromptEmbedding:
+        tokens = _mix(self._tokens, prompt.tokens, sound.tokens[None], mix)
+        pooled = prompt.pooled
+        if pooled is not None and sound.pooled is not None:
+            pooled = self._pooled = _mix(self._pooled, pooled, sound.pooled[None], mix)
+        self._tokens = tokens
+        mask = None if prompt.mask is None else torch.ones_like(prompt.mask)
+        return PromptEmbedding(tokens, pooled, mask, passing=True)
+
+
+def target_of(prompt: PromptEmbedding) -> TargetSpec:
+    """The prompt space that an encoded prompt is of."""
+    pooled = 0 if prompt.pooled is None else prompt.pooled.shape[-1]
+    return TargetSpec(prompt.tokens.shape[1], prompt.tokens.shape[2], pooled)
+
+
+def _as_sound(prompt: PromptEmbedding) -> SoundEmbedding:
+    pooled = None if prompt.pooled is None else prompt.pooled[0].float().numpy()
+    return SoundEmbedding(prompt.tokens[0].float().numpy(), pooled)
+
+
+def _mix(target: Tensor | None, text: Tensor, sound: Float32, mix: float) -> Tensor:
+    """(1-a) E_text + a E_sound, each row as long as theirs are on average; in place once it can.
+
+    The same as `engine.conditioning.sound_mix.mixed`, where the prompt is.
+    """
+    heard = torch.from_numpy(np.ascontiguousarray(sound, np.float32)).to(
+        text.device, non_blocking=True
+    )
+    said = text.float()
+    mean = (1.0 - mix) * said + mix * heard
+    wanted = (1.0 - mix) * said.norm(dim=-1, keepdim=True)
+    wanted += mix * heard.norm(dim=-1, keepdim=True)
+    mean *= (wanted / (mean.norm(dim=-1, keepdim=True) + _TINY)).clamp_(max=MOST_STRETCH)
+    if target is None:
+        target = torch.empty_like(text)
+    return target.copy_(mean)
