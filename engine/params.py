@@ -190,7 +190,7 @@ PARAMS: Mapping[str, ParamSpec] = _table(
         "How much of the prompt is the sound itself: 0 only words, 1 only sound.", 0.0, 1.0,
     ),
     ParamSpec(
-        "sound/encoding", 2.0, 0.0, len(SOUND_ENCODINGS) - 1.0, "", "picture",
+        "sound/encoding", 4.0, 0.0, len(SOUND_ENCODINGS) - 1.0, "", "picture",
         "How sound becomes a prompt: its samples, spectrum, mel bands, their envelope, or a "
         "trained adapter.",
         integer=True, words=SOUND_ENCODINGS,
@@ -204,6 +204,27 @@ PARAMS: Mapping[str, ParamSpec] = _table(
     ParamSpec(
         "sound/bend", 0.0, 0.0, 2.0, "", "picture",
         "How far loudness pushes the prompt that is made of sound.", 0.0, 2.0,
+    ),
+    ParamSpec(
+        "sound/norm", 60.0, 10.0, 200.0, "", "picture",
+        "How long the rows of a projector are: 60 is what it was trained with, more is louder.",
+        10.0, 200.0,
+    ),
+    ParamSpec(
+        "sound/temperature", 0.5, 0.5, 2.0, "", "picture",
+        "How softly a projector tells foreground, background and atmosphere apart.", 0.5, 2.0,
+    ),
+    ParamSpec(
+        "sound/foreground", 1.0, 0.0, 1.0, "", "picture",
+        "How open a projector is for what strikes.", 0.0, 1.0,
+    ),
+    ParamSpec(
+        "sound/background", 1.0, 0.0, 1.0, "", "picture",
+        "How open a projector is for what sounds.", 0.0, 1.0,
+    ),
+    ParamSpec(
+        "sound/atmosphere", 1.0, 0.0, 1.0, "", "picture",
+        "How open a projector is for what never goes away.", 0.0, 1.0,
     ),
     ParamSpec(
         "colour/exposure", 0.0, -2.0, 2.0, "stops", "frame",

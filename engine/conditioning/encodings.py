@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
-from types import MappingProxyType
 
 from engine.conditioning.raw_encoding import RawEncoding
 from engine.conditioning.sound_embedding import SoundEncoding, TargetSpec
@@ -13,12 +14,37 @@ from engine.errors import ModelLoadError
 
 RAW_ENCODINGS = ("waveform", "fft", "mel", "mfcc")
 """The first of `engine.messages.SOUND_ENCODINGS`; the others are adapters from a file."""
+SHIPPED = {("ember", "projector"): "ember_projector.safetensors",
+           ("ember", "mapper"): "ember_mapper.safetensors"}  # fmt: skip
+"""Adapters that come with Sonolume, in `resources/sound`, by model and encoding."""
 
-AdapterOpener = Callable[[Path, TargetSpec], SoundEncoding]
-"""Opens a trained adapter for a prompt space. Raises `ModelLoadError`."""
+AdapterOpener = Callable[[str, Path, TargetSpec], SoundEncoding]
+"""Opens a trained adapter, by encoding and file, for a prompt space, with what hears for it.
 
-ADAPTERS: Mapping[str, AdapterOpener] = MappingProxyType({})
-"""Adapters that can be opened, by name."""
+Raises `ModelLoadError`.
+"""
+
+
+def _no_adapters(name: str, path: Path, target: TargetSpec) -> SoundEncoding:
+    del path, target
+    raise ModelLoadError(f"nothing here can listen for a {name}: choose a raw encoding")
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterShelf:
+    """Which adapters there are and how they are opened."""
+
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """The user's own, by encoding; they come before those that ship."""
+    opener: AdapterOpener = _no_adapters
+
+    def file_of(self, name: str, model: str) -> Path | None:
+        """The file of an adapter for a model, by the model's name; None: there is none."""
+        own = self.files.get(name)
+        if own is not None:
+            return own
+        shipped = SHIPPED.get((model, name))
+        return None if shipped is None else Path(str(files("resources") / "sound" / shipped))
 
 
 def open_encoding(
@@ -28,6 +54,7 @@ def open_encoding(
     *,
     scale: str,
     text: Callable[[], TextStatistics],
+    opener: AdapterOpener = _no_adapters,
 ) -> SoundEncoding:
     """Open an encoding for a model. Raises `ModelLoadError`.
 
@@ -35,14 +62,10 @@ def open_encoding(
     """
     if name in RAW_ENCODINGS:
         return RawEncoding(name, scale, text())
-    opener = ADAPTERS.get(name)
-    if opener is None:
-        raise ModelLoadError(
-            f"this version has no {name}: choose {', '.join(RAW_ENCODINGS[:-1])} or "
-            f"{RAW_ENCODINGS[-1]}"
-        )
     if checkpoint is None:
         raise ModelLoadError(
-            f"no {name} is loaded: give its file, or train one with 'sonolume train {name}'"
+            f"no {name} is loaded for this model: give its file, train one with 'sonolume train "
+            f"{name} --target MODEL', or choose {', '.join(RAW_ENCODINGS[:-1])} or "
+            f"{RAW_ENCODINGS[-1]}"
         )
-    return opener(checkpoint, target)
+    return opener(name, checkpoint, target)

@@ -17,6 +17,7 @@ Hear = Callable[[Float32, int], Float32]
 """Mono samples and their rate to `(width,)`, or for a sequence to `(n, width)`."""
 SEQUENCE_S = 10.0
 """How much sound a sequence is made of: ten patches of VGGish, as V2D's AudioCaps clips."""
+STEP_S = 0.5
 SILENCE_DB = -60.0
 """RMS below which there is nothing to encode."""
 _SILENT_POWER = 10.0 ** (SILENCE_DB / 10.0)
@@ -63,6 +64,11 @@ class MapperEncoding:
     def window_s(self) -> float:
         """How much sound it looks at, seconds; 0 where views are enough."""
         return self._window_s
+
+    @property
+    def step_s(self) -> float:
+        """A network listens: twice a second is soon enough."""
+        return STEP_S
 
     def embed(self, moment: SoundMoment) -> SoundEmbedding | None:
         """Encode; None in silence, and until a listener has answered."""

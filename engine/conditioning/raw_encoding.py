@@ -37,6 +37,11 @@ class RawEncoding:
         """1.341 s at 77 x 768, and for spectra everywhere."""
         return window_samples(self.name, self.text.target) / RATE_HZ
 
+    @property
+    def step_s(self) -> float:
+        """It costs next to nothing."""
+        return 0.0
+
     def embed(self, moment: SoundMoment) -> SoundEmbedding | None:
         """Encode; None in silence."""
         target = self.text.target

@@ -39,6 +39,8 @@ class SoundMoment:
     samples: Float32
     """Mono, `(n,)`, the newest last; n may be anything, silence stands before the beginning."""
     sample_rate: int
+    sample_index: int = -1
+    """One past the newest sample; two moments of one index are the same. -1: unknown."""
     encoder: str = ""
     """Which network made `views`, as `AdapterCard.encoder` names it; empty: none has."""
     views: tuple[Float32, ...] = ()
@@ -59,6 +61,12 @@ class SoundEmbedding:
     """`(TargetSpec.pooled_width,)`; None where the encoding has nothing to say about it."""
 
 
+def stepped(sample_index: int, step_s: float, sample_rate: int) -> int:
+    """The newest whole step up to a sample; the sample itself without steps."""
+    step = round(step_s * sample_rate)
+    return sample_index if step < 1 else sample_index - sample_index % step
+
+
 class SoundEncoding(Protocol):
     """Turns sound into conditioning for one model. Diffusion thread only."""
 
@@ -70,6 +78,11 @@ class SoundEncoding(Protocol):
     @property
     def window_s(self) -> float:
         """How much sound it looks at, seconds."""
+        ...
+
+    @property
+    def step_s(self) -> float:
+        """How often it wants to be asked, seconds of sound; 0: for every picture."""
         ...
 
     def embed(self, moment: SoundMoment) -> SoundEmbedding | None:

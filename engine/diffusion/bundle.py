@@ -178,6 +178,20 @@ class Guided(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HeardRows:
+    """What a projector made of one sound, on the bundle's device. Equal only to itself."""
+
+    tokens: Tensor
+    """Rows as the text encoder would have written them, `(n, d)`."""
+    pooled: Tensor | None
+    """`(p,)`, where the model has a vector for the whole prompt."""
+    stages: Tensor
+    """What each stage of a U-Net hears, `(3, n, d)`."""
+    silence: Tensor
+    """The same of nothing at all: what the second row of a guided call hears."""
+
+
 @runtime_checkable
 class HearsSound(Protocol):
     """A bundle whose denoiser can look at a sound beside its prompt. Diffusion thread only."""
@@ -190,12 +204,12 @@ class HearsSound(Protocol):
         """
         ...
 
-    def hear(self, stages: Tensor | None, silence: Tensor | None, strength: float) -> None:
-        """Have the next calls hear what `ProjectorEncoding.stage_rows` made of a sound.
+    def hear(self, rows: HeardRows | None, strength: float) -> None:
+        """Have the next calls hear what a projector made of a sound, at a strength from 0 on.
 
-        `stages` is `(3, n, d)`, the same object as long as it is the same sound, so that keys and
-        values are computed once per sound; None: the plain denoiser. `silence` is what the second
-        row of a guided call hears. Before a captured graph runs, never inside.
+        `rows` is the same object as long as it is the same sound, so that keys and values are
+        computed once per sound; None: the plain denoiser. Before a captured graph runs, never
+        inside.
         """
         ...
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from engine.diffusion.bundle import Bundle, Guided, GuidedInside
+from engine.conditioning.encodings import AdapterShelf
+from engine.conditioning.projector.encoding import LevelShares
+from engine.diffusion.bundle import Bundle, Guided, GuidedInside, HearsSound
 from engine.diffusion.frame import FrameMode, FrameProgram, FrameState
 from engine.diffusion.frame_params import MOST_CALLS
 from engine.diffusion.fresh import strengths
@@ -46,7 +47,7 @@ class FeedbackModel:
         self.width, self.height = bundle.size_rule.nearest(width, height)
         self._bundle = bundle
         self._prompts = PromptBank(bundle, live=live)
-        self._sound = SoundBlend(self._prompts)
+        self._sound = SoundBlend(bundle, self._prompts)
         self._loras = LoraRack(bundle)
         self._state = FrameState(bundle, self.width, self.height)
         self._outbox = Outbox(self._state.pixels, self._state.report)
@@ -54,6 +55,7 @@ class FeedbackModel:
         self._has_picture = self._has_latent = False
         self._learnt = self._at_rest = True
         self._painted = 0
+        self._ears = 0
         self._unfit = 0  # pictures in a row that were no numbers
         self._newest: Uint8 | None = None
         self._travel = Travel()
@@ -108,9 +110,20 @@ class FeedbackModel:
         """See `SoundLed`, as for the three below."""
         return self._sound.message
 
-    def use_adapters(self, files: Mapping[str, Path]) -> None:
-        """Where the files of adapters are."""
-        self._sound.use_adapters(files)
+    @property
+    def sound_levels(self) -> LevelShares | None:
+        """What a projector found in the newest sound."""
+        return self._sound.levels
+
+    @property
+    def sound_step_s(self) -> float:
+        """After how much sound it wants another."""
+        return self._sound.step_s
+
+    @torch.inference_mode()
+    def use_adapters(self, shelf: AdapterShelf) -> None:
+        """Which adapters there are."""
+        self._sound.use_adapters(shelf)
 
     @torch.inference_mode()
     def sound_window_s(self, values: Mapping[str, float]) -> float:
@@ -143,6 +156,9 @@ class FeedbackModel:
         if isinstance(self._bundle, Guided):
             self._bundle.guide(self._state.steering.fitted, control.values)
         prompt = self._sound.step(self._prompts.step(control), control.values)
+        if self._sound.ears_changed != self._ears:
+            self._ears = self._sound.ears_changed
+            self._state.prompt_shape += 1  # what is recorded has the denoiser's other ears
         mode = self._mode(control)
         self._plan(mode, control, dt_s)
         self._state.params.send()
@@ -233,18 +249,22 @@ class FeedbackModel:
         guided = guidance != 1.0 and not inside
         anchored = values["diffusion/anchor"] > 0.0
         led = isinstance(self._bundle, Guided) and self._bundle.led
+        heard = self._sound.hearing
+        if isinstance(self._bundle, HearsSound) and not heard:
+            self._bundle.hear(None, 0.0)
         steered = self._state.steering.amount(values["structure/amount"]) > 0.0
         if not self._has_picture:
-            return FrameMode("nothing", self._bundle.fresh_steps, guided, anchored, led=led)
+            fresh = self._bundle.fresh_steps
+            return FrameMode("nothing", fresh, guided, anchored, led=led, heard=heard)
         calls = round(values["diffusion/steps"])
         still = is_still(self._travel, control.travel)
         if still and self._has_latent and not steered and not (anchored and not self._at_rest):
-            return FrameMode("latent", calls, guided, anchored, led=led)
+            return FrameMode("latent", calls, guided, anchored, led=led, heard=heard)
         return FrameMode(
             "picture", calls, guided, anchored,
             moved=not still, bent=is_bent(self._travel, control.travel),
             sharpened=values["diffusion/sharpen"] != 0.0,
-            steered=steered, led=led,
+            steered=steered, led=led, heard=heard,
             noise_moved=not still and values["diffusion/noise_warp"] > 0.0,
         )  # fmt: skip
 

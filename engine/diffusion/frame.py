@@ -48,6 +48,8 @@ class FrameMode:
     """A structure picture is mixed in."""
     led: bool = False
     """A ControlNet takes part in the model's calls."""
+    heard: bool = False
+    """The denoiser hears a sound beside its prompt."""
     noise_moved: bool = False
     """The noise goes the picture's way."""
 

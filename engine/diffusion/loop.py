@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from threading import Event
-from types import MappingProxyType
 from typing import Any
 
 from engine.clock import Clock
+from engine.conditioning.encodings import AdapterShelf
+from engine.conditioning.projector.encoding import LevelShares
 from engine.diffusion.memory import is_out_of_memory, release_memory
 from engine.diffusion.sound_blend import HeardPart, SoundLed
 from engine.errors import EngineError, MemoryShortError, ModelLoadError
@@ -26,8 +26,9 @@ ModelOpener = Callable[[], ImageModel]
 StructureAt = Callable[[float], "Uint8 | None"]
 """The picture that steers the shapes at a musical time; None while there is none."""
 
-SoundAt = Callable[[ControlState, float], "Sequence[HeardPart]"]
-"""The sound that a picture answers, so many seconds of it; empty while there is none."""
+SoundAt = Callable[[ControlState, float, float], "Sequence[HeardPart]"]
+"""The sound that a picture answers, so many seconds of it, another after so many seconds (0: at
+every picture); empty while there is none."""
 
 _SMOOTHING = 0.1
 
@@ -64,8 +65,8 @@ class DiffusionLoop:
         clock: Clock,
         fallback: Brush | None = None,
         structure_at: StructureAt = lambda time_s: None,
-        sound_at: SoundAt = lambda control, window_s: (),
-        adapters: Mapping[str, Path] = MappingProxyType({}),
+        sound_at: SoundAt = lambda control, window_s, step_s: (),
+        adapters: AdapterShelf | None = None,
     ) -> None:
         self._controls = controls
         self._pictures = pictures
@@ -73,7 +74,7 @@ class DiffusionLoop:
         self._fallback = fallback  # immutable
         self._structure_at = structure_at  # immutable
         self._sound_at = sound_at  # immutable
-        self._adapters = adapters  # immutable
+        self._adapters = adapters or AdapterShelf()  # immutable
         self._failed = ""  # diffusion thread only: the name of what left us without a model
         self._brush: Brush | None = None  # diffusion thread only: what paints
         self._short: Brush | None = None  # diffusion thread only: what ran out of memory just now
@@ -100,6 +101,7 @@ class DiffusionLoop:
         self.unknown_words: tuple[tuple[str, str], ...] = ()  # written by diffusion only
         self.words_left_out = 0  # written by diffusion only: of the newest prompt
         self._wanted_loras: tuple[LoraChoice, ...] = ()  # diffusion thread only
+        self.sound_levels: LevelShares | None = None  # written by diffusion only
         self.sound_message = ""  # written by diffusion only: why the sound is not in the picture
         self.advice = ""  # written by diffusion only: how the model would paint better
         self.loras: tuple[LoraChoice, ...] = ()  # written by diffusion only: what is put on
@@ -376,7 +378,8 @@ class DiffusionLoop:
             window_s = model.sound_window_s(control.values)
             self.sound_message = model.sound_message
             if window_s > 0.0:
-                model.hear(self._sound_at(control, window_s))
+                model.hear(self._sound_at(control, window_s, model.sound_step_s))
+            self.sound_levels = model.sound_levels if window_s > 0.0 else None
 
     def _note_runner(self) -> None:
         model: object = self._model

@@ -17,9 +17,14 @@ import torch
 from torch import Tensor
 
 from engine.conditioning.bank_prompts import BANK_PROMPTS
-from engine.conditioning.encodings import RAW_ENCODINGS, open_encoding
+from engine.conditioning.encodings import RAW_ENCODINGS, AdapterShelf, open_encoding
+from engine.conditioning.projector.encoding import LevelShares, ProjectorEncoding
+from engine.conditioning.projector.network import Hearing
+from engine.conditioning.projector.plan import NORM
+from engine.conditioning.projector.projector_file import has_ears
 from engine.conditioning.raw_encoding import loudness_rms
 from engine.conditioning.sound_embedding import (
+    VIEWS,
     SoundEmbedding,
     SoundEncoding,
     SoundMoment,
@@ -27,7 +32,7 @@ from engine.conditioning.sound_embedding import (
 )
 from engine.conditioning.sound_mix import MOST_STRETCH, bent, mixed
 from engine.conditioning.text_statistics import TextStatistics, text_statistics
-from engine.diffusion.bundle import PromptEmbedding
+from engine.diffusion.bundle import Bundle, HeardRows, HearsSound, PromptEmbedding
 from engine.diffusion.prompts import PromptBank
 from engine.errors import EngineError
 from engine.messages import SOUND_ENCODINGS, SOUND_SCALES, Float32
@@ -52,12 +57,22 @@ class SoundLed(Protocol):
         """One line on why the sound is not in the picture though it is asked for; else empty."""
         ...
 
-    def use_adapters(self, files: Mapping[str, Path]) -> None:
-        """Say where the file of each adapter (`projector`, `mapper`) is."""
+    @property
+    def sound_levels(self) -> LevelShares | None:
+        """What a projector found in the newest sound; None without one."""
+        ...
+
+    def use_adapters(self, shelf: AdapterShelf) -> None:
+        """Say which adapters there are."""
         ...
 
     def sound_window_s(self, values: Mapping[str, float]) -> float:
         """How much sound the next picture wants to hear; 0: none."""
+        ...
+
+    @property
+    def sound_step_s(self) -> float:
+        """After how much sound it wants to be given another; 0: at every picture."""
         ...
 
     def hear(self, parts: Sequence[HeardPart]) -> None:
@@ -72,22 +87,44 @@ class SoundBlend:
     first answer to the sound comes some pictures after the fader is opened.
     """
 
-    def __init__(self, prompts: PromptBank) -> None:
+    def __init__(self, bundle: Bundle, prompts: PromptBank) -> None:
         self.message = ""
         """See `SoundLed.sound_message`."""
+        self.ears_changed = 0
+        """Counts up when the denoiser got other ears, or lost them."""
+        self._bundle = bundle
         self._prompts = prompts
-        self._files: Mapping[str, Path] = {}
+        self._shelf = AdapterShelf()
         self._parts: Sequence[HeardPart] = ()
         self._text: TextStatistics | None = None
         self._opened: tuple[str, str] | None = None
         self._encoding: SoundEncoding | None = None
         self._embedded: list[tuple[SoundMoment, SoundEmbedding | None]] = []
+        self._heard: tuple[SoundEmbedding, HeardRows] | None = None
+        self._hearing = False
+        self._eared = False
         self._tokens: Tensor | None = None
         self._pooled: Tensor | None = None
 
-    def use_adapters(self, files: Mapping[str, Path]) -> None:
+    @property
+    def hearing(self) -> bool:
+        """Whether the denoiser hears the next picture's sound beside its prompt."""
+        return self._hearing
+
+    @property
+    def levels(self) -> LevelShares | None:
+        """See `SoundLed.sound_levels`."""
+        encoding = self._encoding
+        return encoding.levels if isinstance(encoding, ProjectorEncoding) else None
+
+    @property
+    def step_s(self) -> float:
+        """See `SoundLed.sound_step_s`."""
+        return 0.0 if self._encoding is None else self._encoding.step_s
+
+    def use_adapters(self, shelf: AdapterShelf) -> None:
         """See `SoundLed`."""
-        self._files = dict(files)
+        self._shelf = shelf
         self._close()
 
     def window_s(self, values: Mapping[str, float]) -> float:
@@ -111,12 +148,18 @@ class SoundBlend:
         Its tensors are overwritten by the next blend.
         """
         mix = values["sound/mix"]
+        self._hearing = False
         if mix < _LEAST_MIX or self._encoding is None or not self._parts:
             return prompt
+        if isinstance(self._encoding, ProjectorEncoding):
+            self._encoding.set(_hearing(values, self._encoding.natural_norm))
         heard = [(self._embed(moment), share) for moment, share in self._parts]
         parts = [(each, share) for each, share in heard if each is not None]
         total = sum(share for _, share in parts)  # silence has no share of a picture
         if not parts or mix * total < _LEAST_MIX:
+            return prompt
+        if self._eared:
+            self._hear(self._encoding, parts[0][0], mix * total)
             return prompt
         sound = mixed([each for each, _ in parts], [share / total for _, share in parts])
         rms = sum(share * loudness_rms(moment.samples) for moment, share in self._parts)
@@ -137,16 +180,52 @@ class SoundBlend:
             return
         self._close()
         self._opened = key
+        file = self._shelf.file_of(name, self._bundle.name)
         try:
             self._encoding = open_encoding(
-                name, self._files.get(name), target_of(self._prompts.on_host("")),
-                scale=scale, text=self._statistics,
+                name, file, target_of(self._prompts.on_host("")),
+                scale=scale, text=self._statistics, opener=self._shelf.opener,
             )  # fmt: skip
+            self._put_ears_on(file)
         except EngineError as error:
+            self._encoding = None
             self.message = str(error)
             logger.info("sound is not mixed in: %s", error)
 
+    def _put_ears_on(self, file: Path | None) -> None:
+        """Have the denoiser itself hear, where the adapter has attention for it."""
+        if file is None or not isinstance(self._encoding, ProjectorEncoding):
+            return
+        if isinstance(self._bundle, HearsSound) and has_ears(file):
+            self._bundle.attach_sound(file)
+            self._eared = True
+            self.ears_changed += 1
+
+    def _hear(self, encoding: SoundEncoding, sound: SoundEmbedding, strength: float) -> None:
+        assert isinstance(encoding, ProjectorEncoding)
+        assert isinstance(self._bundle, HearsSound)
+        if self._heard is None or self._heard[0] is not sound:
+            self._heard = (sound, self._rows(encoding, sound))
+        self._bundle.hear(self._heard[1], strength)
+        self._hearing = True
+
+    def _rows(self, encoding: ProjectorEncoding, sound: SoundEmbedding) -> HeardRows:
+        def there(array: Float32) -> Tensor:
+            return torch.from_numpy(np.ascontiguousarray(array)).to(self._bundle.device)
+
+        return HeardRows(
+            there(sound.tokens),
+            None if sound.pooled is None else there(sound.pooled),
+            there(encoding.newest_stage_rows()),
+            there(encoding.silence()),
+        )
+
     def _close(self) -> None:
+        if self._eared and isinstance(self._bundle, HearsSound):
+            self._bundle.attach_sound(None)
+            self.ears_changed += 1
+        self._eared = self._hearing = False
+        self._heard = None
         self._encoding, self._opened, self.message = None, None, ""
         self._embedded.clear()
 
@@ -158,10 +237,12 @@ class SoundBlend:
         return self._text
 
     def _embed(self, moment: SoundMoment) -> SoundEmbedding | None:
+        assert self._encoding is not None
+        if isinstance(self._encoding, ProjectorEncoding):  # it remembers, and its settings move
+            return self._encoding.embed(moment)
         for known, embedding in self._embedded:
             if known is moment:
                 return embedding
-        assert self._encoding is not None
         made = self._encoding.embed(moment)
         self._embedded = [*self._embedded[1 - _KEPT :], (moment, made)]
         return made
@@ -176,6 +257,12 @@ class SoundBlend:
         self._tokens = tokens
         mask = None if prompt.mask is None else torch.ones_like(prompt.mask)
         return PromptEmbedding(tokens, pooled, mask, passing=True)
+
+
+def _hearing(values: Mapping[str, float], natural_norm: float) -> Hearing:
+    gates = tuple(values[f"sound/{level}"] for level in VIEWS)
+    norm = natural_norm * values["sound/norm"] / NORM
+    return Hearing(values["sound/temperature"], norm, (gates[0], gates[1], gates[2]))
 
 
 def target_of(prompt: PromptEmbedding) -> TargetSpec:

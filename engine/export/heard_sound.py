@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.audio.decode import SoundReader
-from engine.conditioning.sound_embedding import SoundMoment
+from engine.conditioning.sound_embedding import SoundMoment, stepped
 from engine.conditioning.sound_slices import SlicePlan
 from engine.export.settings import SliceChoice
 from engine.messages import ControlState, Float32
@@ -30,6 +30,7 @@ class HeardSound:
         self._blocks: deque[Float32] = deque()
         self._kept = 0
         self._end = 0  # one past the newest sample
+        self._newest: tuple[float, SoundMoment] | None = None
 
     def add(self, block: Float32) -> None:
         """Take what is analysed next, `(n, channels)`."""
@@ -39,14 +40,24 @@ class HeardSound:
         while self._kept - len(self._blocks[0]) > MEMORY_S * self._rate:
             self._kept -= len(self._blocks.popleft())
 
-    def sound_at(self, control: ControlState, window_s: float) -> HeardParts:
-        """The window that ends where the picture's state was made; nothing in silence."""
+    def sound_at(self, control: ControlState, window_s: float, step_s: float) -> HeardParts:
+        """The window that ends where the picture's state was made; nothing in silence.
+
+        With a step it ends at a whole number of steps, and is the same object until the next.
+        """
         if control.silent or not self._blocks:
             return ()
+        index = stepped(control.sample_index, step_s, self._rate)
+        if self._newest is not None:
+            known_s, moment = self._newest
+            if (known_s, moment.sample_index) == (window_s, index):
+                return ((moment, 1.0),)
         newest = np.concatenate(self._blocks)
-        end = len(newest) - (self._end - control.sample_index)
+        end = max(0, len(newest) - (self._end - index))
         begin = max(0, end - round(window_s * self._rate))
-        return ((SoundMoment(newest[begin:end], self._rate), 1.0),)
+        moment = SoundMoment(newest[begin:end], self._rate, sample_index=index)
+        self._newest = (window_s, moment)
+        return ((moment, 1.0),)
 
 
 class SlicedSound:
@@ -71,7 +82,7 @@ class SlicedSound:
         self._samples: Float32 = np.zeros(0, np.float32)
         self._moments: dict[int, SoundMoment] = {}
 
-    def sound_at(self, control: ControlState, window_s: float) -> HeardParts:
+    def sound_at(self, control: ControlState, window_s: float, step_s: float) -> HeardParts:
         """The slices of this moment of the video, with their shares."""
         shares = self._plan.shares(self._start_s + self._now())
         self._moments = {index: self._moment(index) for index, _ in shares}

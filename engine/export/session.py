@@ -16,6 +16,7 @@ from engine.audio.decode import SoundReader
 from engine.clock import ManualClock, MonotonicClock
 from engine.compose.composer import Composer
 from engine.compose.still import read_still
+from engine.conditioning.encodings import AdapterShelf
 from engine.diffusion.loop import DiffusionLoop
 from engine.diffusion.structure.opening import open_structure
 from engine.errors import AudioFileError, ModelLoadError, ResumeError, SinkError
@@ -34,6 +35,7 @@ from engine.presets import Lora, Preset, PromptScene, load_preset
 from engine.protocols import ImageModel, Outspoken
 from engine.registry import ModelRequest, find_model, load_factory
 from engine.runtime.structure_slot import StructureSlot
+from engine.semantic.adapters import open_adapter
 from engine.sinks.audio_offset import measure_audio_offset_ms
 from engine.sinks.recorder import check_movie
 
@@ -108,7 +110,8 @@ class _Export:
         self._diffusion = DiffusionLoop(
             self._controls, self._pictures, self._clock,
             structure_at=self._structure.picture_at,
-            sound_at=(self._slices or self._hearing.sound).sound_at, adapters=settings.adapters,
+            sound_at=(self._slices or self._hearing.sound).sound_at,
+            adapters=AdapterShelf(settings.adapters, open_adapter),
         )  # fmt: skip
         self._composer = Composer(settings.width, settings.height, _black(settings))
         self._folder = WorkFolder(settings.output)

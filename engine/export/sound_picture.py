@@ -11,6 +11,7 @@ from engine.audio.decode import SoundReader
 from engine.clock import ManualClock
 from engine.compose.composer import Composer
 from engine.compose.still import read_still
+from engine.conditioning.encodings import AdapterShelf
 from engine.conditioning.raw_encoding import SILENCE_RMS, loudness_rms
 from engine.conditioning.sound_embedding import SoundMoment
 from engine.contact_sheet import write_sheet
@@ -23,6 +24,7 @@ from engine.params import defaults
 from engine.protocols import ImageModel
 from engine.registry import DEFAULT_MODEL, DEFAULT_VAE, ModelRequest, find_model, load_factory
 from engine.runtime import limits
+from engine.semantic.adapters import open_adapter
 from engine.semantic.bank import Bank, open_bank
 from engine.semantic.listener_names import DEFAULT_LISTENER
 from engine.semantic.listeners import open_listener
@@ -249,7 +251,8 @@ def _paint(
     pictures: Latest[Picture] = Latest()
     loop = DiffusionLoop(
         Latest(), pictures, ManualClock(),
-        sound_at=lambda control, window_s: ((sound, 1.0),), adapters=adapters,
+        sound_at=lambda control, window_s, step_s: ((sound, 1.0),),
+        adapters=AdapterShelf(adapters, open_adapter),
     )  # fmt: skip
     try:
         loop.open_now(lambda: _open_model(settings))

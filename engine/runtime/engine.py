@@ -14,6 +14,7 @@ from engine import commands as cmd
 from engine.clock import Clock, MonotonicClock
 from engine.compose.composer import Composer
 from engine.compose.still import first_still
+from engine.conditioning.encodings import AdapterShelf
 from engine.diffusion.loop import Brush, DiffusionLoop
 from engine.errors import AudioDeviceError, CommandError, EngineError, StructureError
 from engine.mailbox import Fifo, Latest
@@ -46,6 +47,7 @@ from engine.runtime.sound_tap import SoundTap
 from engine.runtime.source_slot import SourceOpener, SourceSlot
 from engine.runtime.structure_slot import StructureOpener, StructureSlot
 from engine.runtime.tempo_slot import TempoOpener, TempoSlot
+from engine.semantic.adapters import open_adapter
 from engine.semantic.bank import open_bank
 from engine.semantic.describer import Describer
 from engine.semantic.listeners import open_listener
@@ -119,7 +121,7 @@ class Engine:
             self._brush(DEFAULT_MODEL, "auto", DEFAULT_RUNNER),
             self._structure.picture_at,
             self._tap.sound_at,
-            config.adapters,
+            AdapterShelf(config.adapters, open_adapter),
         )
         self._semantic = SemanticLoop(
             self._slot,

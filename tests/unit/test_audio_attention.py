@@ -13,7 +13,7 @@ from torch import Tensor
 from engine.conditioning.adapter_file import AdapterCard
 from engine.conditioning.projector.projector_file import save_projector
 from engine.conditioning.sound_embedding import TargetSpec
-from engine.diffusion.bundle import HearsSound
+from engine.diffusion.bundle import HeardRows, HearsSound
 from engine.diffusion.models.audio_attention import AudioAttention
 from engine.diffusion.models.components import Components
 from engine.diffusion.models.family import family_of_folder
@@ -291,6 +291,10 @@ def test_bent_texts_are_heard_and_strength_zero_is_the_plain_unet(home: Path, to
     assert torch.equal(painted(unet), plain)
 
 
+def heard(stages: Tensor) -> HeardRows:
+    return HeardRows(stages[0], None, stages, torch.zeros_like(stages))
+
+
 @torch.inference_mode()
 def test_a_bundle_hears_by_bent_texts_though_it_keeps_keys(home: Path, tmp_path: Path) -> None:
     bent = shaken(BentText(load_unet(home)))
@@ -303,9 +307,9 @@ def test_a_bundle_hears_by_bent_texts_though_it_keeps_keys(home: Path, tmp_path:
     noisy = torch.randn(bundle.latent_shape(64, 64), generator=torch.Generator().manual_seed(1))
     plain = bundle.denoised(noisy, level, prompt, None)
     bundle.attach_sound(path)
-    bundle.hear(sound(1), None, 1.0)
+    bundle.hear(heard(sound(1)), 1.0)
     assert not torch.allclose(bundle.denoised(noisy, level, prompt, None), plain, atol=1e-4)
-    bundle.hear(sound(1), None, 0.0)
+    bundle.hear(heard(sound(1)), 0.0)
     torch.testing.assert_close(bundle.denoised(noisy, level, prompt, None), plain)
     with pytest.raises(ModelLoadError, match="bends texts of another model"):
         open_sound_hearing(path, load_unet(home, "wide"))
@@ -341,12 +345,12 @@ def test_a_bundle_hears_and_forgets(home: Path, tmp_path: Path) -> None:
     plain = call()
     bundle.attach_sound(written(home, tmp_path / "a.safetensors"))
     assert torch.equal(call(), plain)
-    bundle.hear(sound(1), None, 1.0)
+    bundle.hear(heard(sound(1)), 1.0)
     loud = call()
     assert not torch.equal(loud, plain)
-    bundle.hear(sound(1), None, 0.0)
+    bundle.hear(heard(sound(1)), 0.0)
     assert torch.equal(call(), plain)
-    bundle.hear(sound(1), None, 1.0)
+    bundle.hear(heard(sound(1)), 1.0)
     assert "unet" not in bundle.parts(64, 64)  # a compiled one would keep the sound of now
     assert torch.equal(call(), loud)
     bundle.attach_sound(None)

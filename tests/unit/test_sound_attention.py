@@ -35,7 +35,7 @@ def rows(amount: float | tuple[float, float], seed: int = 2) -> SoundRows:
     return SoundRows(
         torch.randn((1, 8, 32), generator=generator),
         torch.randn((1, 32), generator=generator),
-        torch.tensor(amount),
+        torch.tensor(amount).expand(2) if isinstance(amount, float) else torch.tensor(amount),
     )
 
 

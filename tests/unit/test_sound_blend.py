@@ -11,6 +11,7 @@ import torch
 
 from engine.clock import ManualClock
 from engine.conditioning.bank_prompts import BANK_PROMPTS
+from engine.conditioning.encodings import AdapterShelf
 from engine.conditioning.sound_embedding import SoundEmbedding, SoundMoment
 from engine.conditioning.sound_mix import mixed
 from engine.diffusion.feedback import FeedbackModel
@@ -19,16 +20,25 @@ from engine.diffusion.models.checkpoint import open_checkpoint
 from engine.diffusion.models.ember.bundle import open_ember
 from engine.diffusion.sound_blend import SoundLed, _mix
 from engine.mailbox import Latest
-from engine.messages import SOUND_ENCODINGS, SOUND_SCALES, Uint8
+from engine.messages import SOUND_ENCODINGS, SOUND_SCALES, ControlState, Uint8
 from engine.registry import ModelRequest
 from engine.ring import SampleRing
 from engine.runtime.sound_tap import SoundTap
+from engine.semantic.adapters import open_adapter
+from tests import states
 from tests.checkpoints import write_sd, write_sdxl
-from tests.states import control
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
 RATE_HZ = 48_000
+
+
+MEL = float(SOUND_ENCODINGS.index("mel"))
+
+
+def control(*args: float, **values: object) -> ControlState:
+    """A state whose sound is a raw encoding where nothing else is asked for."""
+    return states.control(*args, **({"sound__encoding": MEL} | values))
 
 
 def tone(hz: float, seconds: float = 2.0) -> SoundMoment:
@@ -113,8 +123,9 @@ def test_an_adapter_that_is_not_there_is_one_line_and_the_words_are_painted(
 ) -> None:
     words = painted(ember, None)
     missing = float(SOUND_ENCODINGS.index("mapper"))
+    ember.use_adapters(AdapterShelf({"mapper": Path("nowhere.safetensors")}, open_adapter))
     found = painted(ember, hiss(), sound__mix=1.0, sound__encoding=missing)
-    assert "mapper" in ember.sound_message
+    assert "nowhere.safetensors" in ember.sound_message
     assert np.array_equal(found, words)
     painted(ember, hiss(), sound__mix=0.0)
     assert ember.sound_message == ""
@@ -182,7 +193,7 @@ def test_changed_text_weights_measure_the_bank_anew(ember: FeedbackModel) -> Non
 def test_the_loop_asks_for_sound_only_where_it_is_wanted(ember: FeedbackModel) -> None:
     asked: list[float] = []
 
-    def sound_at(state, window_s):
+    def sound_at(state, window_s, step_s):
         asked.append(window_s)
         return ((hiss(), 1.0),)
 
@@ -207,13 +218,26 @@ def test_the_tap_reads_the_window_that_ends_at_the_pictures_own_sample() -> None
     source = RingSource(np.arange(40_000), 100_000)
     tap = SoundTap()
     state = dataclasses.replace(control(), sample_index=20_000)
-    assert tap.sound_at(state, 0.1) == ()
+    assert tap.sound_at(state, 0.1, 0.0) == ()
     tap.note(source, 25_000, 35_000)  # a source that was heard late: its ring is 10 000 ahead
-    ((moment, share),) = tap.sound_at(state, 0.1)
+    ((moment, share),) = tap.sound_at(state, 0.1, 0.0)
     assert share == 1.0
     np.testing.assert_array_equal(moment.samples, np.arange(25_200, 30_000))
-    assert tap.sound_at(dataclasses.replace(state, silent=True), 0.1) == ()
-    assert tap.sound_at(dataclasses.replace(state, sample_index=90_000), 0.1) == ()
+    assert tap.sound_at(dataclasses.replace(state, silent=True), 0.1, 0.0) == ()
+    assert tap.sound_at(dataclasses.replace(state, sample_index=90_000), 0.1, 0.0) == ()
+
+
+def test_with_a_step_the_window_stands_still_until_the_next() -> None:
+    source = RingSource(np.arange(60_000), 100_000)
+    tap = SoundTap()
+    tap.note(source, 60_000, 60_000)
+    heard = [
+        tap.sound_at(dataclasses.replace(control(), sample_index=index), 0.1, 0.5)[0][0]
+        for index in (24_000, 30_000, 47_999, 48_000)
+    ]
+    assert heard[0] is heard[1] is heard[2]
+    assert heard[0].samples[-1] == 23_999
+    assert heard[3].samples[-1] == 47_999
 
 
 def test_the_tap_lets_a_picture_pass_whose_sound_is_overwritten() -> None:
@@ -221,4 +245,4 @@ def test_the_tap_lets_a_picture_pass_whose_sound_is_overwritten() -> None:
     tap = SoundTap()
     tap.note(source, 40_000, 40_000)
     late = dataclasses.replace(control(), sample_index=20_000)
-    assert tap.sound_at(late, 0.1) == ()
+    assert tap.sound_at(late, 0.1, 0.0) == ()

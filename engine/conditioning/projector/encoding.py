@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,14 +37,16 @@ class LevelShares:
     """w: how much foreground, background and atmosphere count, `(3,)`."""
 
 
+STEP_S = 0.5
+"""How often its listener is asked."""
+
+
 class ProjectorEncoding:
     """A `SoundEncoding` by a trained projector. Diffusion thread only.
 
     It computes when the views or the settings have changed, which is once a second or less often;
     every other call returns the same object. The tokens' own network runs on the CPU: some 3 ms.
     """
-
-    window_s = LONG_S
 
     def __init__(self, card: AdapterCard, network: Projector | SonicProjector) -> None:
         self.card = card
@@ -52,6 +55,8 @@ class ProjectorEncoding:
         self.computed = 0
         """How often its network ran."""
         self._network = network
+        self._window_s = LONG_S
+        self._seer: Callable[[SoundMoment], SoundMoment] = lambda moment: moment
         self._hearing = Hearing()
         self._key: tuple[tuple[int, ...], Hearing] | None = None
         self._views: tuple[Float32, ...] = ()  # held, so that their ids are nobody else's
@@ -62,6 +67,25 @@ class ProjectorEncoding:
     def encoder(self) -> str:
         """Whose `SoundMoment.views` it needs."""
         return self.card.encoder
+
+    @property
+    def window_s(self) -> float:
+        """How much sound its listener wants."""
+        return self._window_s
+
+    def listen(self, seer: Callable[[SoundMoment], SoundMoment], window_s: float) -> None:
+        """Have moments that come without views be given some by `seer`."""
+        self._seer, self._window_s = seer, window_s
+
+    @property
+    def step_s(self) -> float:
+        """A network listens: twice a second is soon enough."""
+        return STEP_S
+
+    @property
+    def natural_norm(self) -> float:
+        """How long its rows were trained to be."""
+        return self._network.plan.norm
 
     @property
     def hearing(self) -> Hearing:
@@ -84,11 +108,18 @@ class ProjectorEncoding:
         """What each stage of a U-Net hears, `(3, tokens, width)`, for gated audio attention."""
         if not self._take(moment):
             return None
+        self.embed(moment)  # for the bars
+        return self.newest_stage_rows()
+
+    def newest_stage_rows(self) -> Float32:
+        """The same of the newest sound. Raises `ValueError` before the first."""
+        if not self._views:
+            raise ValueError("no sound has been projected yet")
         if self._stage_rows is None:
-            self.embed(moment)  # for the bars
             with torch.inference_mode():
-                rows = self._network.stage_rows(self._batch(), self._hearing)
-            self._stage_rows = _array(rows[0])
+                self._stage_rows = _array(
+                    self._network.stage_rows(self._batch(), self._hearing)[0]
+                )
         return self._stage_rows
 
     @torch.inference_mode()
@@ -99,6 +130,8 @@ class ProjectorEncoding:
 
     def _take(self, moment: SoundMoment) -> bool:
         """Forget what was computed where views or settings are others; False without views."""
+        if not moment.views:
+            moment = self._seer(moment)
         if not moment.views:
             return False
         key = (tuple(id(view) for view in moment.views), self._hearing)

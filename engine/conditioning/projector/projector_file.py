@@ -18,7 +18,7 @@ from engine.conditioning.adapter_file import AdapterCard, card_metadata, card_of
 from engine.conditioning.projector.network import Projector, SonicProjector, projector
 from engine.conditioning.projector.plan import plan_of
 from engine.errors import ModelLoadError
-from engine.weights_file import PICKLES
+from engine.weights_file import PICKLES, read_weights_file
 
 PROJECTOR, UNET = "projector.", "unet."
 
@@ -68,6 +68,11 @@ def load_projector(path: Path) -> tuple[AdapterCard, Projector | SonicProjector]
             "train one with 'sonolume train projector'"
         ) from error
     return card, network.float().eval().requires_grad_(False)
+
+
+def has_ears(path: Path) -> bool:
+    """Whether a file has attention for a U-Net too. Raises `ModelLoadError`."""
+    return any(name.startswith(UNET) for name in read_weights_file(path).tensors)
 
 
 def part_of(path: Path, prefix: str) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from engine.diffusion.bundle import PromptEmbedding, SizeRule
+from engine.diffusion.bundle import HeardRows, PromptEmbedding, SizeRule
 from engine.diffusion.guidance import guided
 from engine.diffusion.memory import release_memory
 from engine.diffusion.models.audio_attention import AudioAttention
@@ -231,16 +231,20 @@ class StableDiffusionBundle:
             self._audio = None
         if file is not None:
             self._audio = open_sound_hearing(file, self._unet)
+            self._compiled.pop("unet", None)  # it has no ears
             if isinstance(self._audio, BentText) and self._keys is not None:
                 self._keys.withdraw()  # of keys made once per prompt nothing can be bent
                 self._keys = None
 
-    def hear(self, stages: Tensor | None, silence: Tensor | None, strength: float) -> None:
+    def hear(self, rows: HeardRows | None, strength: float) -> None:
         """See `HearsSound`."""
-        if self._audio is not None:
-            self._audio.hear(stages, silence)
-            if stages is not None:
-                self._audio.weigh(strength)
+        if self._audio is None:
+            return
+        if rows is None:
+            self._audio.hear(None)
+        else:
+            self._audio.hear(rows.stages, rows.silence)
+            self._audio.weigh(strength)
 
     def close(self) -> None:
         """Drop all weights; idempotent."""

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from engine.conditioning.word_table import MAX_WORDS, heard_words
-from engine.diffusion.bundle import PromptEmbedding, SizeRule
+from engine.diffusion.bundle import HeardRows, PromptEmbedding, SizeRule
 from engine.diffusion.feedback import FeedbackModel
 from engine.diffusion.fresh import denoised_once
 from engine.diffusion.guidance import guided
 from engine.diffusion.models.ember.autoencoder import LATENT_CHANNELS, PIXELS_PER_LATENT
 from engine.diffusion.models.ember.calibration import quantised_ember
+from engine.diffusion.models.ember.sound_attention import SoundEar, SoundRows, open_ear
 from engine.diffusion.models.ember.text import TextEncoder
 from engine.diffusion.models.ember.unet import LATENT_MULTIPLE, FlowUNet
 from engine.diffusion.models.ember.weights import Sampling, load_ember
@@ -62,6 +63,9 @@ class EmberBundle:
         if loaded.text.table is not None:
             loaded.text.table.prepare()
         self._runner = runner
+        self._ear: SoundEar | None = None
+        self._loud = torch.zeros(2, device=runner.device)  # of the prompt, of the empty prompt
+        self._heard: HeardRows | None = None
 
     def prepare(self, width: int, height: int) -> None:
         """Have every network ready for pictures of one size, so that none is prepared on stage."""
@@ -166,8 +170,37 @@ class EmberBundle:
         velocity = guided(lambda rows: self._velocity(rows, level, prompt), noisy, guidance)
         return noisy - level.sigma * velocity
 
+    def attach_sound(self, file: Path | None) -> None:
+        """See `HearsSound`."""
+        if self._ear is not None:
+            self._ear.detach()
+            self._ear = self._heard = None
+        if file is None:
+            return
+        if self._runner.static or self._runner.dtype is torch.int8:
+            raise ModelLoadError(
+                f"the {self._runner.name} runner has a copy of ember's weights that cannot hear: "
+                "use --runner eager, in float32 or bfloat16, or another sound/encoding"
+            )
+        self._ear = open_ear(file, self._open.flow, self._runner.device, self._runner.dtype)
+
+    def hear(self, rows: HeardRows | None, strength: float) -> None:
+        """See `HearsSound`; the empty prompt's row hears nothing."""
+        if self._ear is None:
+            return
+        if rows is None:
+            self._heard = None
+            self._ear.hear(None)
+            return
+        self._loud[0] = strength
+        if rows is not self._heard:
+            self._heard = rows
+            assert rows.pooled is not None, "ember's adapters write both"
+            self._ear.hear(SoundRows(rows.tokens[None], rows.pooled[None], self._loud))
+
     def close(self) -> None:
         """Drop all weights; idempotent."""
+        self.attach_sound(None)
         self._networks = None
 
     @property
@@ -180,7 +213,8 @@ class EmberBundle:
     ) -> Tensor:
         assert prompt.pooled is not None
         t = level.time.expand(noisy.shape[0])
-        return self._open.unet(noisy, t, prompt.tokens, prompt.pooled)
+        pooled = prompt.pooled if self._ear is None else self._ear.leaning(prompt.pooled)
+        return self._open.unet(noisy, t, prompt.tokens, pooled)
 
 
 def ember_folder() -> Path:

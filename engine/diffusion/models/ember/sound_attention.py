@@ -9,12 +9,15 @@ U-Net by hooks, so that the U-Net of whoever hears nothing is as it was.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.conditioning.projector.projector_file import UNET, part_of
 from engine.diffusion.models.ember.unet import FlowUNet, UNetConfig
+from engine.errors import ModelLoadError
 
 _HEAD_WIDTH = 32
 INNER_WIDTH = 96
@@ -29,7 +32,7 @@ class SoundRows:
     pooled: Tensor
     """`(b, width)`."""
     amount: Tensor
-    """f, 0-d or `(b,)`, one for each picture; 0 is silence."""
+    """f, `(n,)`, one for each picture, those beyond the last picture unused; 0 is silence."""
 
 
 class SoundAttention(nn.Module):
@@ -52,7 +55,7 @@ class SoundAttention(nn.Module):
         key, value = (self._split(part) for part in self.key_value(rows).chunk(2, dim=2))
         h = F.scaled_dot_product_attention(self._split(self.query(cells)), key, value)
         h = self.out(h.transpose(1, 2).reshape(b, height * width, -1))
-        loud = (sound.amount.to(x.dtype) * torch.tanh(self.gate)).view(-1, 1, 1, 1)
+        loud = (sound.amount[:b].to(x.dtype) * torch.tanh(self.gate)).view(-1, 1, 1, 1)
         added: Tensor = loud * h.reshape(b, height, width, c).permute(0, 3, 1, 2)
         return added
 
@@ -112,5 +115,26 @@ class SoundEar(nn.Module):
         """The vector for the whole prompt, `(b, width)`, with the sound in it."""
         if self._sound is None:
             return pooled
-        amount = self._sound.amount.view(-1, 1).to(pooled.dtype)
+        amount = self._sound.amount[: len(pooled)].view(-1, 1).to(pooled.dtype)
         return pooled + amount * torch.tanh(self.pooled_gate) * self._sound.pooled.to(pooled.dtype)
+
+
+def open_ear(file: Path, unet: FlowUNet, device: torch.device, dtype: torch.dtype) -> SoundEar:
+    """Attach the attention of an adapter's file to a U-Net.
+
+    Raises `ModelLoadError` where the file has none for ember, with the U-Net as it was.
+    """
+    tensors = part_of(file, UNET)
+    name = "attention.0.key_value.weight"
+    try:
+        ear = SoundEar(unet.config, tensors[name].shape[0] // 2)
+        ear.load_state_dict({key: value.float() for key, value in tensors.items()})
+    except (KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise ModelLoadError(
+            f"{file} has no attention for ember ({reason}): choose the one that ships, or train "
+            "one with 'sonolume train sights'"
+        ) from error
+    ear.to(device, dtype).eval().requires_grad_(False)
+    ear.attach(unet)
+    return ear
