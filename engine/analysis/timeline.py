@@ -1,4 +1,4 @@
-"""What changes over a piece: keys, tempo, build-ups, drops and loudness, for `sonolume analyze`."""
+"""What changes over a piece: keys, tempo, build-ups, drops, loudness: for `sonolume analyze`."""
 
 from __future__ import annotations
 

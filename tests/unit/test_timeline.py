@@ -84,7 +84,8 @@ def test_every_array_has_a_row_in_the_legend_and_the_shape_it_says() -> None:
     hops = arrays["time_s"].shape[0]
     for name, (shape, unit, meaning) in LEGEND.items():
         assert arrays[name].shape == (hops, *shape), name
-        assert unit and meaning
+        assert unit
+        assert meaning
     assert legend_array(arrays).shape == (len(arrays), 4)
 
 
