@@ -20,7 +20,7 @@ two it is shows best where the music begins: so the one held first is kept for l
 _SWITCH_S = 2.0
 _SHARE_S = 3.0
 _TONAL_SHARE = 0.4
-_TONIC, _CADENCE, _FIRST = 0.15, 0.10, 0.06
+_TONIC, _CADENCE, _FIRST = 0.2, 0.2, 0.06
 """What the share of the tonic's triad, its cadences and having begun the music add to a score."""
 _BEGIN_FIT, _KEEP_FIT = 0.62, 0.5
 """How well a key must explain the notes to be told first, and to go on being believed: chords and

@@ -264,6 +264,11 @@ class Engine:
             or self.why_unpainted(),
         }
 
+    @property
+    def heard_any_source(self) -> bool:
+        """False while the inputs asked for could not be opened, not once. Any thread."""
+        return self._slot.opened
+
     def why_unpainted(self) -> str:
         """Return one line when no picture was ever painted, else an empty one. Any thread."""
         status = self.status()
