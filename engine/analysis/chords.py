@@ -13,7 +13,7 @@ _SMOOTH_S = 0.35
 _HELD_S = 0.3
 """A triad must be the best for so long: between two chords others flash up."""
 _LEAST_FIT = 0.6
-_LEAD = 0.05
+_LEAD = 0.08
 _MEMORY_S = 14.0
 _FIRST_MEMORY_S = 40.0
 _FIFTH = 7
