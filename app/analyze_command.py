@@ -40,7 +40,8 @@ def run(options: argparse.Namespace) -> int:
     if grid is not None:
         report |= _beats(grid)
     if options.describe:
-        report["description"] = describe(heard_throughout(features, report))
+        sounds = not features["silent"].all()
+        report["description"] = describe(heard_throughout(features, report)) if sounds else None
     _write(options.json, (json.dumps(report, indent=1) + "\n").encode())
     if options.features is not None:
         _write(options.features, _packed(features))
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     print(f"{options.json}: {named}, {len(report['beats_s'])} beats, "
           f"{len(report['onsets_s'])} onsets, {report['key'] or 'no key'}")  # fmt: skip
     if options.describe:
-        print(report["description"])
+        print(report["description"] or "silence: nothing to describe")
     return 0
 
 
