@@ -134,7 +134,8 @@ class Engine:
         self._pace = Pace()
         self._skips = Skips(self._log)
         self._describer = Describer()  # analysis thread only
-        self._foresight = Foresight() if config.lookahead == "whole" else None
+        whole = config.lookahead == "whole"
+        self._foresight = Foresight(lambda: self._pictures.get() is not None) if whole else None
         self._lead = Lead(self._pace, config.fps, config.offsets_ms)
         self._workers: list[Worker] = []
 
