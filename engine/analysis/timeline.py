@@ -111,4 +111,5 @@ def _runs(values: np.ndarray) -> list[tuple[int, int]]:
 def _once_every(time_s: np.ndarray, every_s: float) -> list[int]:
     """The first hop of every `every_s` seconds."""
     turns = np.floor(time_s / every_s).astype(int)
-    return np.flatnonzero(np.diff(turns, prepend=-1)).tolist()
+    first: list[int] = np.flatnonzero(np.diff(turns, prepend=-1)).tolist()
+    return first

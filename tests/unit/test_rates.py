@@ -45,7 +45,7 @@ def music(rate: int) -> Float32:
                 wave = np.sin(2.0 * np.pi * partial * tone_hz * time_s[inside])
                 sound[inside] += 0.06 / partial * wave
     for eighth in range(round(4 * SECONDS) - 2):
-        strokes = [hat]
+        strokes: list[np.ndarray] = [hat]
         if eighth % 2 == 0:
             strokes.append(snare if eighth % 4 == 2 else kick * np.exp(-at_s / 0.08))
         first = round(0.25 * eighth * rate)
