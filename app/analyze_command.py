@@ -1,4 +1,4 @@
-"""`sonolume analyze`: the live causal analysis over a file."""
+"""`sonolume analyze`: the live causal analysis over a file; its beats from the whole, if asked."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from engine.analysis.grid_clock import GridClock
+from engine.analysis.legend import legend_array
 from engine.analysis.report import analyze
+from engine.analysis.whole import BeatGrid
 from engine.audio.decode import SoundReader
 from engine.messages import Float32
+from engine.runtime.foresight import grid_of
 from engine.runtime.listening import audio_path
 from engine.semantic.describer import describe, heard_throughout
 from engine.sinks.movie_file import writing_failed
@@ -25,11 +31,17 @@ _BLOCK = 4096
 
 def run(options: argparse.Namespace) -> int:
     """Analyse and write the JSON file (and the features of every hop)."""
-    with SoundReader(audio_path(options.audio)) as reader:
-        report, features = analyze(_blocks(reader), reader.sample_rate)
+    path = audio_path(options.audio)
+    grid = grid_of(path) if options.lookahead == "whole" else None
+    beat = GridClock(grid).step if grid is not None else None
+    with SoundReader(path) as reader:
+        report, features = analyze(_blocks(reader), reader.sample_rate, beat)
         note = reader.note
+    if grid is not None:
+        report |= _beats(grid)
     if options.describe:
-        report["description"] = describe(heard_throughout(features, report))
+        sounds = not features["silent"].all()
+        report["description"] = describe(heard_throughout(features, report)) if sounds else None
     _write(options.json, (json.dumps(report, indent=1) + "\n").encode())
     if options.features is not None:
         _write(options.features, _packed(features))
@@ -40,15 +52,23 @@ def run(options: argparse.Namespace) -> int:
     print(f"{options.json}: {named}, {len(report['beats_s'])} beats, "
           f"{len(report['onsets_s'])} onsets, {report['key'] or 'no key'}")  # fmt: skip
     if options.describe:
-        print(report["description"])
+        print(report["description"] or "silence: nothing to describe")
     return 0
 
 
-def _packed(features: Mapping[str, NDArray[Any]]) -> bytes:
-    import numpy as np
+def _beats(grid: BeatGrid) -> dict[str, list[float]]:
+    """Every beat of the whole file, those before the first hop too."""
+    first = (np.arange(grid.beats_s.shape[0]) - grid.downbeat) % grid.beats_per_bar == 0
+    sure = grid.sure
+    return {
+        "beats_s": [round(float(at_s), 4) for at_s in grid.beats_s[sure]],
+        "downbeats_s": [round(float(at_s), 4) for at_s in grid.beats_s[sure & first]],
+    }
 
+
+def _packed(features: Mapping[str, NDArray[Any]]) -> bytes:
     packed = io.BytesIO()
-    np.savez_compressed(packed, allow_pickle=False, **features)
+    np.savez_compressed(packed, allow_pickle=False, legend=legend_array(features), **features)
     return packed.getvalue()
 
 

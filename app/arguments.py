@@ -311,13 +311,16 @@ def add_analyze(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="OUT.json",
-        help="where to write tempo, beats, onsets and lanes, times in seconds",
+        help="where to write tempo, beats, onsets, lanes, keys, sections, build-ups, drops and "
+        "loudness, times in seconds",
     )
+    add_lookahead(parser)
     parser.add_argument(
         "--features",
         type=Path,
         metavar="OUT.npz",
-        help="where to write the features of every hop as NumPy arrays (default: nowhere)",
+        help="where to write the features of every hop as NumPy arrays, and what each of them "
+        "holds as the array `legend` (default: nowhere)",
     )
     parser.add_argument(
         "--describe",

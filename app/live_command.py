@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from app.settings import Settings, SettingsStore
     from engine.audio.device import DeviceInfo
     from engine.control.osc import OscServer
+    from engine.messages import SourceStatus
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +104,9 @@ def _failed(options: argparse.Namespace, report: dict[str, object], engine: Engi
     unrecorded = options.record is not None and report["record"] is None
     unsteered = options.structure.kind != "none" and report["structure"] == "none"
     unworn = bool(options.lora) and not status.loras
-    return 1 if other_model or no_model or unrecorded or unsteered or unworn else 0
+    unheard = bool(options.device) and not engine.heard_any_source
+    missed = (other_model, no_model, unrecorded, unsteered, unworn, unheard)
+    return 1 if any(missed) else 0
 
 
 def _say_finishing(engine: Engine) -> None:
@@ -305,7 +308,7 @@ def _run_headless(engine: Engine, seconds: float | None) -> int:
 
 def _watch(engine: Engine, stop: threading.Event, seconds: float | None) -> None:
     """Wait for the end of the show; what the window would say goes to the terminal, once."""
-    said = blamed = ""
+    said = blamed = gone = ""
     clock = MonotonicClock()
     end_s = clock.now() + seconds if seconds is not None else math.inf
     while True:
@@ -316,12 +319,22 @@ def _watch(engine: Engine, stop: threading.Event, seconds: float | None) -> None
         if message and message not in (said, engine.logged):
             print(f"sonolume: {message}", file=sys.stderr, flush=True)
         said = message
+        gone = say_returned(status.source, gone)
         problem = status.model_problem
         if problem and problem not in (message, blamed):
             print(f"sonolume: {problem}", file=sys.stderr, flush=True)
         blamed = problem
         if ended:
             return
+
+
+def say_returned(source: SourceStatus, gone: str) -> str:
+    """Say that a device which was missing is heard again; return the one missing now, or ""."""
+    if not source.connected:
+        return source.name
+    if gone and source.kind in ("mic", "loopback"):
+        print(f"sonolume: {source.name} is back and heard", file=sys.stderr, flush=True)
+    return ""
 
 
 def _keep_last_picture(engine: Engine) -> None:

@@ -110,9 +110,18 @@ class ModelState:
     """Empty when none is."""
 
 
+LEAST_SAID = 0.25
+"""Below this probability a label is no news; one is taken up from 0.3 on."""
+
+
 def heard_text(semantic: SemanticState | None) -> str:
-    """Say in a few words what is heard, tens of percent: more would flicker."""
+    """Say in a few words what is heard, tens of percent: more would flicker.
+
+    A label that is held on although it is hardly likely any more is not said.
+    """
     if semantic is None or semantic.label < 0:
+        return ""
+    if semantic.probabilities[semantic.label] < LEAST_SAID:
         return ""
     share = round(10.0 * semantic.probabilities[semantic.label]) * 10
     return f"Hears {semantic.labels[semantic.label]}, {share} %"

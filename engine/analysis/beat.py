@@ -60,6 +60,7 @@ class BeatTracker:
         self._silent_s = math.inf
         self._sure_s = 0.0
         self._paused = False
+        self._tapped = False  # since the last sound: a finger beats on where nothing sounds
         self._trust = 0.0  # confidence over the last seconds in which there was any
 
     @property
@@ -82,7 +83,7 @@ class BeatTracker:
         """True while beats are counted."""
         if self._outer is not None:
             return self._outer.running
-        if self._period <= 0.0 or self._silent_s > _SILENT_HOLD_S:
+        if self._period <= 0.0 or (self._silent_s > _SILENT_HOLD_S and not self._tapped):
             return False
         return self.by_hand or self._unclear_s < _HOLD_S * self._trust
 
@@ -94,6 +95,7 @@ class BeatTracker:
             self._period = 60.0 / (self._fixed_bpm * self._dt_s)
         else:
             self._nudge = 0.0
+            self._tapped = False
 
     def follow(self, reading: TempoReading | None) -> None:
         """Let an outer clock lead the next `step`; None, or no tempo in it: the sound leads.
@@ -118,7 +120,8 @@ class BeatTracker:
     def tap(self, ago_s: float) -> None:
         """Say that there was a beat `ago_s` seconds before the newest sample.
 
-        An outer clock that says where the beat is knows better.
+        An outer clock that says where the beat is knows better. In silence beats are counted from
+        here on, as long as the tempo is the hand's, until something sounds.
         """
         if self._outer is not None and self._outer.beat_phase is not None:
             return
@@ -126,8 +129,9 @@ class BeatTracker:
             phase = ago_s / (self._period * self._dt_s) % 1.0
             self._nudge = 0.0
             self._memory.insist((self._memory.phase - phase + self._late()) % 1.0)
-            if not self.count or self._paused:  # nobody follows it; else the clock glides there
-                self.phase = phase
+            if not self.count or (self._paused and not self._tapped):
+                self.phase = phase  # nobody follows it; else the clock glides there
+            self._tapped = self.by_hand
 
     def nudge(self, beats: float) -> None:
         """Let the beat come earlier by this share of a beat from now on; below 0 later."""
@@ -144,6 +148,7 @@ class BeatTracker:
     def step(self, beat: float | None, *, silent: bool) -> bool:
         """Take the probability of a beat in this hop, None: unknown; True when a beat begins."""
         self._silent_s = self._silent_s + self._dt_s if silent else 0.0
+        self._tapped &= silent
         paused = self._silent_s > _SILENT_HOLD_S
         if self._paused and not paused:
             self._pointer.open_phase()
@@ -263,7 +268,7 @@ class BeatTracker:
             wanted = self._outer.beat_phase + self._nudge
             error = (wanted - self.phase - step + 0.5) % 1.0 - 0.5
             gain = _OUTER_GAIN_PER_BEAT
-        elif not paused and certain:
+        elif certain and (self._tapped or not paused):
             error = (self._wanted() - self.phase + 0.5) % 1.0 - 0.5
         pull = min(max(gain * error, -_MAX_SLEW), _MAX_SLEW)
         self.phase += step * (1.0 + pull)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,8 @@ from engine.messages import AudioFeatures, Bar
 
 _MOST_STEP = 2
 """More beats than this between two hops is a jump in the file, and no beat fell."""
+_MAX_SLEW = 0.35
+"""As in `BeatTracker`: the clock runs at most this much faster or slower to catch up."""
 
 
 class GridClock:
@@ -24,11 +27,14 @@ class GridClock:
         self._beat: int | None = None  # the last one that began
         self._beats: int | None = None
         self._bars = 0
+        self._ahead = 0.0  # beats by which the clock shown is ahead of the grid
+        self._at: float | None = None  # beats of the grid at the last step
 
     def step(self, features: AudioFeatures, position_s: float) -> AudioFeatures:
         """Return the features with tempo, beat and bar of the file at `position_s`.
 
         A tempo that was fixed by hand, an outer clock, and a file without beats leave them alone.
+        Where a beat was followed before, its clock glides to the grid and never jumps.
         """
         beats_s = self.grid.beats_s
         if self._beats is None:
@@ -37,6 +43,7 @@ class GridClock:
         if led or beats_s.shape[0] < 2:
             return features
         beat, phase, period_s = self._where(position_s)
+        beat, phase = self._glide(beat, phase, features)
         inside = 0 <= beat < beats_s.shape[0]
         if self._beat is not None and 0 < beat - self._beat <= _MOST_STEP and inside:
             for one in range(self._beat + 1, beat + 1):
@@ -56,6 +63,21 @@ class GridClock:
                 self.grid.bar_confidence,
             ),
         )  # fmt: skip
+
+    def _glide(self, beat: int, phase: float, features: AudioFeatures) -> tuple[int, float]:
+        """Beat and phase to show: those of the grid, after what is left of an older clock's."""
+        at = beat + phase
+        if self._at is None and features.beat_count > 0 and features.tempo_bpm > 0.0:
+            self._ahead = (features.beat_phase - phase + 0.5) % 1.0 - 0.5
+        moved = abs(at - self._at) if self._at is not None else 0.0
+        if moved <= _MOST_STEP:
+            self._ahead -= math.copysign(min(_MAX_SLEW * moved, abs(self._ahead)), self._ahead)
+        self._at = at
+        if not self._ahead:
+            return beat, phase
+        shown = at + self._ahead
+        whole = math.floor(shown)
+        return whole, min(shown - whole, 1.0 - 1e-9)
 
     def _in_bar(self, beat: int) -> int:
         return (beat - self.grid.downbeat) % self.grid.beats_per_bar

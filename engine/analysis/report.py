@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.analysis.analyzer import ATTACK_DELAY_S, Analyzer
 from engine.analysis.lanes import LANE_DELAYS_S
+from engine.analysis.timeline import build_ups, drops_s, keys, loudness, tempi
 from engine.keys import KEY_NAMES
 from engine.messages import (
     BAND_NAMES,
@@ -38,29 +39,40 @@ _TEMPO_STEP = 1.005
 
 
 def analyze(
-    blocks: Iterable[Float32], sample_rate: int
+    blocks: Iterable[Float32],
+    sample_rate: int,
+    beat: Callable[[AudioFeatures, float], AudioFeatures] | None = None,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Run the live analysis over `blocks`, shape `(n, channels <= 2)` each.
 
     Returns the report (keys as in the command's JSON; null for what is not yet analysed) and one
-    array per field of `AudioFeatures`, one row per hop, plus `time_s`.
+    array per field of `AudioFeatures`, one row per hop, plus `time_s`. `beat` puts a beat that is
+    known from elsewhere (`GridClock.step`) in place of the one heard.
     """
     analyzer = Analyzer(sample_rate)
     features: list[AudioFeatures] = []
     samples = 0
     for block in blocks:
         samples += block.shape[0]
-        features.extend(analyzer.push(block))
+        for heard in analyzer.push(block):
+            at_s = heard.sample_index / sample_rate
+            features.append(heard if beat is None else beat(heard, at_s))
     arrays = feature_arrays(features, sample_rate)
+    duration_s = samples / sample_rate
     report: dict[str, Any] = {
-        "duration_s": samples / sample_rate,
+        "duration_s": duration_s,
         "tempo_bpm": global_tempo_bpm(arrays["tempo_bpm"], arrays["tempo_confidence"]),
         "beats_s": beat_times_s(arrays),
         "downbeats_s": downbeat_times_s(arrays),
         "onsets_s": onset_times_s(arrays),
         "key": global_key(arrays["tonal_key"], arrays["tonal_key_confidence"]),
-        "sections": sections(arrays, samples / sample_rate),
+        "sections": sections(arrays, duration_s),
         "lanes": lane_times_s(arrays),
+        "keys": keys(arrays, duration_s),
+        "tempo": tempi(arrays),
+        "build_ups": build_ups(arrays),
+        "drops_s": drops_s(arrays),
+        "loudness": loudness(arrays),
     }
     return report, arrays
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import numpy as np
+from tqdm import tqdm
 
 from engine.analysis.analyzer import QUICK_RISE, QUICK_S, Analyzer
 from engine.analysis.beat_listener import BeatListener
@@ -46,17 +49,34 @@ def bench(request: BenchRequest) -> list[Result]:
     hits = matched(report["beats_s"], truth["beats_s"], BEAT_WINDOW_S)
     f = f_of(len(hits), len(report["beats_s"]), len(truth["beats_s"]))
     error = abs(report["tempo_bpm"] / truth["tempo_bpm"] - 1.0)
-    return [
-        *speed,
-        *measure_listener(),
-        *measure_open_set(),
-        {"name": "hearing/sonolume", "f": round(f, 3), "acc1": float(error <= 0.04),
-         "tempo_error": round(error, 4), "on": "demo"},
-        *bench_tonal(),
-        bench_structure(),
-        *bench_lanes(),
-        stray_strokes(),
-    ]  # fmt: skip
+    on_demo: Result = {
+        "name": "hearing/sonolume", "f": round(f, 3), "acc1": float(error <= 0.04),
+        "tempo_error": round(error, 4), "on": "demo",
+    }  # fmt: skip
+    return [*speed, on_demo, *_each_part()]
+
+
+def _each_part() -> list[Result]:
+    """Run what takes minutes, part by part; which one is at work is seen in a terminal."""
+    results: list[Result] = []
+    with tqdm(total=len(_PARTS), desc="hearing", unit="part", disable=None) as bar:
+        for name, measure in _PARTS.items():
+            bar.set_postfix_str(name)
+            results += measure()
+            bar.update()
+    return results
+
+
+_PARTS: Mapping[str, Callable[[], list[Result]]] = MappingProxyType(
+    {
+        "listener": measure_listener,
+        "open set": measure_open_set,
+        "tones": bench_tonal,
+        "form": lambda: [bench_structure()],
+        "lanes": bench_lanes,
+        "stray strokes": lambda: [stray_strokes()],
+    }
+)
 
 
 def _hop_times(samples: Float32, rate: int) -> tuple[list[float], list[float]]:

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from engine.analysis.analyzer import Analyzer
 from engine.analysis.report import analyze
 from engine.bench.area import Result
+from engine.bench.progressions import PROGRESSIONS, progressions, render_progression
 from engine.keys import TONICS
 from engine.messages import AudioFeatures, Float32
 from engine.synthesis.lead import bell_note, lead_note, pluck_note
@@ -19,6 +20,8 @@ from engine.synthesis.oscillator import SAMPLE_RATE_HZ, midi_hz
 from engine.synthesis.pattern import GROOVES
 
 _LOOPS = 120
+_DRUM_LOOPS = 14
+_EVERY_PROGRESSION = 5
 _LOOP_S = 20.0
 _MELODIES = 40
 _MELODY_BARS = 8
@@ -34,8 +37,16 @@ _BLOCK = 4096
 
 
 def bench_tonal() -> list[Result]:
-    """Return `hearing/key` (`accuracy`, `mirex`) and `hearing/pitch` (`within_50_cents`)."""
-    return [key_result(_FIRST_SEED, _LOOPS), pitch_result(_FIRST_SEED, _MELODIES)]
+    """Return `hearing/key`, `hearing/key-progressions`, `hearing/key-drums` and `hearing/pitch`.
+
+    Keys have `accuracy` and `mirex`, drums how many loops were `named`, pitches `within_50_cents`.
+    """
+    return [
+        key_result(_FIRST_SEED, _LOOPS),
+        progression_result(_FIRST_SEED),
+        drums_result(_FIRST_SEED, _DRUM_LOOPS),
+        pitch_result(_FIRST_SEED, _MELODIES),
+    ]
 
 
 def key_result(first_seed: int, loops: int) -> Result:
@@ -56,6 +67,42 @@ def key_result(first_seed: int, loops: int) -> Result:
         "loops": loops,
         "on": "synthesised loops",
     }
+
+
+def progression_result(seed: int) -> Result:
+    """Find the key of every fifth of 14 chord progressions on 12 tonics, in five timbres."""
+    scores: dict[str, list[float]] = {name: [] for name in PROGRESSIONS}
+    chosen = progressions(seed)[::_EVERY_PROGRESSION]
+    for wanted in tqdm(chosen, desc="progressions", disable=None):
+        samples = render_progression(wanted, np.random.default_rng(seed))
+        report, _ = analyze(_blocks(samples), SAMPLE_RATE_HZ)
+        scores[wanted.name].append(mirex_score(report["key"], wanted.key))
+    every = np.concatenate([np.array(row) for row in scores.values()])
+    return {
+        "name": "hearing/key-progressions",
+        "accuracy": round(float(np.mean(every == 1.0)), 3),
+        "mirex": round(float(np.mean(every)), 3),
+        "relative": round(float(np.mean(every == 0.3)), 3),
+        "by_progression": {
+            name: round(float(np.mean(np.array(row) == 1.0)), 3) for name, row in scores.items()
+        },
+        "on": "synthesised progressions",
+    }
+
+
+def drums_result(first_seed: int, loops: int) -> Result:
+    """Count drum loops, of all grooves in turn, that are given a key: each is a mistake."""
+    named = 0
+    for index in range(loops):
+        seed = first_seed + index
+        rng = np.random.default_rng(seed)
+        samples, _ = render_loop(
+            seed=seed, bpm=float(rng.uniform(80.0, 175.0)), bars=8, bass=False, pads=False,
+            groove=list(GROOVES)[index % len(GROOVES)], kit_variation=float(rng.uniform(0.0, 1.0)),
+        )  # fmt: skip
+        report, _ = analyze(_blocks(samples), SAMPLE_RATE_HZ)
+        named += report["key"] is not None
+    return {"name": "hearing/key-drums", "named": named, "loops": loops}
 
 
 def pitch_result(first_seed: int, melodies: int) -> Result:

@@ -140,7 +140,8 @@ class Engine:
         self._pace = Pace()
         self._skips = Skips(self._log)
         self._describer = Describer()  # analysis thread only
-        self._foresight = Foresight() if config.lookahead == "whole" else None
+        whole = config.lookahead == "whole"
+        self._foresight = Foresight(lambda: self._pictures.get() is not None) if whole else None
         self._lead = Lead(self._pace, config.fps, config.offsets_ms)
         self._workers: list[Worker] = []
 
@@ -270,6 +271,11 @@ class Engine:
             or (record.message if record is not None else "")
             or self.why_unpainted(),
         }
+
+    @property
+    def heard_any_source(self) -> bool:
+        """False while the inputs asked for could not be opened, not once. Any thread."""
+        return self._slot.opened
 
     def why_unpainted(self) -> str:
         """Return one line when no picture was ever painted, else an empty one. Any thread."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from engine.analysis.grid_clock import GridClock
@@ -20,6 +20,9 @@ from engine.threads import Worker
 logger = logging.getLogger(__name__)
 
 _BLOCK = 4096
+_LOOK_S = 0.05
+_LONGEST_WAIT_S = 10.0
+"""A painter that takes longer is not waited for: without one there are beats all the same."""
 
 
 def grid_of(
@@ -52,7 +55,13 @@ class Foresight:
     Live input has no future and stays as it is. Analysis thread only, except `close`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, painted: Callable[[], bool] | None = None) -> None:
+        """`painted` says whether there is a picture; the worker asks.
+
+        Looking begins when there is, so that the first one does not wait for it; without `painted`
+        at once.
+        """
+        self._painted = painted
         self._source: AudioSource | None = None
         self._worker: Worker | None = None
         self._found: tuple[AudioSource, BeatGrid] | None = None  # written by the worker
@@ -85,8 +94,16 @@ class Foresight:
         self._worker = Worker("lookahead", lambda stopping: self._look(source, stopping))
         self._worker.start()
 
+    def _wait_for_a_picture(self, stopping: threading.Event) -> None:
+        clock = MonotonicClock()
+        end_s = clock.now() + _LONGEST_WAIT_S
+        while self._painted is not None and not self._painted() and clock.now() < end_s:
+            if stopping.wait(_LOOK_S):
+                return
+
     def _look(self, source: AudioSource, stopping: threading.Event) -> None:
         assert isinstance(source, Recorded)
+        self._wait_for_a_picture(stopping)
         try:
             grid = grid_of(source.path, stopping, gently=True)
         except AudioFileError as error:

@@ -45,6 +45,7 @@ class SourceSlot:
         self._clock = clock
         self._lock = threading.Lock()  # one at a time opens, closes or looks for devices
         self._heard: Heard | None = None  # written under _lock, read by anyone
+        self._opened = False  # written under _lock, read by anyone
         self._overflows_before = 0  # written under _lock
         self._look_at_s = 0.0  # guarded by _lock
 
@@ -58,6 +59,11 @@ class SourceSlot:
         """Input overflows of all sources so far. Any thread, never blocks."""
         heard = self._heard
         return self._overflows_before + (heard.source.overflows if heard else 0)
+
+    @property
+    def opened(self) -> bool:
+        """Whether anything but silence was ever listened to. Any thread, never blocks."""
+        return self._opened
 
     def status(self) -> SourceStatus:
         """How the source is doing. Any thread, never blocks."""
@@ -114,6 +120,7 @@ class SourceSlot:
 
     def _exchange(self, newer: AudioSource) -> None:
         older = self._heard
+        self._opened = self._opened or not isinstance(newer, AwaitedDevice)
         self._heard = Heard(newer, older.number + 1 if older else 0)
         if older is not None:
             self._overflows_before += older.source.overflows

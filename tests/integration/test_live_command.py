@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from app.live_command import say_returned
+from engine.messages import SourceStatus
 from engine.synthesis.loop import render_loop
 from tests.real_parts import PULSE_TOOLS, X_TOOLS, missing, played, sound_server
 
@@ -65,6 +67,29 @@ def test_the_window_paints_with_ember(home: dict[str, str], tmp_path: Path) -> N
     assert report["ai_fps"] > 0.0
     assert set(report["latency_ms"]) == {"p50", "p95", "p99"}  # type: ignore[call-overload]
     assert record.stat().st_size > 10_000
+
+
+def test_a_device_asked_for_by_name_that_never_came_fails_a_show_without_a_window(
+    home: dict[str, str],
+) -> None:
+    words = ["--device", "NOSUCH", "--seconds", "2", "--model", "null", "--headless"]
+    done = subprocess.run(
+        [*LIVE, *words], env=home | {"PULSE_SERVER": "unix:/nonexistent"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if "sound input" in line]
+    assert len(lines) == 1
+    assert json.loads(done.stdout.strip().splitlines()[-1])["frames"] > 0
+
+
+def test_a_device_that_comes_back_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    there = SourceStatus("mic", "ALSA: USB", connected=True)
+    missing_one = SourceStatus("mic", "ALSA: USB", connected=False, message="gone")
+    gone = ""
+    for status in (there, there, missing_one, missing_one, there, there):
+        gone = say_returned(status, gone)
+    assert capsys.readouterr().err.splitlines() == ["sonolume: ALSA: USB is back and heard"]
 
 
 def test_a_show_without_any_device_goes_on_and_says_so(home: dict[str, str]) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -131,6 +133,42 @@ def test_taps_set_tempo_and_phase() -> None:
     assert features[-1].tempo_bpm == pytest.approx(120.0, rel=0.001)
     times = beats(features)
     assert share_on_beat(times, 120.0, 2.5) == 1.0
+
+
+def test_taps_beat_on_in_silence_until_something_sounds() -> None:
+    analyzer = Analyzer(RATE)
+    silence = np.zeros(RATE // 2, np.float32)
+    analyzer.push(silence)
+    assert analyzer.push(silence)[-1].silent
+    for beat in range(4):
+        analyzer.tap(RATE + beat * RATE // 2)
+        features = analyzer.push(silence)
+    begun = features[-1].beat_count
+    assert begun >= 2
+    later = [f for _ in range(8) for f in analyzer.push(silence)]
+    assert later[-1].beat_count - begun == pytest.approx(8, abs=1)
+    beats = [f.sample_index for f, g in pairwise(later) if g.beat_count > f.beat_count]
+    off_s = np.array([index / RATE % 0.5 for index in beats])
+    assert np.minimum(off_s, 0.5 - off_s).max() < 0.04
+    analyzer.push(noise(1.0, RATE))
+    quiet = [f for _ in range(8) for f in analyzer.push(silence)]
+    ended = [f.beat_count for f in quiet if f.sample_index > quiet[0].sample_index + 2 * RATE]
+    assert len(set(ended)) == 1
+
+
+def test_a_tempo_given_back_in_silence_beats_no_more() -> None:
+    tracker = BeatTracker(0.01)
+    tracker.set_tempo(120.0)
+    tracker.tap(0.0)
+    counts = []
+    for _ in range(400):
+        tracker.step(None, silent=True)
+        counts.append(tracker.count)
+    tracker.set_tempo(0.0)
+    assert counts[-1] >= 7
+    for _ in range(400):
+        tracker.step(None, silent=True)
+    assert tracker.count == counts[-1]
 
 
 def test_a_tap_never_turns_the_clock_back_nor_counts_a_beat_twice() -> None:

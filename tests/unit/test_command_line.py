@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -126,6 +127,18 @@ def test_analyze_describes_the_music_when_asked(
     description = json.loads(report.read_text("utf-8"))["description"]
     assert "flower" in description
     assert capsys.readouterr().out.splitlines()[-1] == description
+
+
+def test_analyze_has_no_description_of_silence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song, report = tmp_path / "still.wav", tmp_path / "still.json"
+    soundfile.write(song, np.zeros(16_000), 16_000)
+    assert main(["analyze", str(song), "--json", str(report), "--describe"]) == 0
+    told = json.loads(report.read_text("utf-8"))
+    assert told["description"] is None
+    assert told["key"] is None
+    assert capsys.readouterr().out.splitlines()[-1] == "silence: nothing to describe"
 
 
 @pytest.mark.parametrize(

@@ -18,4 +18,7 @@ def test_it_does_not_flicker_with_every_percent():
 
 def test_nothing_heard_is_nothing_said():
     assert heard_text(None) == ""
+    assert heard_text(state(0.04)) == ""
+    assert heard_text(state(0.24)) == ""
+    assert heard_text(state(0.26)) == "Hears rain, 30 %"
     assert heard_text(state(0.78, label=-1)) == ""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from engine.analysis.chords import ChordFollower
 from engine.analysis.key import KeyFinder
 from engine.analysis.report import analyze, global_key
+from engine.bench.progressions import Progression, render_progression
 from engine.bench.tonal import mirex_score
 from engine.keys import KEY_NAMES, TONICS, fifths, is_minor, key_scores
 from engine.synthesis.loop import render_loop
-from tests.signals import drums, in_blocks, noise
+from tests.signals import drums, in_blocks, noise, sine
 
 STEP_S = 0.064
 MAJOR = np.array([1.0, 0, 0.6, 0, 0.9, 0.6, 0, 1.0, 0, 0.6, 0, 0.5])
@@ -96,6 +98,47 @@ def test_two_keys_that_are_equally_good_do_not_flicker() -> None:
         finder.step(np.maximum(between, 0.0), tonal=True)
         keys.append(finder.key)
     assert np.count_nonzero(np.diff(keys[100:])) <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "tonic", "timbre"),
+    [
+        ("I-vi-IV-V", 0, "pad"), ("I-vi-IV-V", 7, "pluck"), ("I-vi-IV-V", 3, "organ"),
+        ("I-V-vi-IV", 5, "saw"), ("i-VI-III-VII", 9, "pad"), ("i-VII-VI-V", 2, "no bass"),
+    ],
+)  # fmt: skip
+def test_a_progression_is_in_the_key_of_its_tonic_and_not_in_the_relative(
+    name: str, tonic: int, timbre: str
+) -> None:
+    wanted = Progression(name, tonic, timbre, bpm=90.0, melody=True)
+    samples = render_progression(wanted, np.random.default_rng(1))
+    report, _ = analyze(in_blocks(samples, 4096), 44_100)
+    assert report["key"] == wanted.key
+
+
+def test_a_dominant_that_leads_home_tells_the_tonic_from_its_relative() -> None:
+    follower = ChordFollower(STEP_S)
+    for root in (7, 0, 7, 0):
+        triad = np.zeros(12)
+        triad[[root, (root + 4) % 12, (root + 7) % 12]] = 1.0
+        for _ in range(round(2.0 / STEP_S)):
+            follower.step(triad)
+    assert follower.chord == 0
+    assert int(follower.cadences.argmax()) == 0
+    assert follower.cadences[KEY_NAMES.index("A minor")] == 0.0
+    assert int(follower.first.argmax()) == 7
+
+
+def test_one_tone_alone_and_the_drums_of_every_groove_have_no_key() -> None:
+    tone = np.repeat(sine(440.0, 6.0, 22_050)[:, None], 2, axis=1)
+    report, _ = analyze(in_blocks(tone, 4096), 22_050)
+    assert report["key"] is None
+    for seed, groove in enumerate(("rock", "dnb", "waltz")):
+        samples, _ = render_loop(
+            seed=seed + 1, groove=groove, bpm=110.0, bars=4, bass=False, pads=False
+        )
+        report, _ = analyze(in_blocks(samples, 4096), 44_100)
+        assert report["key"] is None
 
 
 def test_noise_and_drums_have_no_key() -> None:

@@ -76,6 +76,19 @@ def test_it_is_heard_as_soon_as_it_appears_at_its_own_rate(
     assert heard.source.sample_rate == 44_100
 
 
+def test_it_is_known_whether_anything_was_ever_heard(
+    slot: SourceSlot, clock: ManualClock, hardware: FakePortAudio
+) -> None:
+    slot.choose(USB)
+    assert not slot.opened
+    hardware.devices.insert(0, USB_ROW)
+    clock.advance(LOOK_AGAIN_S + 0.1)
+    slot.service(clock.now())
+    assert slot.opened
+    slot.close()
+    assert slot.opened
+
+
 def test_the_hardware_is_not_asked_all_the_time(
     slot: SourceSlot, clock: ManualClock, hardware: FakePortAudio
 ) -> None:

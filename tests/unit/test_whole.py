@@ -163,6 +163,28 @@ def test_a_tempo_by_hand_and_an_outer_clock_win(heard: AudioFeatures) -> None:
     assert GridClock(empty).step(heard, 3.0) is heard
 
 
+@pytest.mark.parametrize("ahead", [-0.45, -0.2, 0.3])
+def test_a_beat_followed_before_glides_to_that_of_the_file(
+    heard: AudioFeatures, ahead: float
+) -> None:
+    grid = BeatGrid(freeze(np.arange(40) * 0.5), freeze(np.ones(40)))
+    clock = GridClock(grid)
+    times_s = 2.0 + np.arange(0.0, 3.0, 0.01)
+    before = replace(
+        heard, tempo_bpm=120.0, beat_count=7, beat_phase=(2.0 / 0.5 + ahead) % 1.0,
+        tempo_by_hand=False, tempo_source="sound",
+    )  # fmt: skip
+    shown = [clock.step(before, float(at_s)) for at_s in times_s]
+    assert shown[0].beat_phase == pytest.approx(before.beat_phase, abs=1e-6)
+    steps = np.diff([f.beat_phase for f in shown]) % 1.0
+    assert steps.max() <= 1.36 * 0.02
+    assert steps.min() >= 0.64 * 0.02
+    assert shown[-1].beat_phase == pytest.approx(times_s[-1] / 0.5 % 1.0, abs=1e-6)
+    counts = [f.beat_count for f in shown]
+    wraps = np.count_nonzero(np.diff([f.beat_phase for f in shown]) < 0.0)
+    assert counts[-1] - counts[0] == wraps
+
+
 class FileTwin(ScriptedSource):
     """A file whose ring runs 2 s ahead of its position."""
 
@@ -196,6 +218,32 @@ def test_the_live_show_reads_the_same_beats_as_the_export(tmp_path: Path) -> Non
                 threading.Event().wait(0.05)
     foresight.close()
     assert compared > 0
+
+
+def test_looking_ahead_begins_when_there_is_a_picture(tmp_path: Path) -> None:
+    path = tmp_path / "loop.wav"
+    samples, _ = render_loop(bpm=120.0, bars=2)
+    soundfile.write(path, samples, RATE, subtype="FLOAT")
+    painted, asked = threading.Event(), threading.Event()
+
+    def is_painted() -> bool:
+        asked.set()
+        return painted.is_set()
+
+    pump = Pump(FileTwin(path), ManualClock(1.0), 0.0)
+    foresight = Foresight(is_painted)
+    features = Analyzer(RATE).push(samples[:512])[-1]
+    assert foresight.step(features, pump) is features
+    assert asked.wait(10.0)
+    assert foresight.step(features, pump) is features
+    painted.set()
+    for _ in range(600):
+        if foresight.step(features, pump) is not features:
+            break
+        threading.Event().wait(0.05)
+    else:
+        pytest.fail("the beats of the file were never known")
+    foresight.close()
 
 
 def test_live_input_has_no_future(heard: AudioFeatures) -> None:
