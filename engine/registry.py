@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from engine.errors import GuidesError, UnknownModelError
@@ -79,6 +80,9 @@ class ModelEntry:
     target: str
     """`module:factory`; the factory takes a `ModelRequest` and returns an `ImageModel`."""
     help: str
+    ahead: str = ""
+    """`module:function`, called with the request and a stop `Event` on a thread of its own before
+    a live show opens the model: it reads the files and runs no torch operation."""
 
 
 BUILT_IN: tuple[ModelEntry, ...] = (
@@ -102,6 +106,7 @@ CHECKPOINT = ModelEntry(
     "checkpoint",
     "engine.diffusion.models.checkpoint:open_checkpoint",
     "a folder, .safetensors file or hub id: SD 1.x, SD 2.x, SDXS, SDXL, SD 3.x",
+    "engine.diffusion.models.read_ahead:read_ahead",
 )
 
 
@@ -161,6 +166,15 @@ def check_guides(guides: Guides, model: str) -> None:
 
 def load_factory(entry: ModelEntry) -> Callable[..., Any]:
     """Import the module of an entry and return its factory."""
-    module_name, _, attribute = entry.target.partition(":")
-    factory: Callable[..., Any] = getattr(import_module(module_name), attribute)
-    return factory
+    return _load(entry.target)
+
+
+def load_ahead(entry: ModelEntry) -> Callable[[ModelRequest, Event], None]:
+    """Import what reads an entry's files before it is opened; where it names none, nothing is."""
+    return _load(entry.ahead) if entry.ahead else lambda request, stopping: None
+
+
+def _load(target: str) -> Callable[..., Any]:
+    module_name, _, attribute = target.partition(":")
+    function: Callable[..., Any] = getattr(import_module(module_name), attribute)
+    return function

@@ -14,7 +14,8 @@ from engine import commands as cmd
 from engine.clock import Clock, MonotonicClock
 from engine.compose.composer import Composer
 from engine.compose.still import first_still
-from engine.diffusion.loop import Brush, DiffusionLoop
+from engine.diffusion.brush import Brush
+from engine.diffusion.loop import DiffusionLoop
 from engine.errors import AudioDeviceError, CommandError, EngineError, StructureError
 from engine.mailbox import Fifo, Latest
 from engine.messages import (
@@ -265,8 +266,13 @@ class Engine:
         }
 
     def why_unpainted(self) -> str:
-        """Return one line when no picture was ever painted, else an empty one. Any thread."""
+        """Return one line when nothing was painted, or not yet by the model asked for; else "".
+
+        Any thread.
+        """
         status = self.status()
+        if status.pictures and status.model_opening:
+            return f"{status.model_opening} was still loading, {status.model} painted; run longer"
         if status.pictures:
             return ""
         if status.model_opening:

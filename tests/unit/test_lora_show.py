@@ -11,7 +11,8 @@ import pytest
 from app.cli import _parser
 from app.lora_argument import as_lora, chosen_loras
 from engine.clock import ManualClock
-from engine.diffusion.loop import Brush, DiffusionLoop
+from engine.diffusion.brush import Brush
+from engine.diffusion.loop import DiffusionLoop
 from engine.diffusion.models.null import NullModel
 from engine.errors import ModelLoadError, PresetError
 from engine.export.fingerprint import fingerprint

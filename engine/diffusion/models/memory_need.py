@@ -57,6 +57,20 @@ def memory_need(
 
     Raises `ModelLoadError` for what is missing, half fetched or a pickle: it reads every header.
     """
+    files = weight_files(checkpoint, family, tiny, number_bytes)
+    weights = number_bytes * sum(_count(file) for file in files)
+    per_pixel = _NUMBERS_PER_PIXEL_KL if tiny is None else _NUMBERS_PER_PIXEL_TINY
+    return MemoryNeed(weights, painting_bytes(size, number_bytes, per_pixel))
+
+
+def weight_files(
+    checkpoint: Path, family: Family, tiny: Path | None, number_bytes: int
+) -> list[Path]:
+    """Return the files whose weights a checkpoint opens, its autoencoder's too.
+
+    Raises `ModelLoadError` where one is missing.
+    """
+    half = number_bytes == 2
     if checkpoint.is_file():
         files = [checkpoint]
     else:
@@ -65,12 +79,10 @@ def memory_need(
             parts.append(_VAE)
         if family.kind == "sd3" and (checkpoint / _T5[0]).is_dir():
             parts.append(_T5)
-        files = _files(checkpoint, parts, half=number_bytes == 2)
+        files = _files(checkpoint, parts, half=half)
     if tiny is not None:
-        files += component_files(tiny, "diffusion_pytorch_model", half=number_bytes == 2)
-    weights = number_bytes * sum(_count(file) for file in files)
-    per_pixel = _NUMBERS_PER_PIXEL_KL if tiny is None else _NUMBERS_PER_PIXEL_TINY
-    return MemoryNeed(weights, painting_bytes(size, number_bytes, per_pixel))
+        files += component_files(tiny, "diffusion_pytorch_model", half=half)
+    return files
 
 
 def painting_bytes(
