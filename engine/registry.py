@@ -16,7 +16,7 @@ from threading import Event
 from typing import Any
 
 from engine.errors import GuidesError, UnknownModelError
-from engine.known_models import KNOWN_MODELS
+from engine.known_models import KNOWN_MODELS, known_model, way_of
 
 DEFAULT_MODEL = "ember"
 RUNNER_NAMES = ("eager", "graph", "compile", "openvino", "onnx")
@@ -128,6 +128,9 @@ def find_model(name: str) -> ModelEntry:
     for entry in entries:
         if entry.name == name:
             return entry
+    known = known_model(name)
+    if known is not None and known.role != "checkpoint":
+        raise UnknownModelError(f"{way_of(known)}; --model names what paints")
     fetched = [known.name for known in KNOWN_MODELS if known.role == "checkpoint"]
     if _HUB_ID.fullmatch(name) or name in fetched or _exists(Path(name).expanduser()):
         return CHECKPOINT

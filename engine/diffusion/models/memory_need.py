@@ -25,14 +25,14 @@ Peaks of resident memory over the weights, float32, one thread, 2 cores Intel Xe
 rest fixed. On CUDA it is an estimate nobody has measured yet.
 """
 
-_FAMILY_PARTS = {
+FAMILY_PARTS = {
     "sd": (("unet", "diffusion_pytorch_model"), ("text_encoder", "model")),
     "sdxl": (("unet", "diffusion_pytorch_model"), ("text_encoder", "model"),
              ("text_encoder_2", "model")),
     "sd3": (("transformer", "diffusion_pytorch_model"), ("text_encoder", "model"),
             ("text_encoder_2", "model")),
 }  # fmt: skip
-_VAE = ("vae", "diffusion_pytorch_model")
+VAE_PART = ("vae", "diffusion_pytorch_model")
 _T5 = ("text_encoder_3", "model")
 
 
@@ -74,9 +74,9 @@ def weight_files(
     if checkpoint.is_file():
         files = [checkpoint]
     else:
-        parts = [*_FAMILY_PARTS[family.kind]]
+        parts = [*FAMILY_PARTS[family.kind]]
         if tiny is None:
-            parts.append(_VAE)
+            parts.append(VAE_PART)
         if family.kind == "sd3" and (checkpoint / _T5[0]).is_dir():
             parts.append(_T5)
         files = _files(checkpoint, parts, half=half)
