@@ -98,7 +98,10 @@ def run(options: argparse.Namespace) -> int:
 def _failed(options: argparse.Namespace, report: dict[str, object], engine: Engine) -> int:
     """Return 1 where what was asked for by name did not happen; without a window nobody saw."""
     status = engine.status()
-    other_model = options.model is not None and status.model_asked not in ("", options.model)
+    other_model = options.model is not None and status.model_asked not in (
+        "",
+        engine.model_wanted,  # OSC may have asked for another one since
+    )
     no_model = bool(status.model_problem) and not status.model_asked
     unrecorded = options.record is not None and report["record"] is None
     unsteered = options.structure.kind != "none" and report["structure"] == "none"

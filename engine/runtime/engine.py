@@ -130,6 +130,8 @@ class Engine:
         self._recordings = Recordings(config.width, config.height, config.fps)
         self.logged = ""
         """The newest message that is in the log. Any thread may read."""
+        self.model_wanted = config.model
+        """The model that was asked for last. Any thread may read."""
         self._message = ""
         self._phase = Phase.STARTING
         self._pace = Pace()
@@ -445,6 +447,7 @@ class Engine:
                 self._say("")
             case cmd.SelectModel(name):
                 self._say("")
+                self.model_wanted = name
                 self._diffusion.request_model(self._brush(name))
             case cmd.StartRecording(path):
                 heard = self._slot.heard

@@ -11,6 +11,7 @@ import pytest
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine.clock import MonotonicClock
+from engine.control.osc_addresses import interpret
 from engine.diffusion.models.read_ahead import read_ahead, read_slices
 from engine.errors import ModelLoadError
 from engine.messages import EngineStatus
@@ -133,3 +134,30 @@ def test_a_reader_that_is_told_to_stop_reads_nothing(folder: Path) -> None:
 def test_what_cannot_be_read_is_told_by_the_reader_too(tmp_path: Path) -> None:
     with pytest.raises(ModelLoadError, match="not in diffusers layout"):
         read_ahead(ModelRequest(str(tmp_path), 64, 64), threading.Event())
+
+
+def test_osc_switches_the_model_of_a_show_and_a_wrong_name_keeps_it(
+    folder: Path, show: Show
+) -> None:
+    asked: list[str] = []
+
+    def send(name: str) -> None:
+        assert show.engine is not None
+        command, note = interpret("/sonolume/model/load", (name,))
+        assert command is not None
+        assert note == ""
+        show.engine.post(command)
+        asked.append(name)
+
+    def both_answered(status: EngineStatus) -> bool:
+        if status.model_asked == "null" and status.pictures and not asked:
+            send("nul-and-void")
+        elif "'nul-and-void'" in status.message and len(asked) == 1:
+            assert status.model_asked == "null"
+            send(str(folder))
+        return status.model_asked == str(folder)
+
+    status = show.play_until("null", both_answered)
+    assert status.message == ""
+    assert show.painters == ["null", str(folder)]
+    assert show.black == 0
