@@ -23,6 +23,7 @@ from app.lora_argument import chosen_loras
 from app.structure_arguments import as_guides
 from engine.clock import MonotonicClock
 from engine.commands import SetVolume, SourceChoice
+from engine.diffusion.models.lora_fit import check_loras_run
 from engine.errors import (
     AudioFileError,
     CommandError,
@@ -193,6 +194,9 @@ def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
         choice = _still_there(choice, store)
 
     loras = chosen_loras(options)
+    check_loras_run(
+        options.model or settings.model or DEFAULT_MODEL, options.runner, "", loras or ()
+    )
 
     def config(preset: str) -> EngineConfig:
         return EngineConfig(

@@ -23,6 +23,8 @@ RUNNER_NAMES = ("eager", "graph", "compile", "openvino", "onnx")
 """What can execute frames and networks (`engine.diffusion.runners`); named here, where no torch is
 needed."""
 DEFAULT_RUNNER = RUNNER_NAMES[0]
+STATIC_RUNNERS = RUNNER_NAMES[2:]
+"""Of ember: those that make a copy of its weights, which nothing can change any more."""
 AUTO_RUNNER = "auto"
 """Begins as `eager` and climbs while it paints: for a live show. Exports name what they run on."""
 VAE_NAMES = ("auto", "tiny", "own")

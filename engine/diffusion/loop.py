@@ -352,6 +352,7 @@ class DiffusionLoop:
         self._model = model
         self.model_name = model.name
         self._readings.clear()
+        self._note_runner()
         self._fresh = True
         self.loras = ()
         self.advice = model.advice if isinstance(model, LoraWearer) else ""

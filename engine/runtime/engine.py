@@ -204,6 +204,7 @@ class Engine:
             or hearing
             or structure.message
             or self._diffusion.runner_message
+            or self._unled(structure.kind)
             or self._diffusion.advice,
             model=self._diffusion.model_name or self.config.model,
             model_asked=self._diffusion.model_asked,
@@ -238,6 +239,15 @@ class Engine:
             frozen=self._composer.freeze,
             blackout=self._composer.blackout,
             still=self._composer.still,
+        )
+
+    def _unled(self, structure: str) -> str:
+        """One line while a ControlNet has nothing to follow."""
+        if not self.config.guides.controlnet or structure != "none":
+            return ""
+        return (
+            "the ControlNet has nothing to follow: choose a structure (--structure, the window's "
+            "Structure section, or /sonolume/structure/source)"
         )
 
     def report(self) -> dict[str, object]:

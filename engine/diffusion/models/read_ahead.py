@@ -14,6 +14,7 @@ from threading import Event
 
 from engine.diffusion.device import choose_device, choose_dtype
 from engine.diffusion.memory import free_memory
+from engine.diffusion.models.guide_files import controlnet_files, image_prompt_files
 from engine.diffusion.models.memory_need import weight_files
 from engine.diffusion.models.source import checkpoint_family, checkpoint_path
 from engine.diffusion.models.tiny_vae import choose_vae, own_vae_class
@@ -43,6 +44,7 @@ def read_ahead(request: ModelRequest, stopping: Event) -> None:
     dtype = choose_dtype(request.dtype, choose_device(request.device), half_on_cpu=True)
     tiny = choose_vae(family, path, request.vae, own_vae_class(path)).folder
     files = weight_files(path, family, tiny, dtype.itemsize)
+    files += controlnet_files(request.guides) + image_prompt_files(request.guides)
     if sum(file.stat().st_size for file in files) <= free_memory("cpu").free:
         read_slices(files, stopping)
     quiet_loaders(*_LIBRARIES)
