@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from safetensors.torch import load_file
 
@@ -91,18 +93,15 @@ def test_an_sd3_that_was_to_be_compiled_says_that_it_is_not(tmp_path: Path) -> N
 # a ControlNet and its structure -----------------------------------------------------------------
 
 
-def test_a_controlnet_without_a_structure_is_one_line_in_a_show() -> None:
-    def message(structure: StructureChoice | None = None) -> str:
-        config = EngineConfig(model="null", guides=Guides("some/controlnet"))
-        engine = Engine(config)
-        if structure is not None:
-            engine._structure.choose(structure)
-        try:
-            return engine.status().message
-        finally:
-            engine.close()
-
-    assert message().startswith("the ControlNet has nothing to follow: choose a structure")
+def test_a_controlnet_without_a_structure_is_one_line_in_a_show(tmp_path: Path) -> None:
+    led = Engine(EngineConfig(model="null", guides=Guides("some/controlnet")))
+    line = led.status().message
+    assert line.startswith("the ControlNet has nothing to follow: choose a structure")
+    picture = tmp_path / "red.png"
+    cv2.imwrite(str(picture), np.full((32, 32, 3), 200, np.uint8))
+    led._structure.choose(StructureChoice("image", picture))
+    assert led.status().message == ""
+    led.close()
     assert Engine(EngineConfig(model="null")).status().message == ""
 
 
