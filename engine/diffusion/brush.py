@@ -24,6 +24,8 @@ class Brush:
     """What it was asked to paint, for messages: `768x768`."""
     smaller: Callable[[], Brush | None] = lambda: None
     """The same model with fewer pixels; None where they are few already."""
+    check: Callable[[], None] = lambda: None
+    """A look of milliseconds; raises `EngineError` for what cannot be opened."""
     ahead: Callable[[Event], None] | None = None
     """What is done on the thread `loader` before the model is opened, so that what paints goes on
     meanwhile: reading its files. It runs no torch operation and ends when told to. None: nothing,
@@ -51,7 +53,8 @@ class AwaitedBrush:
         return self._loader is not None or self.brush is None or self.brush.ahead is None
 
     def ask(self, brush: Brush) -> None:
-        """Await this one, and no other any more."""
+        """Await this one, and no other any more; where its check raises, the one of before."""
+        brush.check()
         if self._loader is not None:
             self._loader.stopping.set()
         self.brush, self._loader = brush, None

@@ -32,9 +32,9 @@ class DiffusionLoop:
 
     A model that cannot be opened leaves the old one in place and puts one line into `message`.
     When there is no old one, or when one fails while painting, `fallback` paints instead; without
-    a fallback the last picture stays. At the start, while the files of a large model are read,
-    the fallback paints too. A model that runs out of memory is opened again with fewer
-    pixels before that, and comes back to the size asked for when there is room.
+    a fallback the last picture stays. At the start, while the files of a large model are read, the
+    fallback paints too. A model that runs out of memory is opened again with fewer pixels before
+    that, and comes back to the size asked for when there is room.
     """
 
     def __init__(
@@ -236,8 +236,7 @@ class DiffusionLoop:
         if requests:
             self._short = self._comes_back = None
             self._come_back_wait_s = COME_BACK_S
-            self._awaited.ask(requests[-1])
-            self.model_opening = requests[-1].name
+            self._ask(requests[-1])
         elif wishes and self._model is not None and not self._meanwhile:
             self.message = self._dress()
         if self._awaited.brush is not None:
@@ -248,6 +247,18 @@ class DiffusionLoop:
             self._fall_back()
         if self._comes_back is not None and self._clock.now() >= self._come_back_s:
             self._step_up(self._comes_back)
+
+    def _ask(self, brush: Brush) -> None:
+        try:
+            self._awaited.ask(brush)
+        except EngineError as error:
+            self._refuse(brush, error)
+        self.model_opening = self._awaited.name
+
+    def _refuse(self, brush: Brush, error: EngineError) -> None:
+        self.message = str(error)
+        self._failed = brush.name
+        logger.info("model not opened: %s", error)
 
     def _open_awaited(self, brush: Brush) -> None:
         """Open what was asked for once its files are read; at the start the fallback is first."""
@@ -322,9 +333,7 @@ class DiffusionLoop:
         try:
             self.open_now(brush.opener)
         except EngineError as error:  # the show goes on with the model it has
-            self.message = str(error)
-            self._failed = brush.name
-            logger.info("model not opened: %s", error)
+            self._refuse(brush, error)
             return False
         else:
             problem = self._dress() if dressed else ""

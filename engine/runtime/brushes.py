@@ -6,8 +6,16 @@ from dataclasses import replace
 from threading import Event
 
 from engine.diffusion.brush import Brush
+from engine.diffusion.models.source import checkpoint_family, checkpoint_path
 from engine.protocols import ImageModel
-from engine.registry import BUILT_IN, ModelRequest, find_model, load_ahead, load_factory
+from engine.registry import (
+    BUILT_IN,
+    CHECKPOINT,
+    ModelRequest,
+    find_model,
+    load_ahead,
+    load_factory,
+)
 
 _SMALLER = 0.75
 _GRID_PX = 64
@@ -24,6 +32,10 @@ def brush_for(request: ModelRequest) -> Brush:
         model: ImageModel = load_factory(find_model(request.name))(request)
         return model
 
+    def check() -> None:
+        if find_model(request.name) is CHECKPOINT:
+            checkpoint_family(checkpoint_path(request.name))
+
     def read_ahead(stopping: Event) -> None:
         load_ahead(find_model(request.name))(request, stopping)
 
@@ -33,7 +45,7 @@ def brush_for(request: ModelRequest) -> Brush:
 
     size = f"{request.width}x{request.height}"
     quick = request.name in {entry.name for entry in BUILT_IN}
-    return Brush(request.name, open_model, size, smaller, None if quick else read_ahead)
+    return Brush(request.name, open_model, size, smaller, check, None if quick else read_ahead)
 
 
 def smaller_request(request: ModelRequest) -> ModelRequest | None:

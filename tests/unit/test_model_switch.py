@@ -233,6 +233,37 @@ def test_during_a_show_the_model_that_paints_goes_on_while_files_are_read() -> N
     assert studio.asked == ["a", "large"]
 
 
+def test_a_look_at_what_cannot_be_opened_is_told_before_the_fallback_is_open() -> None:
+    studio, never = Studio(fallback="ember"), threading.Event()
+
+    def refuse() -> None:
+        assert studio.asked == []
+        raise GONE
+
+    studio.loop.request_model(replace(studio.large("large", never), check=refuse))
+    studio.turn()
+    assert studio.loop.message == f"{GONE}; ember paints instead"
+    assert (studio.loop.model_asked, studio.loop.model_opening) == ("ember", "")
+    assert studio.readings == []
+
+
+def test_a_choice_that_is_refused_leaves_the_one_that_is_awaited() -> None:
+    studio, read = Studio(fallback="ember"), threading.Event()
+    studio.loop.request_model(studio.large("large", read))
+    studio.turn()
+    assert studio.paint() is not None
+
+    def refuse() -> None:
+        raise GONE
+
+    studio.loop.request_model(replace(studio.brush("wrong"), check=refuse))
+    studio.turn()
+    assert (studio.loop.message, studio.loop.model_opening) == (str(GONE), "large")
+    read.set()
+    studio.turn_until_painting("large")
+    assert studio.loop.message == ""
+
+
 def test_another_choice_ends_the_reading_of_the_one_before() -> None:
     studio, never = Studio(fallback="ember"), threading.Event()
     studio.ask("a")
