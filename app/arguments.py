@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from app.lora_argument import add_loras
-from app.model_arguments import add_vae
+from app.model_arguments import add_vae, model_name
 from app.structure_arguments import add_guides, add_recorded_structure, add_structure
 from engine.commands import ClockChoice
 from engine.registry import AUTO_RUNNER, RUNNER_NAMES
@@ -39,6 +39,7 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--model",
+        type=model_name,
         metavar="NAME",
         help="what paints: ember, a name `sonolume models list` shows, or a checkpoint's folder, "
         ".safetensors file or hub id (default: ember, in the window the last one chosen)",

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from app.polite_kill import interrupted_by_sigterm
 from engine.bench.area import AREAS, BenchRequest, Result, load_area
 from engine.bench.machine import machine
 from engine.errors import EngineError, UsageError
@@ -34,10 +35,11 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("--data belongs to hearing: sonolume bench hearing --data DIR")
     check_seconds(options.seconds)
     request = _request(options)
-    if options.area is not None:
-        results = load_area(options.area)(request)
-    else:
-        results = [result for area in AREAS for result in _in_a_process(area, options)]
+    with interrupted_by_sigterm():  # engine's folder of random weights is gigabytes
+        if options.area is not None:
+            results = load_area(options.area)(request)
+        else:
+            results = [result for area in AREAS for result in _in_a_process(area, options)]
     if options.json:
         print(json.dumps({"machine": machine(), "results": results}))
         return 0

@@ -23,6 +23,7 @@ from app.lora_argument import chosen_loras
 from app.structure_arguments import as_guides
 from engine.clock import MonotonicClock
 from engine.commands import SetVolume, SourceChoice
+from engine.diffusion.models.lora_fit import check_loras_run
 from engine.errors import (
     AudioFileError,
     CommandError,
@@ -99,7 +100,10 @@ def run(options: argparse.Namespace) -> int:
 def _failed(options: argparse.Namespace, report: dict[str, object], engine: Engine) -> int:
     """Return 1 where what was asked for by name did not happen; without a window nobody saw."""
     status = engine.status()
-    other_model = options.model is not None and status.model_asked not in ("", options.model)
+    other_model = options.model is not None and status.model_asked not in (
+        "",
+        engine.model_wanted,  # OSC may have asked for another one since
+    )
     no_model = bool(status.model_problem) and not status.model_asked
     unrecorded = options.record is not None and report["record"] is None
     unsteered = options.structure.kind != "none" and report["structure"] == "none"
@@ -193,6 +197,9 @@ def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
         choice = _still_there(choice, store)
 
     loras = chosen_loras(options)
+    check_loras_run(
+        options.model or settings.model or DEFAULT_MODEL, options.runner, "", loras or ()
+    )
 
     def config(preset: str) -> EngineConfig:
         return EngineConfig(

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import ModelLoadError
+from engine.errors import ModelLoadError, UsageError
 
 if TYPE_CHECKING:  # it imports NumPy, which the help does without
     from engine.messages import LoraChoice
@@ -19,9 +19,9 @@ def add_loras(parser: argparse.ArgumentParser) -> None:
         action="append",
         type=as_lora,
         metavar="PATH[:WEIGHT]",
-        help="LoRA to merge into the model, a .safetensors file or a folder, with its weight, "
-        "-4 to 4; repeat it for up to four; lora/1 to lora/4 scale them live (default: the "
-        "preset's)",
+        help="LoRA to merge into the model, a .safetensors file, a folder or the name of a "
+        "fetched one, with its weight, -4 to 4; repeat it for up to four; lora/1 to lora/4 scale "
+        "them live (default: the preset's)",
     )
 
 
@@ -38,23 +38,38 @@ def as_lora(text: str) -> LoraChoice:
         path, weight = text, 1.0
     if not path or not -4.0 <= weight <= 4.0:
         raise argparse.ArgumentTypeError(f"{text!r} is no LoRA; write PATH or PATH:0.8, -4 to 4")
-    return LoraChoice(str(Path(path).expanduser().absolute()), weight)
+    return LoraChoice(_place(path), weight)
+
+
+def _place(word: str) -> str:
+    """Where a LoRA lies, for a path, a short name or a hub id; a name that is not here stays."""
+    from engine.diffusion.models.source import fetched_lora
+
+    try:
+        found = fetched_lora(word)
+    except ModelLoadError:  # said by `chosen_loras`: it is no wrong usage
+        return word
+    return str((found or Path(word).expanduser()).absolute())
 
 
 def chosen_loras(options: argparse.Namespace) -> tuple[LoraChoice, ...] | None:
     """Return what `--lora` names, looked at from outside; None: what the preset names.
 
-    Raises `ModelLoadError` for a file that is missing, cut off or no LoRA file at all.
+    Raises `ModelLoadError` for a file that is missing, cut off or no LoRA file at all,
+    `UsageError` for too many.
     """
     from engine.diffusion.lora_file import check_lora
+    from engine.diffusion.models.source import fetched_lora
     from engine.messages import LORA_SLOTS
 
     if not options.lora:
         return None
     if len(options.lora) > LORA_SLOTS:
-        raise ModelLoadError(
-            f"{len(options.lora)} LoRAs are given; {LORA_SLOTS} at once are possible"
+        raise UsageError(
+            f"{len(options.lora)} LoRAs are given; {LORA_SLOTS} at once are possible: leave "
+            f"{len(options.lora) - LORA_SLOTS} out"
         )
     for choice in options.lora:
+        fetched_lora(choice.path)  # raises for a name that is not here
         check_lora(Path(choice.path))
     return tuple(options.lora)

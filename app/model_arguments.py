@@ -18,6 +18,15 @@ def add_vae(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def model_name(text: str) -> str:
+    """`--model`: anything but nothing."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(
+            "it is empty; give a name of `sonolume models list`, a folder, a file or a hub id"
+        )
+    return text
+
+
 def add_models(parser: argparse.ArgumentParser) -> None:
     """`sonolume models`."""
     parser.add_argument(

@@ -8,13 +8,16 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.diffusion.hub.cache import cache_root, home_of
 from engine.diffusion.hub.inventory import Fetched, fetched_models, known_here
-from engine.errors import FetchError, ModelLoadError
+from engine.errors import FetchError, ModelLoadError, UnknownModelError
 from engine.known_models import KNOWN_MODELS, KnownModel, known_model
 from engine.registry import model_entries
+
+if TYPE_CHECKING:
+    from engine.diffusion.hub.look import Found
 
 _HUB = "https://huggingface.co"
 
@@ -68,6 +71,7 @@ def _fetch(options: argparse.Namespace) -> int:
     from engine.diffusion.hub.choice import choose_files
     from engine.diffusion.hub.client import Hub
     from engine.diffusion.hub.fetch import FetchProgress, bytes_missing, check_room, fetch
+    from engine.diffusion.hub.look import look
 
     hub_id, file = _wanted(options.name)
     if os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "ON", "YES", "TRUE"):
@@ -76,6 +80,7 @@ def _fetch(options: argparse.Namespace) -> int:
     with Hub(options.endpoint or os.environ.get("HF_ENDPOINT") or _HUB, _token()) as hub:
         repository = hub.repository(hub_id)
         files = choose_files(repository, file, with_t5=options.with_t5)
+        found = look(hub, repository, files)
         total, missing = sum(f.size for f in files), bytes_missing(repository, files, root)
         say = _silent if options.json else print
         say(f"{hub_id}: {_files(len(files))}, {_size(total)}, licence {repository.licence or '?'} "
@@ -90,10 +95,13 @@ def _fetch(options: argparse.Namespace) -> int:
                 bar.update(progress.done - bar.n)
 
             folder = fetch(hub, repository, files, root, show, time.sleep)
-    say(f"fetched: {_use(options.name, hub_id, file)}")
+    say(f"fetched: {_use(options.name, hub_id, found, folder)}")
+    if found.note:
+        say(found.note)
     if options.json:
         print(json.dumps({"name": options.name, "hub_id": hub_id, "path": str(folder),
-                          "bytes": total, "licence": repository.licence}))  # fmt: skip
+                          "bytes": total, "licence": repository.licence, "use": found.use,
+                          "open_as": _open_as(options.name, hub_id, found, folder)}))  # fmt: skip
     return 0
 
 
@@ -121,26 +129,47 @@ def _wanted(name: str) -> tuple[str, str]:
     known = known_model(name)
     if known is not None:
         return known.hub_id, known.file if name == known.name else ""
+    if name in {entry.name for entry in model_entries()}:
+        raise UnknownModelError(f"{name} is here already: there is nothing to fetch")
     owner, _, rest = name.partition("/")
     repository, _, file = rest.partition("/")
     if not owner or not repository or name.startswith((".", "~")):
-        raise FetchError(
-            f"no model {name!r} can be fetched: give a name from `sonolume models list`, or a hub "
-            "id such as stabilityai/sd-turbo"
+        raise UnknownModelError(
+            f"no model {name[:120]!r} can be fetched: give a name from `sonolume models list`, or "
+            "a hub id such as stabilityai/sd-turbo"
         )
     return f"{owner}/{repository}", file
 
 
-def _use(name: str, hub_id: str, file: str) -> str:
-    known = known_model(name)
-    role = known.role if isinstance(known, KnownModel) else "checkpoint"
-    if role == "autoencoder":
+def _use(name: str, hub_id: str, found: Found, folder: Path) -> str:
+    """What it is good for, in the words of the command line."""
+    word = _open_as(name, hub_id, found, folder)
+    if found.use == "autoencoder" and known_model(hub_id) is not None:
         return "checkpoints of its family use it from now on"
-    if role == "lora":
-        return f"put it on with --lora {known.name if known else name}"
-    if role == "listener":
-        return "hear with it by --listener clap"
-    return f"paint with it by --model {name if known or not file else f'{hub_id}/{file}'}"
+    return {
+        "checkpoint": f"paint with it by --model {word}",
+        "autoencoder": f"give its folder {word} the name taesd, taesdxl or taesd3 beside a "
+        "checkpoint of its family",
+        "lora": f"put it on with --lora {word}",
+        "listener": f"hear with it by --listener {word}",
+        "controlnet": f"lead a checkpoint with it by --controlnet {word}",
+        "ip-adapter": f"use it by --ip-adapter {word} --image-prompt PICTURE, with the folder "
+        "image_encoder of its repository beside it",
+    }[found.use]
+
+
+def _open_as(name: str, hub_id: str, found: Found, folder: Path) -> str:
+    """The word by which it is opened: a name where one will do, else a path."""
+    if found.use == "listener":
+        return "clap" if known_model(hub_id) is not None else hub_id
+    if found.use in ("controlnet", "ip-adapter", "autoencoder"):
+        return str(folder / found.file)
+    known = known_model(name)
+    if known is not None and name == known.name:
+        return name
+    if "/" in found.file:
+        return str(folder / found.file)
+    return f"{hub_id}/{found.file}" if found.file else hub_id
 
 
 def _token() -> str | None:

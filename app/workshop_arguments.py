@@ -12,6 +12,7 @@ from app.arguments import (
     as_duration_s,
     as_size,
 )
+from app.model_arguments import model_name
 from engine.bench.area import AREAS
 
 
@@ -66,6 +67,7 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     add_runner(parser, "all")
     parser.add_argument(
         "--model",
+        type=model_name,
         metavar="NAME",
         help="for engine, --loop, --morph, --quality; engine builds sd-turbo and sdxl-turbo with "
         "random weights where they were not fetched (default: ember)",

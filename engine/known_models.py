@@ -52,6 +52,20 @@ KNOWN_MODELS: tuple[KnownModel, ...] = (
 )  # fmt: skip
 
 
+_WAYS: dict[Role, str] = {
+    "checkpoint": "a checkpoint: give it with --model",
+    "autoencoder": "a small autoencoder: checkpoints of its family find it by themselves "
+    "once it is fetched, or by --vae tiny",
+    "lora": "a LoRA: give it with --lora beside a checkpoint",
+    "listener": "a listener: give it with --listener clap",
+}
+
+
+def way_of(known: KnownModel) -> str:
+    """Say what a model is and where it is given."""
+    return f"{known.name} is {_WAYS[known.role]}"
+
+
 def known_model(name: str) -> KnownModel | None:
     """Return what a short name or a hub id of the table stands for."""
     for known in KNOWN_MODELS:

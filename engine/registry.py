@@ -12,16 +12,19 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from engine.errors import GuidesError, UnknownModelError
-from engine.known_models import KNOWN_MODELS
+from engine.known_models import KNOWN_MODELS, known_model, way_of
 
 DEFAULT_MODEL = "ember"
 RUNNER_NAMES = ("eager", "graph", "compile", "openvino", "onnx")
 """What can execute frames and networks (`engine.diffusion.runners`); named here, where no torch is
 needed."""
 DEFAULT_RUNNER = RUNNER_NAMES[0]
+STATIC_RUNNERS = RUNNER_NAMES[2:]
+"""Of ember: those that make a copy of its weights, which nothing can change any more."""
 AUTO_RUNNER = "auto"
 """Begins as `eager` and climbs while it paints: for a live show. Exports name what they run on."""
 VAE_NAMES = ("auto", "tiny", "own")
@@ -79,6 +82,9 @@ class ModelEntry:
     target: str
     """`module:factory`; the factory takes a `ModelRequest` and returns an `ImageModel`."""
     help: str
+    ahead: str = ""
+    """`module:function`, called with the request and a stop `Event` on a thread of its own before
+    a live show opens the model: it reads the files and runs no torch operation."""
 
 
 BUILT_IN: tuple[ModelEntry, ...] = (
@@ -102,6 +108,7 @@ CHECKPOINT = ModelEntry(
     "checkpoint",
     "engine.diffusion.models.checkpoint:open_checkpoint",
     "a folder, .safetensors file or hub id: SD 1.x, SD 2.x, SDXS, SDXL, SD 3.x",
+    "engine.diffusion.models.read_ahead:read_ahead",
 )
 
 
@@ -123,6 +130,9 @@ def find_model(name: str) -> ModelEntry:
     for entry in entries:
         if entry.name == name:
             return entry
+    known = known_model(name)
+    if known is not None and known.role != "checkpoint":
+        raise UnknownModelError(f"{way_of(known)}; --model names what paints")
     fetched = [known.name for known in KNOWN_MODELS if known.role == "checkpoint"]
     if _HUB_ID.fullmatch(name) or name in fetched or _exists(Path(name).expanduser()):
         return CHECKPOINT
@@ -161,6 +171,15 @@ def check_guides(guides: Guides, model: str) -> None:
 
 def load_factory(entry: ModelEntry) -> Callable[..., Any]:
     """Import the module of an entry and return its factory."""
-    module_name, _, attribute = entry.target.partition(":")
-    factory: Callable[..., Any] = getattr(import_module(module_name), attribute)
-    return factory
+    return _load(entry.target)
+
+
+def load_ahead(entry: ModelEntry) -> Callable[[ModelRequest, Event], None]:
+    """Import what reads an entry's files before it is opened; where it names none, nothing is."""
+    return _load(entry.ahead) if entry.ahead else lambda request, stopping: None
+
+
+def _load(target: str) -> Callable[..., Any]:
+    module_name, _, attribute = target.partition(":")
+    function: Callable[..., Any] = getattr(import_module(module_name), attribute)
+    return function

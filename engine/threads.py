@@ -31,6 +31,7 @@ THREADS: tuple[ThreadSpec, ...] = (
     ThreadSpec("semantic", "2 Hz, late steps dropped", "CPU", "Latest[SemanticState]"),
     ThreadSpec("structure", "video or camera rate", "camera, decoder", "newest pictures"),
     ThreadSpec("diffusion", "free-running, paced", "device", "Latest[Picture]"),
+    ThreadSpec("loader", "once per checkpoint", "disk", "files into the system's cache"),
     ThreadSpec("composer", "output fps", "clock", "Latest[Frame], Fifo[Frame] per sink"),
     ThreadSpec("sink-*", "output fps", "disk, encoder, network", "files, streams"),
     ThreadSpec("control", "events", "sockets", "Fifo[Command]"),

@@ -12,7 +12,8 @@ from pathlib import Path
 from engine.errors import ModelLoadError
 
 PICKLES = (".ckpt", ".bin", ".pt", ".pth", ".pkl", ".pickle")
-_LARGEST_HEADER = 100_000_000  # bytes, the limit of the format's own reader
+LONGEST_HEADER_BYTES = 100_000_000
+"""The limit of the format's own reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,16 @@ class TensorFacts:
     def count(self) -> int:
         """How many numbers it has."""
         return math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What stands before the tensors of a safetensors file."""
+
+    tensors: Mapping[str, TensorFacts]
+    metadata: Mapping[str, str]
+    end: int
+    """Bytes of all tensors together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,7 @@ def read_weights_file(path: Path) -> WeightsFile:
         with path.open("rb") as file:
             start = file.read(8)
             length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-            if not 2 <= length <= _LARGEST_HEADER:
+            if not 2 <= length <= LONGEST_HEADER_BYTES:
                 raise ModelLoadError(
                     f"{path} is no safetensors file ({size} bytes): fetch it again"
                 )
@@ -65,6 +76,14 @@ def read_weights_file(path: Path) -> WeightsFile:
         ) from error
     if len(text) < length:
         raise ModelLoadError(_half(path, size, 8 + length))
+    header = parse_header(text, str(path))
+    if size < 8 + length + header.end:
+        raise ModelLoadError(_half(path, size, 8 + length + header.end))
+    return WeightsFile(path, header.tensors, header.metadata, size)
+
+
+def parse_header(text: bytes, where: str) -> Header:
+    """Read the JSON of a header; `where` names the file. Raises `ModelLoadError`."""
     try:
         table = json.loads(text)
         metadata = table.pop("__metadata__", {})
@@ -74,10 +93,8 @@ def read_weights_file(path: Path) -> WeightsFile:
         }
         end = max((int(entry["data_offsets"][1]) for entry in table.values()), default=0)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise ModelLoadError(f"the header of {path} is damaged: fetch it again") from error
-    if size < 8 + length + end:
-        raise ModelLoadError(_half(path, size, 8 + length + end))
-    return WeightsFile(path, tensors, metadata, size)
+        raise ModelLoadError(f"the header of {where} is damaged: fetch it again") from error
+    return Header(tensors, metadata, end)
 
 
 def pickle_words(path: Path) -> str:

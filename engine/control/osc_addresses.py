@@ -21,6 +21,7 @@ from engine.commands import (
     NextPrompt,
     NudgeTempo,
     RestartPicture,
+    SelectModel,
     SelectStructure,
     SetParam,
     SetPrompt,
@@ -290,6 +291,10 @@ def _shown(arguments: tuple[Any, ...]) -> str:
 
 
 _LOADS_PRESET = "Loads a preset by name or path; the next show still opens with its own."
+_LOADS_MODEL = (
+    "Loads a model by a name of `sonolume models list`, folder, file or hub id (fetched before); "
+    "what paints goes on meanwhile, and stays where it cannot be opened."
+)
 
 ADDRESSES: Mapping[str, AddressSpec] = MappingProxyType(
     {
@@ -299,6 +304,7 @@ ADDRESSES: Mapping[str, AddressSpec] = MappingProxyType(
             _text("prompt/text", SetPrompt, "Goes to this prompt."),
             _trigger("prompt/next", NextPrompt(), "Goes to the preset's next prompt."),
             _text("preset/load", LoadPreset, _LOADS_PRESET),
+            _text("model/load", SelectModel, _LOADS_MODEL),
             _structure(),
             _trigger("tempo/tap", TapTempo(), "A tap of the finger, on the beat."),
             _tempo(),

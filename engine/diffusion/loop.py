@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from threading import Event
 from typing import Any
 
 from engine.clock import Clock
 from engine.conditioning.encodings import AdapterShelf
 from engine.conditioning.projector.encoding import LevelShares
+from engine.diffusion.brush import AwaitedBrush, Brush, ModelOpener
 from engine.diffusion.memory import is_out_of_memory, release_memory
 from engine.diffusion.sound_blend import HeardPart, SoundLed
 from engine.errors import EngineError, MemoryShortError, ModelLoadError
@@ -19,9 +20,6 @@ from engine.messages import ControlState, LoraChoice, Picture, Reading, Uint8, c
 from engine.protocols import ImageModel, LoraWearer, OnRunner, Outspoken, Resumable, Steerable
 
 logger = logging.getLogger(__name__)
-
-ModelOpener = Callable[[], ImageModel]
-"""Opens a model; called on the diffusion thread."""
 
 StructureAt = Callable[[float], "Uint8 | None"]
 """The picture that steers the shapes at a musical time; None while there is none."""
@@ -36,26 +34,14 @@ COME_BACK_S = 60.0
 """After running out of memory: when the size asked for is tried again; then after twice that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Brush:
-    """A model that can be asked for."""
-
-    name: str
-    """Its name, folder or hub id, by which it can be asked for again."""
-    opener: ModelOpener
-    size: str = ""
-    """What it was asked to paint, for messages: `768x768`."""
-    smaller: Callable[[], Brush | None] = lambda: None
-    """The same model with fewer pixels; None where they are few already."""
-
-
 class DiffusionLoop:
     """Owns the device: opens, calls and closes models. `run` is the body of `diffusion`.
 
     A model that cannot be opened leaves the old one in place and puts one line into `message`.
     When there is no old one, or when one fails while painting, `fallback` paints instead; without
-    a fallback the last picture stays. A model that runs out of memory is opened again with fewer
-    pixels before that, and comes back to the size asked for when there is room.
+    a fallback the last picture stays. At the start, while the files of a large model are read, the
+    fallback paints too. A model that runs out of memory is opened again with fewer pixels before
+    that, and comes back to the size asked for when there is room.
     """
 
     def __init__(
@@ -78,6 +64,8 @@ class DiffusionLoop:
         self._failed = ""  # diffusion thread only: the name of what left us without a model
         self._brush: Brush | None = None  # diffusion thread only: what paints
         self._short: Brush | None = None  # diffusion thread only: what ran out of memory just now
+        self._awaited = AwaitedBrush()  # diffusion thread only
+        self._meanwhile = False  # diffusion thread only: the fallback paints until it is open
         self._comes_back: Brush | None = None  # diffusion thread only: what it steps up to again
         self._come_back_s = 0.0  # when, on `clock`
         self._come_back_wait_s = COME_BACK_S
@@ -148,7 +136,7 @@ class DiffusionLoop:
                     continue
                 self.step(control)
         finally:
-            self._close_model()
+            self.close()
 
     def step(self, control: ControlState) -> Picture | None:
         """Paint one picture for `control` and publish it; None when the model failed."""
@@ -250,6 +238,7 @@ class DiffusionLoop:
 
     def close(self) -> None:
         """Close the model. Diffusion thread only."""
+        self._awaited.close()
         self._close_model()
 
     def _switch_model(self) -> None:
@@ -260,15 +249,53 @@ class DiffusionLoop:
         if requests:
             self._short = self._comes_back = None
             self._come_back_wait_s = COME_BACK_S
-            self._open(requests[-1])
-        elif wishes and self._model is not None:
+            self._ask(requests[-1])
+        elif wishes and self._model is not None and not self._meanwhile:
             self.message = self._dress()
+        if self._awaited.brush is not None:
+            self._open_awaited(self._awaited.brush)
         if self._short is not None:
             self._step_down(self._short)
         if self._failed and self._model is None:
             self._fall_back()
         if self._comes_back is not None and self._clock.now() >= self._come_back_s:
             self._step_up(self._comes_back)
+
+    def _ask(self, brush: Brush) -> None:
+        try:
+            self._awaited.ask(brush)
+        except EngineError as error:
+            self._refuse(brush, error)
+        self.model_opening = self._awaited.name
+
+    def _refuse(self, brush: Brush, error: EngineError) -> None:
+        self.message = str(error)
+        self._failed = brush.name
+        logger.info("model not opened: %s", error)
+
+    def _open_awaited(self, brush: Brush) -> None:
+        """Open what was asked for once its files are read; at the start the fallback is first."""
+        if not self._awaited.begun:
+            if self._model is None and self._paints_meanwhile(brush):
+                return
+            if self._model is not None and self._meanwhile and self._fresh:
+                return  # the first picture of the show is not to wait for the disk
+        if not self._awaited.is_read():
+            return
+        meanwhile, self._meanwhile = self._meanwhile, False
+        if not self._open(self._awaited.take()) and meanwhile and self._model is not None:
+            why = self.message
+            self._dress()
+            self.message = f"{why}; {self.model_name} paints instead"
+
+    def _paints_meanwhile(self, brush: Brush) -> bool:
+        """Let the fallback paint, without the LoRAs of the model that is awaited."""
+        fallback = self._fallback
+        if self._meanwhile or fallback is None or fallback.name == brush.name:
+            return False
+        self._meanwhile = self._open(fallback, dressed=False)
+        self._failed = ""
+        return self._meanwhile
 
     def _give_up(self, why: str) -> None:
         self.message = why
@@ -314,17 +341,15 @@ class DiffusionLoop:
             self.message = why
         self._failed = ""  # only once: after that, the next request is the remedy
 
-    def _open(self, brush: Brush) -> bool:
+    def _open(self, brush: Brush, *, dressed: bool = True) -> bool:
         self.model_opening = brush.name
         try:
             self.open_now(brush.opener)
         except EngineError as error:  # the show goes on with the model it has
-            self.message = str(error)
-            self._failed = brush.name
-            logger.info("model not opened: %s", error)
+            self._refuse(brush, error)
             return False
         else:
-            problem = self._dress()
+            problem = self._dress() if dressed else ""
             model: object = self._model
             self.message = model.notice if isinstance(model, Outspoken) else ""
             if problem:
@@ -333,7 +358,7 @@ class DiffusionLoop:
             self._brush = brush
             return True
         finally:
-            self.model_opening = ""
+            self.model_opening = self._awaited.name
 
     def _dress(self) -> str:
         """Put on the LoRAs that are wanted; returns one line where they do not fit."""
@@ -349,6 +374,7 @@ class DiffusionLoop:
         self._model = model
         self.model_name = model.name
         self._readings.clear()
+        self._note_runner()
         self._fresh = True
         if isinstance(model, SoundLed):
             model.use_adapters(self._adapters)

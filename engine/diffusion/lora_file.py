@@ -50,9 +50,22 @@ def lora_path(path: Path) -> Path:
         for name in FOLDER_FILES:
             if (path / name).is_file():
                 return path / name
-        raise ModelLoadError(f"{path} holds no LoRA: neither {' nor '.join(FOLDER_FILES)}")
+        files = sorted(path.glob("*.safetensors"))
+        if len(files) == 1:
+            return files[0]
+        if files:
+            raise ModelLoadError(
+                f"{path} holds {len(files)} LoRAs: give one of its files, such as {files[0].name}"
+            )
+        raise ModelLoadError(
+            f"{path} holds no LoRA, neither {' nor '.join(FOLDER_FILES)}: give a .safetensors "
+            "file, or a folder with one"
+        )
     if not path.is_file():
-        raise ModelLoadError(f"there is no LoRA {str(path)[:200]}: check the path")
+        raise ModelLoadError(
+            f"there is no LoRA {str(path)[:200]}: check the path, or fetch one with "
+            "`sonolume models fetch`"
+        )
     return path
 
 

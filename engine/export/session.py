@@ -18,6 +18,7 @@ from engine.compose.composer import Composer
 from engine.compose.still import read_still
 from engine.conditioning.encodings import AdapterShelf
 from engine.diffusion.loop import DiffusionLoop
+from engine.diffusion.models.lora_fit import check_loras_run
 from engine.diffusion.structure.opening import open_structure
 from engine.errors import AudioFileError, ModelLoadError, ResumeError, SinkError
 from engine.export.fingerprint import check_same, fingerprint
@@ -95,6 +96,7 @@ class _Export:
         self._total = _frame_count(settings, reader.duration_s)
         preset = self._preset()
         self._loras = tuple(lora.choice for lora in preset.loras)
+        check_loras_run(settings.model, settings.runner, settings.dtype, self._loras)
         self._hearing = Hearing(settings, preset, reader, self._keep)
         self._controls: Latest[ControlState] = Latest()
         self._pictures: Latest[Picture] = Latest()
@@ -128,8 +130,9 @@ class _Export:
             self._set_base_values()
             self._diffusion.open_now(self._open_model)
             self._diffusion.put_on(self._loras)
-            if self._diffusion.advice:
-                self._say(self._diffusion.advice)
+            for line in (self._diffusion.runner_message, self._diffusion.advice):
+                if line:
+                    self._say(line)
             if self._saved is None:
                 if self._folder.resumable:
                     self._say(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from engine.commands import NO_STRUCTURE, StructureChoice
-from engine.errors import MovieError, UsageError
+from engine.errors import GuidesError, MovieError, UsageError
 from engine.messages import LoraChoice
 from engine.presets import DEFAULT_PRESET, Preset
 from engine.registry import (
@@ -136,6 +136,11 @@ def check_settings(settings: ExportSettings) -> None:
     find_model(settings.model)
     check_listener(settings.listener)
     check_guides(settings.guides, settings.model)
+    if settings.guides.controlnet and settings.structure.kind == "none":
+        raise GuidesError(
+            "--controlnet without --structure has nothing to follow: give --structure image:PATH "
+            "or video:PATH, or leave --controlnet out"
+        )
     if settings.structure.kind == "camera":
         raise UsageError("a camera steers live shows only: film it first and give video:PATH")
 

@@ -15,7 +15,8 @@ from engine.clock import Clock, MonotonicClock
 from engine.compose.composer import Composer
 from engine.compose.still import first_still
 from engine.conditioning.encodings import AdapterShelf
-from engine.diffusion.loop import Brush, DiffusionLoop
+from engine.diffusion.brush import Brush
+from engine.diffusion.loop import DiffusionLoop
 from engine.errors import AudioDeviceError, CommandError, EngineError, StructureError
 from engine.mailbox import Fifo, Latest
 from engine.messages import (
@@ -135,6 +136,8 @@ class Engine:
         self._recordings = Recordings(config.width, config.height, config.fps)
         self.logged = ""
         """The newest message that is in the log. Any thread may read."""
+        self.model_wanted = config.model
+        """The model that was asked for last. Any thread may read."""
         self._message = ""
         self._phase = Phase.STARTING
         self._pace = Pace()
@@ -209,6 +212,7 @@ class Engine:
             or structure.message
             or self._diffusion.sound_message
             or self._diffusion.runner_message
+            or self._unled(structure.kind)
             or self._diffusion.advice,
             model=self._diffusion.model_name or self.config.model,
             model_asked=self._diffusion.model_asked,
@@ -245,6 +249,15 @@ class Engine:
             still=self._composer.still,
         )
 
+    def _unled(self, structure: str) -> str:
+        """One line while a ControlNet has nothing to follow."""
+        if not self.config.guides.controlnet or structure != "none":
+            return ""
+        return (
+            "the ControlNet has nothing to follow: choose a structure (--structure, the window's "
+            "Structure section, or /sonolume/structure/source)"
+        )
+
     def report(self) -> dict[str, object]:
         """The figures of the whole run (`sonolume live --json`). Any thread."""
         import psutil
@@ -278,8 +291,13 @@ class Engine:
         return self._slot.opened
 
     def why_unpainted(self) -> str:
-        """Return one line when no picture was ever painted, else an empty one. Any thread."""
+        """Return one line when nothing was painted, or not yet by the model asked for; else "".
+
+        Any thread.
+        """
         status = self.status()
+        if status.pictures and status.model_opening:
+            return f"{status.model_opening} was still loading, {status.model} painted; run longer"
         if status.pictures:
             return ""
         if status.model_opening:
@@ -455,6 +473,7 @@ class Engine:
                 self._say("")
             case cmd.SelectModel(name):
                 self._say("")
+                self.model_wanted = name
                 self._diffusion.request_model(self._brush(name))
             case cmd.StartRecording(path):
                 heard = self._slot.heard

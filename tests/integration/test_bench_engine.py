@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -204,3 +207,26 @@ def test_the_command_writes_contract_names_and_nothing_else_to_stdout(
     answer = json.loads(line)
     assert [result["name"] for result in answer["results"]] == ["engine/ember/128x128/eager"]
     assert {"fps", "tflops", "share_of_peak"} <= set(answer["results"][0])
+
+
+def test_a_polite_kill_takes_the_random_weights_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    written: list[Path] = []
+
+    def be_killed(architecture: Architecture, folder: Path) -> Path:
+        folder.mkdir()
+        (folder / "weights").write_bytes(b"some")
+        written.append(folder)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return folder
+
+    monkeypatch.setattr("engine.bench.random_checkpoint.write_random_checkpoint", be_killed)
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["bench", "engine", "--model", "sd-turbo", "--runner", "eager"]) == 130
+    assert written[0].is_relative_to(tmp_path)
+    assert not written[0].parent.exists()
+    assert "interrupted" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before

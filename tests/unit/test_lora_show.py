@@ -11,9 +11,10 @@ import pytest
 from app.cli import _parser
 from app.lora_argument import as_lora, chosen_loras
 from engine.clock import ManualClock
-from engine.diffusion.loop import Brush, DiffusionLoop
+from engine.diffusion.brush import Brush
+from engine.diffusion.loop import DiffusionLoop
 from engine.diffusion.models.null import NullModel
-from engine.errors import ModelLoadError, PresetError
+from engine.errors import ModelLoadError, PresetError, UsageError
 from engine.export.fingerprint import fingerprint
 from engine.export.settings import ExportSettings
 from engine.mailbox import Latest
@@ -153,7 +154,7 @@ def test_live_and_render_look_at_the_files_before_anything_opens(tmp_path: Path)
         with pytest.raises(ModelLoadError, match="there is no LoRA"):
             chosen_loras(options)
         many = [word for k in range(5) for word in ("--lora", f"{k}.safetensors")]
-        with pytest.raises(ModelLoadError, match="5 LoRAs are given; 4"):
+        with pytest.raises(UsageError, match=r"5 LoRAs are given; 4.*: leave 1 out"):
             chosen_loras(parser.parse_args([*words, *many]))
 
 

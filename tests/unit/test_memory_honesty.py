@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import torch
 
 from engine.clock import ManualClock
 from engine.diffusion import memory
-from engine.diffusion.loop import COME_BACK_S, Brush, DiffusionLoop
+from engine.diffusion.brush import Brush
+from engine.diffusion.loop import COME_BACK_S, DiffusionLoop
 from engine.diffusion.memory import FreeMemory, is_out_of_memory
 from engine.diffusion.models.checkpoint import open_checkpoint
 from engine.diffusion.models.family import family_of_folder
@@ -45,6 +47,11 @@ def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def request_of(folder: Path, width: int = 64, height: int = 64) -> ModelRequest:
     return ModelRequest(str(folder), width, height, "cpu", "float32", 1)
+
+
+def at_once(request: ModelRequest) -> Brush:
+    """A brush without a thread that reads ahead."""
+    return replace(brush_for(request), ahead=None)
 
 
 # before loading ---------------------------------------------------------------------------------
@@ -281,7 +288,7 @@ def test_smaller_sizes_keep_the_aspect_and_end_at_256() -> None:
 def test_every_tensor_is_released_when_the_model_is_switched(tmp_path: Path) -> None:
     folder = write_sd(tmp_path / "sd", tiny_vae=False)
     loop = DiffusionLoop(Latest(), Latest(), ManualClock())
-    loop.request_model(brush_for(request_of(folder)))
+    loop.request_model(at_once(request_of(folder)))
     loop._switch_model()
     assert loop.step(control()) is not None
     model = loop._model
@@ -291,7 +298,7 @@ def test_every_tensor_is_released_when_the_model_is_switched(tmp_path: Path) -> 
     kept = [weakref.ref(p) for network in networks for p in network.parameters()]
     kept += [weakref.ref(model), weakref.ref(model._state.picture)]  # type: ignore[attr-defined]
     del model, bundle, networks
-    loop.request_model(brush_for(ModelRequest("null", 64, 64)))
+    loop.request_model(at_once(ModelRequest("null", 64, 64)))
     loop._switch_model()
     assert loop.model_name == "null"
     assert [reference for reference in kept if reference() is not None] == []
@@ -301,13 +308,13 @@ def memory_of_a_switch(folder: Path) -> tuple[int, int, int]:
     """Bytes of this process before a checkpoint is open, while it is, and after it."""
     process = psutil.Process()
     loop = DiffusionLoop(Latest(), Latest(), ManualClock())
-    loop.request_model(brush_for(ModelRequest("null", 64, 64)))
+    loop.request_model(at_once(ModelRequest("null", 64, 64)))
     loop._switch_model()
     before = process.memory_info().rss
-    loop.request_model(brush_for(request_of(folder)))
+    loop.request_model(at_once(request_of(folder)))
     loop._switch_model()
     full = process.memory_info().rss
-    loop.request_model(brush_for(ModelRequest("null", 64, 64)))
+    loop.request_model(at_once(ModelRequest("null", 64, 64)))
     loop._switch_model()
     return before, full, process.memory_info().rss
 

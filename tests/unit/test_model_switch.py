@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from engine.clock import ManualClock
-from engine.diffusion.loop import Brush, DiffusionLoop
+from engine.diffusion.brush import Brush
+from engine.diffusion.loop import DiffusionLoop
 from engine.diffusion.models.null import NullModel
 from engine.errors import ModelLoadError
 from engine.mailbox import Latest
@@ -43,6 +45,7 @@ class Studio:
     def __init__(self, fallback: str = "") -> None:
         self.models: list[Sketch] = []
         self.asked: list[str] = []
+        self.readings: list[tuple[str, threading.Event]] = []
         self.pictures: Latest[Picture] = Latest()
         self.controls: Latest[ControlState] = Latest()
         brush = self.brush(fallback) if fallback else None
@@ -58,6 +61,29 @@ class Studio:
             return self.models[-1]
 
         return Brush(name, opener)
+
+    def large(self, name: str, may_end: threading.Event) -> Brush:
+        """A brush whose files are read until the event."""
+
+        def read(stopping: threading.Event) -> None:
+            assert threading.current_thread().name == "loader"
+            self.readings.append((name, stopping))
+            while not may_end.wait(0.01) and not stopping.is_set():
+                pass
+
+        return replace(self.brush(name), ahead=read)
+
+    def turn(self) -> None:
+        """What the thread does between two pictures."""
+        self.loop._switch_model()
+
+    def turn_until_painting(self, name: str) -> None:
+        for _ in range(1000):
+            self.turn()
+            if self.loop.model_asked == name:
+                return
+            assert self.paint() is not None
+        pytest.fail(f"{name} never painted")
 
     def ask(self, *names: str) -> None:
         for name in names:
@@ -136,4 +162,126 @@ def test_a_request_wakes_the_thread_that_paints() -> None:
     worker.join(20.0)
     assert picture is not None
     assert np.ptp(picture.pixels) > 0
+    assert studio.models[0].closed
+
+
+# while the files of a large model are read ------------------------------------------------------
+
+
+def test_the_fallback_paints_from_the_start_until_a_large_model_is_open() -> None:
+    studio, read = Studio(fallback="ember"), threading.Event()
+    studio.loop.request_model(studio.large("large", read))
+    studio.turn()
+    assert (studio.loop.model_asked, studio.loop.model_opening) == ("ember", "large")
+    studio.turn()
+    assert studio.readings == []  # the disk waits for the first picture
+    assert studio.paint() is not None
+    studio.turn()
+    assert studio.paint() is not None
+    assert studio.asked == ["ember"]
+    read.set()
+    studio.turn_until_painting("large")
+    assert studio.asked == ["ember", "large"]
+    assert (studio.loop.model_opening, studio.loop.message) == ("", "")
+    assert studio.models[0].closed
+    picture = studio.paint()
+    assert picture is not None
+    assert picture.fresh
+
+
+def test_a_large_model_that_cannot_be_opened_leaves_the_fallback_and_says_why() -> None:
+    studio, read = Studio(fallback="ember"), threading.Event()
+    studio.loop.request_model(studio.large("gone-large", read))
+    studio.turn()
+    assert studio.paint() is not None
+    assert studio.loop.message == ""
+    read.set()
+    for _ in range(1000):
+        studio.turn()
+        assert studio.paint() is not None
+        if not studio.loop.model_opening:
+            break
+    assert studio.loop.message == f"{GONE}; ember paints instead"
+    assert studio.loop.model_asked == "ember"
+    assert studio.asked == ["ember", "gone-large"]
+    assert not studio.models[0].closed
+
+
+def test_a_large_model_is_opened_without_a_fallback_that_cannot_be() -> None:
+    studio, read = Studio(fallback="gone-ember"), threading.Event()
+    read.set()
+    studio.loop.request_model(studio.large("large", read))
+    for _ in range(1000):
+        studio.turn()
+        if studio.loop.model_asked:
+            break
+        studio.readings[0][1].wait(0.005)
+    assert studio.asked == ["gone-ember", "large"]
+    assert studio.loop.message == ""
+    assert studio.paint() is not None
+
+
+def test_during_a_show_the_model_that_paints_goes_on_while_files_are_read() -> None:
+    studio, read = Studio(fallback="ember"), threading.Event()
+    studio.ask("a")
+    studio.loop.request_model(studio.large("large", read))
+    studio.turn()
+    assert (studio.loop.model_asked, studio.loop.model_opening) == ("a", "large")
+    assert studio.paint() is not None
+    read.set()
+    studio.turn_until_painting("large")
+    assert studio.asked == ["a", "large"]
+
+
+def test_a_look_at_what_cannot_be_opened_is_told_before_the_fallback_is_open() -> None:
+    studio, never = Studio(fallback="ember"), threading.Event()
+
+    def refuse() -> None:
+        assert studio.asked == []
+        raise GONE
+
+    studio.loop.request_model(replace(studio.large("large", never), check=refuse))
+    studio.turn()
+    assert studio.loop.message == f"{GONE}; ember paints instead"
+    assert (studio.loop.model_asked, studio.loop.model_opening) == ("ember", "")
+    assert studio.readings == []
+
+
+def test_a_choice_that_is_refused_leaves_the_one_that_is_awaited() -> None:
+    studio, read = Studio(fallback="ember"), threading.Event()
+    studio.loop.request_model(studio.large("large", read))
+    studio.turn()
+    assert studio.paint() is not None
+
+    def refuse() -> None:
+        raise GONE
+
+    studio.loop.request_model(replace(studio.brush("wrong"), check=refuse))
+    studio.turn()
+    assert (studio.loop.message, studio.loop.model_opening) == (str(GONE), "large")
+    read.set()
+    studio.turn_until_painting("large")
+    assert studio.loop.message == ""
+
+
+def test_another_choice_ends_the_reading_of_the_one_before() -> None:
+    studio, never = Studio(fallback="ember"), threading.Event()
+    studio.ask("a")
+    studio.loop.request_model(studio.large("large", never))
+    studio.turn()
+    studio.ask("b")
+    assert studio.readings[0][1].is_set()
+    assert (studio.loop.model_asked, studio.loop.model_opening) == ("b", "")
+    studio.turn()
+    assert studio.asked == ["a", "b"]
+
+
+def test_the_end_of_the_show_ends_the_reading() -> None:
+    studio, never = Studio(fallback="ember"), threading.Event()
+    studio.loop.request_model(studio.large("large", never))
+    studio.turn()
+    studio.paint()
+    studio.turn()
+    studio.loop.close()
+    assert studio.readings[0][1].is_set()
     assert studio.models[0].closed

@@ -24,6 +24,7 @@ from engine.commands import (
     NextPrompt,
     NudgeTempo,
     RestartPicture,
+    SelectModel,
     SetParam,
     SetPrompt,
     SetTempo,
@@ -146,6 +147,11 @@ def test_a_state_follows_one_and_zero(address, on, off):
 def test_texts_and_tempo():
     assert interpret("/sonolume/prompt/text", ("a red fox",))[0] == SetPrompt("a red fox")
     assert interpret("/sonolume/preset/load", ("default",))[0] == LoadPreset("default")
+    assert interpret("/sonolume/model/load", ("sd-turbo",)) == (SelectModel("sd-turbo"), "")
+    assert interpret("/sonolume/model/load", ()) == (
+        None,
+        "/sonolume/model/load: needs a text, got nothing",
+    )
     assert interpret("/sonolume/prompt/text", (" ",))[0] is None
     assert interpret("/sonolume/tempo/bpm", (128,)) == (SetTempo(128.0), "")
     assert interpret("/sonolume/tempo/bpm", (0,)) == (SetTempo(0.0), "")

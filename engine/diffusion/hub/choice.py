@@ -84,12 +84,31 @@ def _is_weights(entry: RemoteFile) -> bool:
     return entry.path.endswith(".safetensors")
 
 
+def pickle_words_of(repository: Repository, part: str) -> str:
+    """Why a checkpoint whose `part` comes without safetensors is not fetched, and the remedy."""
+    inside = [e.path for e in repository.files if e.path.startswith(f"{part}/")]
+    pickles = [path for path in inside if path.endswith(_PICKLES)]
+    if pickles:
+        return (
+            f"{repository.hub_id} holds its {part} as a pickle only ({pickles[0]}), which can run "
+            f"any code when opened: {_without_pickles(repository)}"
+        )
+    return f"{repository.hub_id} has no weights of its {part}: {_without_pickles(repository)}"
+
+
+def _without_pickles(repository: Repository) -> str:
+    single = [e.path for e in repository.files if _is_weights(e) and "/" not in e.path]
+    if single:
+        return f"`sonolume models fetch {repository.hub_id}/{single[0]}` takes its single file"
+    return "look for the same model in safetensors"
+
+
 def _no_weights(repository: Repository) -> str:
     pickles = [e.path for e in repository.files if e.path.endswith(_PICKLES)]
     if pickles:
         return (
             f"{repository.hub_id} holds its weights as pickles only ({pickles[0]}), which can "
-            "run any code when opened: look for the same model in safetensors"
+            f"run any code when opened: {_without_pickles(repository)}"
         )
     return f"{repository.hub_id} holds no safetensors weights: it is no model Sonolume can open"
 

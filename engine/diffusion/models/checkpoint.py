@@ -23,7 +23,7 @@ from engine.diffusion.models.stable_diffusion import StableDiffusionBundle
 from engine.diffusion.models.tiny_vae import VaeChoice, choose_vae, own_vae_class
 from engine.diffusion.runners.choose import choose_frames
 from engine.errors import ModelLoadError
-from engine.registry import AUTO_RUNNER, Guides, ModelRequest
+from engine.registry import AUTO_RUNNER, NO_GUIDES, Guides, ModelRequest
 
 _RUNNERS = ("eager", "graph", "compile", AUTO_RUNNER)
 
@@ -84,9 +84,11 @@ def _check_fits(
     request: ModelRequest,
 ) -> None:
     size = (request.width, request.height)
-    need = memory_need(path, family, vae.folder, dtype.itemsize, size)
+    need = memory_need(path, family, vae.folder, dtype.itemsize, size, request.guides)
     remedies = ["--model-size with fewer pixels"] if need.painting > need.weights / 4 else []
     if dtype == torch.float32 and device.type == "cpu":
         remedies.append("--dtype bfloat16 (render)")
+    if request.guides != NO_GUIDES:
+        remedies.append("leave --controlnet and --ip-adapter out")
     remedies += ["close other programs", "choose a smaller model, ember takes 0.2 GB"]
     check_memory(request.name[:120], need, free_memory(device.type), remedies)

@@ -56,6 +56,8 @@ _FEW_STEP_SCHEDULERS = ("LCMScheduler", "TCDScheduler")
 
 def family_of_folder(folder: Path) -> Family:
     """Return the family of a folder in diffusers layout. Raises `ModelLoadError`."""
+    if not (folder / "model_index.json").is_file():
+        raise ModelLoadError(f"{folder} {_without_index(folder)}")
     index = read_json(folder / "model_index.json", "it is not in diffusers layout")
     class_name = str(index.get("_class_name"))
     if class_name == "Ember":
@@ -70,6 +72,27 @@ def family_of_folder(folder: Path) -> Family:
             width = int(transformer.get("joint_attention_dim", 4096))
             return Family("sd3", "SD 3.x", width, _PLAIN_FLOW, "taesd3")
     raise ModelLoadError(f"{folder} is a {class_name}, another family: {_KNOWN}")
+
+
+def _without_index(folder: Path) -> str:
+    """Say what a folder without `model_index.json` is, and the remedy."""
+    lacks = "has no model_index.json: it is not in diffusers layout"
+    inside = next(iter(sorted(folder.glob("*/model_index.json"))), None)
+    if inside is None:
+        inside = next(iter(sorted(folder.glob("snapshots/*/model_index.json"))), None)
+    if inside is not None:
+        return f"{lacks}, the folder {inside.parent} inside it is: give that one"
+    weights = sorted(folder.glob("*.safetensors"))
+    if (folder / "config.json").is_file():
+        name = read_json(folder / "config.json", "").get("_class_name", "one network")
+        return f"holds a {name} alone: give the folder of a whole checkpoint"
+    if any("lora" in path.name for path in weights):
+        return f"{lacks}, and {weights[0].name} looks like a LoRA: give it with --lora"
+    if weights:
+        return f"{lacks}: give one of its files, {weights[0]}"
+    if any(folder.glob("*.ckpt")):
+        return f"{lacks}, and pickles (.ckpt) are not read: give the checkpoint as .safetensors"
+    return f"{lacks}: give the folder that model_index.json lies in, or a .safetensors file"
 
 
 def unet_family(unet: Mapping[str, Any], scheduler: Mapping[str, Any], where: str) -> Family:

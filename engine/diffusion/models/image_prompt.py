@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.diffusion.models.components import named_errors
+from engine.diffusion.models.guide_files import encoder_folder
 from engine.diffusion.structure.fitting import cover
 from engine.diffusion.structure.image import read_picture
 from engine.errors import ModelLoadError, StructureError
@@ -24,8 +25,6 @@ from engine.messages import Uint8
 from engine.quiet_loaders import quiet_loaders
 from engine.registry import Guides
 
-_ENCODER_PLACES = ("image_encoder", "../models/image_encoder")
-"""Where h94/IP-Adapter keeps the encoder, from the adapter's file: SD 1.5 and SDXL, SDXL vit-h."""
 _PROJECTION = ("proj.weight", "proj.bias", "norm.weight", "norm.bias")
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -165,7 +164,7 @@ def _picture_vector(
     from transformers import CLIPVisionModelWithProjection
 
     quiet_loaders("diffusers", "transformers")
-    folder = _encoder_folder(adapter)
+    folder = encoder_folder(adapter)
     with named_errors(folder.name, "the image encoder"):
         encoder: Any = CLIPVisionModelWithProjection.from_pretrained(
             folder, dtype=dtype, use_safetensors=True
@@ -182,17 +181,6 @@ def _picture_vector(
     pixels = pixels.permute(2, 0, 1).unsqueeze(0).to(device, dtype)
     vector: Tensor = encoder.to(device).eval()(pixel_values=pixels).image_embeds[0]
     return vector.float()
-
-
-def _encoder_folder(adapter: Path) -> Path:
-    for place in _ENCODER_PLACES:
-        folder = adapter.parent / place
-        if (folder / "config.json").is_file():
-            return folder.resolve()
-    raise ModelLoadError(
-        f"no image encoder beside {adapter}: put the folder image_encoder of h94/IP-Adapter, "
-        "config.json and model.safetensors, there"
-    )
 
 
 def _read(adapter: Path) -> dict[str, Tensor]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from engine.diffusion.models.family import FEW_STEPS, Family, read_json, unet_family
 from engine.diffusion.models.ldm_config import UNET, Facts, unet_config
 from engine.errors import ModelLoadError
-from engine.weights_file import read_weights_file
+from engine.weights_file import Header, read_weights_file
 
 _OTHERS = (
     ("lora_", "a LoRA: give it with --lora beside a checkpoint"),
@@ -25,16 +26,25 @@ _OTHERS = (
 
 def family_of_file(path: Path) -> Family:
     """Return the family of a single file. Raises `ModelLoadError`, naming what else it is."""
-    facts = read_weights_file(path).tensors
+    file = read_weights_file(path)
+    return _family(file.tensors, scheduler_of_file(path), str(path))
+
+
+def family_of_header(header: Header, where: str) -> Family:
+    """Return the family of a file of which only the header is here. Raises `ModelLoadError`."""
+    return _family(header.tensors, _said_scheduler(header.tensors, header.metadata), where)
+
+
+def _family(facts: Facts, scheduler: Mapping[str, Any], where: str) -> Family:
     if f"{UNET}input_blocks.0.0.weight" not in facts:
         for prefix, words in _OTHERS:
             if any(name.startswith(prefix) for name in facts):
-                raise ModelLoadError(f"{path} is {words}")
+                raise ModelLoadError(f"{where} is {words}")
         raise ModelLoadError(
-            f"{path} is no checkpoint that Sonolume knows ({len(facts)} tensors, the first is "
+            f"{where} is no checkpoint that Sonolume knows ({len(facts)} tensors, the first is "
             f"{next(iter(facts), 'none')}): SD 1.x, SD 2.x and SDXL files are"
         )
-    return unet_family(_unet_config(path, facts), scheduler_of_file(path), str(path))
+    return unet_family(_unet_config(where, facts), scheduler, where)
 
 
 def scheduler_of_file(path: Path) -> dict[str, Any]:
@@ -48,11 +58,15 @@ def scheduler_of_file(path: Path) -> dict[str, Any]:
     if beside.is_file():
         return read_json(beside, "it is needed")
     file = read_weights_file(path)
-    said = file.metadata.get("modelspec.prediction_type", "")
-    predicts_v = "v_pred" in file.tensors or said in ("v", "v_prediction")
+    return _said_scheduler(file.tensors, file.metadata)
+
+
+def _said_scheduler(facts: Facts, metadata: Mapping[str, str]) -> dict[str, Any]:
+    said = metadata.get("modelspec.prediction_type", "")
+    predicts_v = "v_pred" in facts or said in ("v", "v_prediction")
     return {
         "prediction_type": "v_prediction" if predicts_v else "epsilon",
-        "rescale_betas_zero_snr": "ztsnr" in file.tensors,
+        "rescale_betas_zero_snr": "ztsnr" in facts,
         "timestep_spacing": "trailing",
     }
 
@@ -67,11 +81,11 @@ def notice_of_file(path: Path) -> str:
     )
 
 
-def _unet_config(path: Path, facts: Facts) -> dict[str, Any]:
+def _unet_config(where: str, facts: Facts) -> dict[str, Any]:
     try:
         return unet_config(facts)
     except (KeyError, StopIteration, IndexError, ValueError) as error:
         raise ModelLoadError(
-            f"{path} has a U-Net of an unknown layout (no {error}): SD 1.x, SD 2.x and SDXL have "
+            f"{where} has a U-Net of an unknown layout (no {error}): SD 1.x, SD 2.x and SDXL have "
             "others"
         ) from error

@@ -12,7 +12,7 @@ from engine.diffusion.hub.cache import cache_root, cached_models, home_of, snaps
 from engine.diffusion.models.family import Family, family_of_folder
 from engine.diffusion.models.single_file_family import family_of_file
 from engine.errors import ModelLoadError
-from engine.known_models import KnownModel, known_model
+from engine.known_models import KnownModel, known_model, way_of
 from engine.weights_file import PICKLES, pickle_words
 
 _HUB_FILE = re.compile(r"([\w][\w.-]{0,95}/[\w][\w.-]{0,95})/([^/\\:]+\.safetensors)")
@@ -46,6 +46,30 @@ def checkpoint_path(name: str) -> Path:
     return _fetched(name, name)
 
 
+def fetched_lora(word: str) -> Path | None:
+    """Return the file or folder of a fetched LoRA by its short name or hub id; None: a path.
+
+    Raises `ModelLoadError` for a short name that is not on this machine or is no LoRA.
+    """
+    if Path(word).expanduser().exists():
+        return None
+    known = known_model(word)
+    if known is not None:
+        if known.role != "lora":
+            raise ModelLoadError(f"{way_of(known)}; --lora names a LoRA")
+        folder = _fetched(known.hub_id, known.name)
+        if known.file and not (folder / known.file).is_file():
+            raise ModelLoadError(
+                f"{known.name} is not on this machine: `sonolume models fetch {known.name}`"
+            )
+        return folder / known.file
+    inside = _HUB_FILE.fullmatch(word)
+    snapshot = snapshot_of(inside.group(1) if inside else word, cache_root())
+    if snapshot is None:
+        return None
+    return snapshot / inside.group(2) if inside else snapshot
+
+
 def checkpoint_family(path: Path) -> Family:
     """Return the family of a folder or file. Raises `ModelLoadError`."""
     return family_of_folder(path) if path.is_dir() else family_of_file(path)
@@ -53,12 +77,7 @@ def checkpoint_family(path: Path) -> Family:
 
 def _fetched_known(known: KnownModel) -> Path:
     if known.role != "checkpoint":
-        use = {
-            "autoencoder": "it is found by itself beside a checkpoint",
-            "lora": "give it with --lora",
-            "listener": "give it with --listener",
-        }[known.role]
-        raise ModelLoadError(f"{known.name} paints no pictures: {use}")
+        raise ModelLoadError(f"{way_of(known)}; --model names what paints")
     return _fetched(known.hub_id, known.name)
 
 

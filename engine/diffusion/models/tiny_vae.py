@@ -14,6 +14,7 @@ from engine.diffusion.hub.cache import cache_root, snapshot_of
 from engine.diffusion.models.family import Family, read_json
 from engine.errors import ModelLoadError
 from engine.known_models import known_model
+from engine.weights_file import PICKLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,13 @@ def choose_vae(family: Family, checkpoint: Path, wanted: str, own_class: str) ->
     folder `taesd` (`taesdxl`, `taesd3`) inside the checkpoint's or beside it goes before the
     hub's cache. Raises `ModelLoadError`.
     """
-    if wanted == "own" or own_class == "AutoencoderTiny":
+    if own_class == "AutoencoderTiny" or (own_class and wanted == "own"):
         return VaeChoice(None)
+    if wanted == "own":
+        raise ModelLoadError(
+            f"{checkpoint.name} has no autoencoder of its own: leave --vae own out "
+            f"and let it paint with {family.tiny}, or fetch the checkpoint again"
+        )
     known = known_model(family.tiny)
     assert known is not None, family.tiny
     inside = checkpoint if checkpoint.is_dir() else checkpoint.parent
@@ -43,7 +49,12 @@ def choose_vae(family: Family, checkpoint: Path, wanted: str, own_class: str) ->
         if folder is not None and (folder / "config.json").is_file():
             _check_tiny(folder)
             return VaeChoice(folder)
-    if wanted == "tiny" or not own_class:
+    if not own_class:
+        raise ModelLoadError(
+            f"{checkpoint.name} has no autoencoder of its own, and {family.tiny} "
+            f"is not on this machine: run `sonolume models fetch {family.tiny}` (10 MB)"
+        )
+    if wanted == "tiny":
         raise ModelLoadError(
             f"the small autoencoder {family.tiny} is not on this machine: run "
             f"`sonolume models fetch {family.tiny}` (10 MB), or use --vae own"
@@ -68,8 +79,11 @@ def own_vae_class(checkpoint: Path) -> str:
     """The class of the checkpoint's own autoencoder; empty where it has none."""
     if checkpoint.is_file():
         return "AutoencoderKL"
-    if not (checkpoint / "vae").is_dir():
+    folder = checkpoint / "vae"
+    if not folder.is_dir():
         return ""
     lacks = "the checkpoint's vae is missing; fetch it again"
-    table = read_json(checkpoint / "vae" / "config.json", lacks)
+    table = read_json(folder / "config.json", lacks)
+    if not any(path.suffix in (".safetensors", *PICKLES) for path in folder.iterdir()):
+        return ""
     return str(table.get("_class_name", "AutoencoderKL"))

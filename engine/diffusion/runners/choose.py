@@ -14,6 +14,7 @@ from engine.diffusion.runners.compiled import Compilable, Workshop, load_parts
 from engine.diffusion.runners.frames import (
     FrameOpener,
     FrameRunner,
+    SaidFrames,
     direct_frames,
     graph_frames,
 )
@@ -24,8 +25,8 @@ def choose_frames(request: ModelRequest, bundle: Bundle) -> FrameOpener:
     """Return what opens the runner of frames that `request` asks for.
 
     `auto` begins with what needs nothing and climbs; elsewhere than on CUDA there is nothing to
-    climb to that would not cost the show its cores. Any other name happens or is a
-    `ModelLoadError`.
+    climb to that would not cost the show its cores. Any other name happens, is a
+    `ModelLoadError`, or, where a bundle has nothing that could be compiled, is said in `message`.
     """
     on_cuda = bundle.device.type == "cuda"
     compilable = bundle if isinstance(bundle, Compilable) else None
@@ -38,8 +39,21 @@ def choose_frames(request: ModelRequest, bundle: Bundle) -> FrameOpener:
     if request.runner == "compile":
         if compilable is not None:
             return _compiled(request, compilable)
-        return graph_frames if on_cuda else direct_frames
+        plain = graph_frames if on_cuda else direct_frames
+        return plain if getattr(bundle, "runner", "") == "compile" else _uncompiled(plain)
     return direct_frames
+
+
+def _uncompiled(plain: FrameOpener) -> FrameOpener:
+    """Paint all the same and say so: nothing of the bundle is compiled."""
+
+    def opened(program: FrameProgram, state: FrameState) -> FrameRunner:
+        frames = plain(program, state)
+        return SaidFrames(
+            frames, "compile knows U-Nets only: this model paints as eager does (graph on CUDA)"
+        )
+
+    return opened
 
 
 def _climbing(request: ModelRequest, bundle: Compilable) -> FrameOpener:

@@ -70,6 +70,27 @@ class DirectFrames:
         """See `FrameRunner`."""
 
 
+class SaidFrames:
+    """Frames of another runner than was asked for, and one line that says so."""
+
+    def __init__(self, frames: FrameRunner, message: str) -> None:
+        self._frames = frames
+        self.message = message
+
+    @property
+    def name(self) -> str:
+        """See `FrameRunner`."""
+        return self._frames.name
+
+    def run(self, mode: FrameMode) -> None:
+        """See `FrameRunner`."""
+        self._frames.run(mode)
+
+    def close(self) -> None:
+        """See `FrameRunner`."""
+        self._frames.close()
+
+
 class RecordedFrames:
     """Replays one recording per kind of frame, made when the kind comes up for the fourth time.
 
