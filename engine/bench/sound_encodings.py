@@ -41,7 +41,8 @@ CLIP_S = 2.0
 PICTURE_PX = 192
 SHOWN = "mel"
 """The encoding that is painted."""
-_CELL_PX, _FEWER_BITS = 76, 3
+_CELL_PX = 76
+_COARSE = np.uint8(0b1111_1000)
 """Soft pictures are large as PNG: the sheet is for a README."""
 _TINY = 1e-9
 
@@ -162,4 +163,4 @@ def _write(folder: Path, cells: Sequence[Cell]) -> None:
     count = len(NAMES)
     turned = [cells[scale * count + k] for k in range(count) for scale in range(len(SOUND_SCALES))]
     sheet = contact_sheet(turned, columns=len(SOUND_SCALES), cell_px=_CELL_PX)
-    write_sheet(folder / "sound_encodings.png", sheet >> _FEWER_BITS << _FEWER_BITS)
+    write_sheet(folder / "sound_encodings.png", sheet & _COARSE)

@@ -101,7 +101,7 @@ def waveform_rows(stretch: Stretch, target: TargetSpec) -> Float32:
     part = stretch.samples[stretch.first : stretch.first + stretch.length]
     if len(part) != wanted:
         places = np.linspace(0.0, len(part) - 1.0, wanted)
-        part = np.interp(places, np.arange(len(part)), part)
+        part = np.interp(places, np.arange(len(part)), part).astype(np.float32)
     return np.asarray(part, np.float32).reshape(target.tokens, target.width)
 
 

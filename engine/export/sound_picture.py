@@ -107,9 +107,8 @@ def paint_sound(settings: PictureSettings) -> PictureReport:
         if settings.encoding == SEMANTIC:
             sound, start_s, heard = _most_telling(reader, settings)
         else:
-            start_s = settings.start_s
-            if start_s is None:
-                start_s = loudest_s(reader, _RAW_WINDOW_S)[0]
+            asked_s = settings.start_s
+            start_s = loudest_s(reader, _RAW_WINDOW_S)[0] if asked_s is None else asked_s
             sound = _window(reader, start_s, _RAW_WINDOW_S)
         notices = [reader.note] if reader.note else []
     without = "the picture is painted from the prompt alone"
