@@ -77,7 +77,7 @@ def mel_matrix() -> Float32:
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
     matrix = np.maximum(np.minimum(rising, falling), 0.0)
     matrix[0] = 0.0
-    return matrix.astype(np.float32)
+    return np.asarray(matrix, np.float32)
 
 
 def _mel(frequency_hz: np.ndarray) -> np.ndarray:

@@ -74,7 +74,7 @@ def centred_loss(mapper: EmbeddingMapper, written: Tensor, right: Tensor) -> Ten
         return POOLED_COSINE * _lack(found, wanted) + POOLED_MSE * F.mse_loss(found, wanted)
     sizes = [block.rows * block.columns for block in mapper.shape.blocks]
     sizes += [mapper.target.pooled_width] if mapper.target.pooled_width else []
-    parts = list(zip(found.split(sizes, dim=1), wanted.split(sizes, dim=1), strict=True))
+    parts = list(zip(torch.split(found, sizes, 1), torch.split(wanted, sizes, 1), strict=True))
     lack = torch.stack([_lack(a, b) for a, b in parts]).mean()
     return torch.stack([F.mse_loss(a, b) for a, b in parts]).sum() + lack
 
@@ -119,7 +119,7 @@ class MapperTrainer:
         order = np.random.default_rng((self._seed, self.epochs)).permutation(len(heard))
         self.mapper.train()
         total = 0.0
-        for rows in torch.from_numpy(order).to(heard.device).split(self._plan.batch):
+        for rows in torch.split(torch.from_numpy(order).to(heard.device), self._plan.batch):
             written = self.mapper(self._noisy(heard[rows]))
             loss = centred_loss(self.mapper, written, self._prompts[prompt[rows]])
             total += float(loss.detach()) * len(rows)
