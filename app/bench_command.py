@@ -31,8 +31,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             "--runner belongs to ember and engine: sonolume bench ember --runner openvino"
         )
-    if options.area != "hearing" and options.data is not None:
-        raise UsageError("--data belongs to hearing: sonolume bench hearing --data DIR")
+    if options.area not in ("hearing", "sights") and options.data is not None:
+        raise UsageError("--data belongs to hearing and sights: sonolume bench hearing --data DIR")
     check_seconds(options.seconds)
     request = _request(options)
     with interrupted_by_sigterm():  # engine's folder of random weights is gigabytes

@@ -176,7 +176,14 @@ def _add_mapper(parser: argparse.ArgumentParser) -> None:
         choices=NETWORKS,
         default=NETWORKS[0],
         help="V2D's pooled mapper, the wide or the residual one, its sequence model, or "
-        "the straight line of ridge regression (default: v2d)",
+        "the straight line of ridge regression, or a small one (default: v2d)",
+    )
+    group.add_argument(
+        "--synthesised",
+        type=int,
+        default=0,
+        metavar="N",
+        help="learn from N synthesised clips of every sound besides (default: 0)",
     )
     group.add_argument(
         "--captions",

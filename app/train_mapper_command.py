@@ -23,6 +23,8 @@ def train_mapper(options: argparse.Namespace) -> int:
         )
     if options.captions is not None and options.encoder != "clap":
         raise UsageError("--captions needs an encoder that reads texts too: --encoder clap")
+    if options.synthesised < 0:
+        raise UsageError(f"--synthesised {options.synthesised} is below 0: give 0 or more")
     if options.fold < 0:
         raise UsageError(f"there is no fold {options.fold}: 1 or more, or 0 for none")
     from engine.diffusion.device import choose_device
@@ -33,6 +35,7 @@ def train_mapper(options: argparse.Namespace) -> int:
         out_dir=work,
         data=options.data,
         format_name=options.format,
+        synthesised=options.synthesised,
         captions=options.captions,
         encoder=options.encoder,
         weights=options.weights,

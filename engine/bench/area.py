@@ -46,6 +46,7 @@ AREAS: dict[str, str] = {
     "ember": "engine.bench.ember:bench",
     "engine": "engine.bench.engine:bench",
     "hearing": "engine.bench.hearing:bench",
+    "sights": "engine.bench.sights:bench",
     "encodings": "engine.bench.sound_encodings:bench",
     "composer": "engine.bench.composer:bench",
     "latency": "engine.bench.latency:bench",

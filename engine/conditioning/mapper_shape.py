@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from engine.conditioning.mapper_names import NETWORKS, SEQUENCE, WIDE
+from engine.conditioning.mapper_names import NETWORKS, SEQUENCE, SMALL, WIDE
 from engine.conditioning.sound_embedding import TargetSpec
 from engine.errors import LimitError
 
-PUBLISHED_HIDDEN, WIDE_HIDDEN = (512, 1024, 1024), (512, 1024, 4096)
+PUBLISHED_HIDDEN, WIDE_HIDDEN, SMALL_HIDDEN = (512, 1024, 1024), (512, 1024, 4096), (256, 64)
 SEQUENCE_PATCHES = 10
 SD3_TOKENS, SD3_WIDTH, SD3_POOLED = 77 + 256, 4096, 768 + 1280
 _BOTTLENECK, _LARGEST_FLAT = 128, 8192
@@ -54,6 +54,8 @@ class MapperShape:
 
     def hidden(self, flat_width: int) -> tuple[int, ...]:
         """Hidden widths; long prompts pass a narrow place more, for they span few directions."""
+        if self.network == SMALL:
+            return SMALL_HIDDEN
         widths = WIDE_HIDDEN if self.network == WIDE else PUBLISHED_HIDDEN
         return widths if flat_width <= _LARGEST_FLAT else (*widths, _BOTTLENECK)
 

@@ -46,10 +46,11 @@ class Course:
 
 def clip_course(
     data: Path, format_name: str, encoder: SoundVectors, shape: MapperShape, cache: Path,
-    fold: int, seed: int,
+    fold: int, seed: int, synthesised: Sequence[SoundPair] = (),
 ) -> Course:  # fmt: skip
-    """A course of sounds. Raises `TrainingError`."""
+    """A course of sounds, `synthesised` ones beside those in `data`. Raises `TrainingError`."""
     found = read_pairs(data, format_name)
+    found = replace(found, pairs=(*found.pairs, *synthesised))
     heard = hear_clips(found.pairs, encoder, cache)
     pairs = tuple(pair for pair in found.pairs if pair.sound in heard.rows)
     captions = tuple(dict.fromkeys(pair.caption for pair in pairs))

@@ -29,6 +29,7 @@ from engine.training.mapper.figures import distinct, mapper_figures
 from engine.training.mapper.fit import FitPlan, MapperTrainer, fit, ridge, set_scalings
 from engine.training.mapper.lessons import Lessons
 from engine.training.mapper.targets import PromptSpace
+from engine.training.sound_datasets.synthesised import synthesised_pairs
 
 Figures = dict[str, dict[str, float]]
 
@@ -41,6 +42,8 @@ class MapperRequest:
     data: Path | None = None
     """A folder of clips with captions."""
     format_name: str = "auto"
+    synthesised: int = 0
+    """Clips of every sound of our catalogue to learn from besides."""
     captions: Path | None = None
     """A file of captions, one a line: trains from texts alone, in CLAP's space."""
     encoder: str = "ear"
@@ -103,8 +106,10 @@ def _course(request: MapperRequest, encoder: SoundVectors, shape: MapperShape) -
         )
     assert request.data is not None
     return clip_course(
-        request.data, request.format_name, encoder, shape, cache, request.fold, request.seed
-    )
+        request.data, request.format_name, encoder, shape, cache, request.fold, request.seed,
+        synthesised_pairs(request.out_dir / "synthesised", request.synthesised, request.seed)
+        if request.synthesised else (),
+    )  # fmt: skip
 
 
 def _fitted(
