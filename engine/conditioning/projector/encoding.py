@@ -40,8 +40,8 @@ class ProjectorEncoding:
     """A `SoundEncoding` by a trained projector. Diffusion thread only.
 
     It computes when the views or the settings have changed, which is once a second or less often;
-    every other call returns the same object. Its network runs on the CPU, for ember 19 ms on one busy
-    core.
+    every other call returns the same object. Its network runs on the CPU: for ember 19 ms on one
+    busy core.
     """
 
     window_s = LONG_S
