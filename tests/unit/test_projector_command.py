@@ -19,7 +19,7 @@ from engine.diffusion.models.audio_attention import AudioAttention
 from engine.diffusion.models.components import Components
 from engine.diffusion.models.sound_hearing import open_sound_hearing
 from tests.checkpoints import write_sd
-from tests.unit.test_projector_training import write_folder
+from tests.sound_pairs import write_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 

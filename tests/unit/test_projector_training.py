@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import soundfile
@@ -20,7 +20,6 @@ from engine.conditioning.projector.plan import plan_for
 from engine.conditioning.projector.projector_file import load_projector
 from engine.conditioning.sound_embedding import SoundMoment, TargetSpec
 from engine.errors import ModelLoadError, TrainingError
-from engine.messages import Float32
 from engine.training.projector import losses
 from engine.training.projector.dataset import read_pairs
 from engine.training.projector.encoders import moments, open_encoder
@@ -28,43 +27,13 @@ from engine.training.projector.examples import hear
 from engine.training.projector.plan import STAGE_PLANS, StagePlan
 from engine.training.projector.stage import ProjectorRequest, projector_file, run_projector
 from tests.checkpoints import write_clap, write_sd
+from tests.sound_pairs import RATE_HZ, sound_of, write_folder
 
-pytest.importorskip("accelerate", reason="pip install 'sonolume[training]'")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
-RATE_HZ = 16_000
-CLASSES = ("a calm sea", "a burning fire", "a green forest", "a city at night")
-COLOURS = ((40, 90, 200), (230, 90, 20), (30, 150, 50), (30, 20, 60))
-
-
-def sound_of(kind: int, rng: np.random.Generator, seconds: float = 2.0) -> Float32:
-    """Four kinds that anybody tells apart: low hum, clicks, chirps, noise."""
-    time_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
-    if kind == 0:
-        wave = np.sin(2 * np.pi * (90.0 + 10.0 * rng.random()) * time_s)
-    elif kind == 1:
-        wave = (rng.random(len(time_s)) < 0.002).astype(np.float64)
-    elif kind == 2:
-        wave = np.sin(2 * np.pi * (2000.0 + 800.0 * np.sin(40.0 * time_s)) * time_s)
-    else:
-        wave = rng.normal(size=len(time_s))
-    return np.asarray(0.3 * wave / np.abs(wave).max(), np.float32)
-
-
-def write_folder(folder: Path, *, count: int = 12, split: str = "train", first: int = 0) -> Path:
-    samples = []
-    for name in ("audio", "frames"):
-        (folder / split / name).mkdir(parents=True)
-    for index in range(first, first + count):
-        kind, rng = index % len(CLASSES), np.random.default_rng(index)
-        soundfile.write(folder / split / "audio" / f"{index}.wav", sound_of(kind, rng), RATE_HZ)
-        picture = np.full((64, 64, 3), COLOURS[kind][::-1], np.uint8)
-        cv2.circle(picture, (20 + index % 24, 30), 12, (250, 250, 250), -1)
-        cv2.imwrite(str(folder / split / "frames" / f"{index}.png"), picture)
-        samples.append({"id": str(index), "audio": f"{split}/audio/{index}.wav",
-                        "caption": CLASSES[kind], "split": split})  # fmt: skip
-    (folder / split / "metadata.json").write_text(json.dumps({"samples": samples}))
-    return folder
+needs_accelerate = pytest.mark.skipif(
+    find_spec("accelerate") is None, reason="pip install 'sonolume[training]'"
+)
 
 
 @pytest.fixture(scope="module")
@@ -211,6 +180,7 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     return work, run_projector(request, unheard)
 
 
+@needs_accelerate
 def test_stage_1_overfits_and_unheard_sounds_find_their_captions(
     trained: tuple[Path, dict[str, float]],
 ) -> None:
@@ -224,6 +194,7 @@ def test_stage_1_overfits_and_unheard_sounds_find_their_captions(
     assert float(table[-1].split(",")[2]) < math.log(8)
 
 
+@needs_accelerate
 def test_the_file_says_what_it_is_and_speaks_to_ember(
     trained: tuple[Path, dict[str, float]],
 ) -> None:
@@ -244,6 +215,7 @@ def test_the_file_says_what_it_is_and_speaks_to_ember(
     )
 
 
+@needs_accelerate
 def test_interrupted_training_goes_on_to_the_last_bit(
     data: Path, trained: tuple[Path, dict[str, float]], tmp_path: Path
 ) -> None:
@@ -262,6 +234,7 @@ def test_interrupted_training_goes_on_to_the_last_bit(
         assert torch.equal(one, other), name
 
 
+@needs_accelerate
 def test_going_on_with_another_training_is_refused(data: Path, tmp_path: Path) -> None:
     run_projector(ProjectorRequest(data, tmp_path, short(1, 2)), unheard)
     other = ProjectorRequest(data, tmp_path, short(1, 2, seed=1), resume=True)
@@ -269,6 +242,7 @@ def test_going_on_with_another_training_is_refused(data: Path, tmp_path: Path) -
         run_projector(other, unheard)
 
 
+@needs_accelerate
 def test_stages_2_and_3_learn_from_pictures_through_frozen_ember(
     data: Path, trained: tuple[Path, dict[str, float]], tmp_path: Path
 ) -> None:
@@ -295,11 +269,21 @@ def test_stages_2_and_3_learn_from_pictures_through_frozen_ember(
     }  # fmt: skip
 
 
+def test_without_accelerate_the_remedy_is_named(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    with pytest.raises(TrainingError, match=r"needs accelerate.*sonolume\[training\]"):
+        run_projector(ProjectorRequest(data, tmp_path, short(1, 1)), unheard)
+
+
+@needs_accelerate
 def test_a_later_stage_needs_the_earlier_one(data: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="run --stage 1 first"):
         run_projector(ProjectorRequest(data, tmp_path, short(2, 1)), unheard)
 
 
+@needs_accelerate
 @pytest.mark.parametrize(("decomposer", "insertion"), [("soft", "gated"), ("rigid", "bend")])
 def test_a_checkpoint_of_stable_diffusion_learns_to_hear(
     data: Path, tmp_path: Path, decomposer: str, insertion: str
@@ -333,6 +317,7 @@ def test_a_checkpoint_of_stable_diffusion_learns_to_hear(
     assert all(float(moved[name]) != pytest.approx(begin, abs=1e-7) for name in places)
 
 
+@needs_accelerate
 def test_a_target_that_is_not_there_is_named(data: Path, tmp_path: Path) -> None:
     request = ProjectorRequest(data, tmp_path, short(1, 1), target=str(tmp_path / "no"))
     with pytest.raises(TrainingError, match="no model folder"):
