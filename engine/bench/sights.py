@@ -120,10 +120,15 @@ def judged(
 
 
 def painted(
-    model: FeedbackModel, prompt: str, clip: SoundMoment | None, encoding: str, *, seed: int = 0
-) -> Uint8:
-    """One picture from nothing. Raises `ModelLoadError` where the sound is not in it."""
-    mix = 0.0 if clip is None else (1.0 if encoding == "projector" else 0.5)
+    model: FeedbackModel, prompt: str, clip: SoundMoment | None, encoding: str, *, seed: int = 0,
+    mix: float | None = None,
+) -> Uint8:  # fmt: skip
+    """One picture from nothing, mixed as is usual for an encoding unless told otherwise.
+
+    Raises `ModelLoadError` where the sound is not in it.
+    """
+    usual = 1.0 if encoding == "projector" else 0.5
+    mix = 0.0 if clip is None else usual if mix is None else mix
     values = defaults() | {
         "sound/mix": mix, "sound/encoding": float(SOUND_ENCODINGS.index(encoding)),
         "diffusion/seed": float(seed),
