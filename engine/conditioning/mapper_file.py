@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.conditioning.adapter_file import AdapterCard, card_metadata, card_of
+from engine.conditioning.mapper_names import SMALL
 from engine.conditioning.mapper_shape import shape_of
 from engine.errors import ModelLoadError
 from engine.weights_file import read_weights_file
@@ -20,9 +21,13 @@ def save_mapper(path: Path, mapper: EmbeddingMapper, card: AdapterCard) -> None:
     """Write a mapper and its card, whole or not at all."""
     from safetensors.torch import save_file
 
+    from engine.conditioning.int8_rows import packed
+
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     tensors = {name: value.contiguous() for name, value in mapper.state_dict().items()}
+    if mapper.shape.network == SMALL:  # it ships
+        tensors = packed(tensors)
     save_file(tensors, part, metadata=card_metadata(card))
     part.replace(path)
 
@@ -35,6 +40,7 @@ def load_mapper(path: Path) -> tuple[EmbeddingMapper, AdapterCard]:
     import torch
     from safetensors.torch import load_file
 
+    from engine.conditioning.int8_rows import unpacked
     from engine.conditioning.mapper_embedding import EmbeddingMapper
 
     if not path.is_file():
@@ -56,7 +62,7 @@ def load_mapper(path: Path) -> tuple[EmbeddingMapper, AdapterCard]:
                 f"{path} is not what its card says: {name} is {shapes.get(name, 'missing')}, not "
                 f"{tuple(value.shape)}; fetch or train it again"
             )
-    tensors = load_file(path)
+    tensors = unpacked(load_file(path))
     mapper.load_state_dict({name: tensors[name].float() for name in mapper.state_dict()},
                            assign=True)  # fmt: skip
     _fill_positions(mapper)

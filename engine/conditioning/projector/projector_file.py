@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engine.conditioning.adapter_file import AdapterCard, card_metadata, card_of
+from engine.conditioning.int8_rows import unpacked
 from engine.conditioning.projector.network import Projector, SonicProjector, projector
 from engine.conditioning.projector.plan import plan_of
 from engine.errors import ModelLoadError
@@ -78,7 +79,7 @@ def has_ears(path: Path) -> bool:
 def part_of(path: Path, prefix: str) -> dict[str, Tensor]:
     """Tensors of a file whose names begin with `prefix`, without it. Raises `ModelLoadError`."""
     try:
-        tensors = load_file(path)
+        tensors = unpacked(load_file(path))
     except (OSError, SafetensorError) as error:
         raise ModelLoadError(f"{path} cannot be read: fetch it again") from error
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

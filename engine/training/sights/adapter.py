@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.conditioning.adapter_file import AdapterCard
+from engine.conditioning.int8_rows import packed
 from engine.conditioning.projector.network import Hearing, Projector
 from engine.conditioning.projector.plan import plan_for
 from engine.conditioning.projector.projector_file import save_projector
@@ -47,10 +48,11 @@ class SoundAdapter(nn.Module):
         return SoundRows(found.tokens, found.pooled, amount)
 
     def save(self, path: Path, figures: Mapping[str, Any]) -> None:
-        """Write what `load_projector` reads, float16; mean and spread go into the first layers."""
+        """Write what `load_projector` reads; mean and spread go into the first layers."""
         state = {name: tensor.clone() for name, tensor in self.projector.state_dict().items()}
         mean, spread = self.get_buffer("mean"), self.get_buffer("spread")
-        for layer in ("decomposer.shared.0", "weights.layers.0"):
+        scaled = ("decomposer.shared.0", "weights.layers.0")
+        for layer in scaled:
             weight = state[f"{layer}.weight"] / spread
             state[f"{layer}.bias"] = state[f"{layer}.bias"] - weight @ mean
             state[f"{layer}.weight"] = weight
@@ -58,6 +60,5 @@ class SoundAdapter(nn.Module):
             "projector", EAR, EAR_WIDTH, self.plan.target, "ember", self.plan.settings(),
             dict(figures),
         )  # fmt: skip
-        half = {name: tensor.half() for name, tensor in state.items()}
-        ear = {name: tensor.half() for name, tensor in self.ear.state_dict().items()}
-        save_projector(path, card, half, ear)
+        few = packed(state, [f"{layer}.weight" for layer in scaled])
+        save_projector(path, card, few, packed(self.ear.state_dict()))
