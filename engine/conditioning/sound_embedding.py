@@ -39,8 +39,6 @@ class SoundMoment:
     samples: Float32
     """Mono, `(n,)`, the newest last; n may be anything, silence stands before the beginning."""
     sample_rate: int
-    sample_index: int = -1
-    """One past the newest sample; two moments of one index are the same. -1: unknown."""
     encoder: str = ""
     """Which network made `views`, as `AdapterCard.encoder` names it; empty: none has."""
     views: tuple[Float32, ...] = ()
@@ -49,6 +47,8 @@ class SoundMoment:
     """Of a slice, all of which is encoded however short it is: so many samples at either end are
     not part of it, but what its first and last spectra reach into. None: a window, whose newest
     part is encoded."""
+    sample_index: int = -1
+    """One past the newest sample; two moments of one index are the same. -1: unknown."""
 
 
 @dataclass(frozen=True, slots=True)

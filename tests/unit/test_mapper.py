@@ -191,8 +191,11 @@ def written(path: Path, encoder: str = "ear", network: str = "linear", gap: floa
 def test_a_mapper_comes_back_from_its_file(tmp_path: Path, network: str) -> None:
     loaded, card = load_mapper(written(tmp_path / "m.safetensors", network=network))
     heard = torch.randn(1, 10, 4) if network == "sequence" else torch.randn(1, 4)
+    atol = 0.02 if network == "small" else 0.0  # that one is kept in int8
     with torch.inference_mode():
-        assert torch.equal(loaded(heard), small_mapper(network=network)(heard))
+        torch.testing.assert_close(
+            loaded(heard), small_mapper(network=network)(heard), atol=atol, rtol=0.0
+        )
     assert card.figures == {"mse": 1.0}
     assert shape_of(card.settings) == loaded.shape
 
