@@ -23,6 +23,7 @@ from engine.conditioning.projector.plan import COLDEST, HOTTEST
 from engine.diffusion.models.ember.autoencoder import LATENT_CHANNELS
 from engine.diffusion.models.ember.text import TextEmbedding
 from engine.diffusion.models.ember.weights import EmberNetworks
+from engine.errors import TrainingError
 from engine.training.ember.captions import caption
 from engine.training.ember.checkpoint import TrainState
 from engine.training.ember.flow import noisy
@@ -91,7 +92,13 @@ class SightTrainer:
         self._sounds, self._plan, self._seed = sounds, plan, seed
         heard = sounds.fold != HELD_OUT_FOLD
         self._rows = {label: sounds.rows_of(label, heard) for label in SIGHT_OF}
-        self._labels = [*OFTEN * 5, *(label for label in SIGHT_OF if label not in OFTEN)]
+        often = [*OFTEN * 5, *(label for label in SIGHT_OF if label not in OFTEN)]
+        self._labels = [label for label in often if len(self._rows[label])]
+        if not self._labels:
+            raise TrainingError(
+                "there is no clip of any sound that can be seen outside of fold "
+                f"{HELD_OUT_FOLD}: {', '.join(SIGHT_OF)}"
+            )
         with torch.inference_mode(False), torch.no_grad():
             self._sights: Mapping[str, TextEmbedding] = {
                 label: self._text.encode([sight.prompt]) for label, sight in SIGHT_OF.items()
