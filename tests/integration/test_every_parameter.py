@@ -9,16 +9,18 @@ import pytest
 from engine.analysis.analyzer import Analyzer
 from engine.commands import SetParam
 from engine.compose.composer import Composer
+from engine.conditioning.encodings import AdapterShelf
 from engine.conditioning.sound_embedding import SoundMoment
 from engine.diffusion.feedback import FeedbackModel
 from engine.diffusion.models.checkpoint import open_checkpoint
 from engine.diffusion.models.ember.bundle import ember_folder, open_ember
 from engine.diffusion.structure.shapes import DrawnShapes
-from engine.messages import LORA_SLOTS, LoraChoice, Picture, SemanticState, Uint8
+from engine.messages import LORA_SLOTS, SOUND_ENCODINGS, LoraChoice, Picture, SemanticState, Uint8
 from engine.modulation.stage import Modulation
 from engine.params import PARAMS
 from engine.presets import Preset, PromptScene, Route
 from engine.registry import Guides, ModelRequest
+from engine.semantic.adapters import open_adapter
 from tests.checkpoints import write_controlnet, write_ip_adapter, write_lora_peft, write_sd
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -40,6 +42,7 @@ PRESET = Preset(
 )
 
 
+RAW_SOUND = ("sound/scale", "sound/bend")
 NEED_GUIDES = ("structure/control", "prompt/image")
 
 
@@ -52,6 +55,7 @@ def ember(tmp_path_factory: pytest.TempPathFactory) -> FeedbackModel:
         write_lora_peft(
             home / f"{seed}.safetensors", ember_folder(), seed=seed, text=False, size=0.2
         )
+    model.use_adapters(AdapterShelf({}, open_adapter))
     model.put_on([LoraChoice(str(path)) for path in sorted(home.iterdir())])
     return model
 
@@ -81,6 +85,8 @@ def last_frame(model: FeedbackModel, name: str, value: float) -> Uint8:
     analyzer.set_tempo(150.0)
     if name.startswith("sound/"):
         modulation.apply(SetParam("sound/mix", 1.0))
+        if name in RAW_SOUND:
+            modulation.apply(SetParam("sound/encoding", float(SOUND_ENCODINGS.index("mel"))))
     modulation.apply(SetParam(name, value))
     fire = SemanticState(0, "embedded", ("fire",), (1.0,), label=0, prompt="a wall of fire")
     modulation.listen(fire)

@@ -152,7 +152,7 @@ def test_the_loudest_window_of_a_long_file_is_found(tmp_path: Path) -> None:
     ("words", "code", "said"),
     [
         (("--encoding", "fft", "--checkpoint", "x.safetensors"), 2, "leave it out"),
-        (("--encoding", "mapper"), 1, "mapper"),
+        (("--encoding", "mapper", "--checkpoint", "no.safetensors"), 1, "no.safetensors"),
         (("--strength", "0.4"), 2, "give one"),
         (("--mix", "3"), 2, "--mix 3 is outside 0 to 1"),
         (("--start", "99"), 1, "give an earlier --start"),
@@ -237,7 +237,7 @@ def test_heard_sound_is_the_window_before_the_pictures_own_sample() -> None:
         block = np.arange(start, start + 2_000, dtype=np.float32)
         heard.add(np.stack([block, block], axis=1))
     state = control(1.5)  # sample 72 000
-    ((moment, _),) = heard.sound_at(state, 0.25)
+    ((moment, _),) = heard.sound_at(state, 0.25, 0.0)
     np.testing.assert_array_equal(moment.samples, np.arange(60_000, 72_000))
 
 
@@ -248,7 +248,7 @@ def test_slices_are_read_in_order_out_of_order_and_beyond_the_end(tmp_path: Path
     sliced = SlicedSound(path, SliceChoice(10.0), 0.0, lambda: now[0])
     for index in (0, 1, 2, 9, 4, 5):
         now[0] = index / 10.0
-        ((moment, share),) = sliced.sound_at(control(), 1.0)
+        ((moment, share),) = sliced.sound_at(control(), 1.0, 0.0)
         inner = moment.samples[moment.margin : -moment.margin]
         assert share == 1.0
         np.testing.assert_array_equal(inner, samples[index * 4_410 : (index + 1) * 4_410])
@@ -257,7 +257,7 @@ def test_slices_are_read_in_order_out_of_order_and_beyond_the_end(tmp_path: Path
             moment.samples[moment.margin - len(before) : moment.margin], before
         )
     now[0] = 0.45
-    (one, two) = sliced.sound_at(control(), 1.0)
+    (one, two) = sliced.sound_at(control(), 1.0, 0.0)
     assert one[0] is moment or two[0] is moment  # known already
     sliced.close()
 
