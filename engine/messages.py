@@ -428,6 +428,8 @@ class SoundStatus:
     """One line on why it does not though it is asked for, or why a file was not taken."""
     adapter: str = ""
     """The file that is open between sound and prompt; empty: none is."""
+    encoding: str = ""
+    """For which encoding that file is open."""
     levels: tuple[float, ...] = ()
     """How much foreground, background and atmosphere count in the newest sound, sum 1; empty
     where nothing tells them apart."""

@@ -44,7 +44,11 @@ class ParamRow(QWidget):
     """Shows and sets one entry of the parameter table."""
 
     def __init__(
-        self, spec: ParamSpec, bridge: EngineBridge, parent: QWidget | None = None
+        self,
+        spec: ParamSpec,
+        bridge: EngineBridge,
+        parent: QWidget | None = None,
+        slider: type[ParamSlider] = ParamSlider,
     ) -> None:
         super().__init__(parent)
         self.spec = spec
@@ -52,7 +56,7 @@ class ParamRow(QWidget):
         self._scale = ParamScale(spec)
         self.name_label = ElidedLabel(spec.label.capitalize(), "dim")
         self.name_label.setFixedWidth(78)
-        self.slider = ParamSlider(self._scale)
+        self.slider = slider(self._scale)
         self.slider.setAccessibleName(spec.label)
         self.figure = ValueEdit()
         self.figure.setAccessibleName(f"{spec.label}, value")

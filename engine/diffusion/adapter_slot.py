@@ -58,11 +58,12 @@ class AdapterSlot:
     def look(self, model: SoundLed, window_s: float) -> None:
         """Note how the sound of the next picture does, of which so much is wanted."""
         self.unheard = model.sound_message
-        adapter, levels = model.sound_adapter, model.sound_levels
+        (encoding, file), levels = model.sound_adapter or ("", ""), model.sound_levels
         shares = () if levels is None or window_s == 0.0 else levels.weights.tolist()
         self.status = SoundStatus(
             self._refused or self.unheard,
-            "" if adapter is None else str(adapter),
+            str(file),
+            encoding,
             tuple(round(share, 3) for share in shares),
             model.sound_inside,
             self.status.files,

@@ -122,7 +122,7 @@ class FeedbackModel:
         return self._sound.step_s
 
     @property
-    def sound_adapter(self) -> Path | None:
+    def sound_adapter(self) -> tuple[str, Path] | None:
         """Which adapter is open."""
         return self._sound.adapter
 

@@ -63,8 +63,8 @@ class SoundLed(Protocol):
         ...
 
     @property
-    def sound_adapter(self) -> Path | None:
-        """The file of the adapter that is open; None without one."""
+    def sound_adapter(self) -> tuple[str, Path] | None:
+        """The encoding and the file of the adapter that is open; None without one."""
         ...
 
     @property
@@ -136,9 +136,11 @@ class SoundBlend:
         return encoding.levels if isinstance(encoding, ProjectorEncoding) else None
 
     @property
-    def adapter(self) -> Path | None:
+    def adapter(self) -> tuple[str, Path] | None:
         """See `SoundLed.sound_adapter`."""
-        return self._file if self._encoding is not None else None
+        if self._encoding is None or self._opened is None or self._file is None:
+            return None
+        return self._opened[0], self._file
 
     @property
     def inside(self) -> bool:

@@ -42,10 +42,10 @@ def hearing_projector(path: Path, target: TargetSpec) -> SoundEncoding:
 
 
 def open_viewer(encoder: str) -> tuple[Viewer, float, int]:
-    """Return what makes three views for an encoder, how much sound it wants, seconds, and how
-    many numbers a view has.
+    """Return what makes three views for an encoder, and its window and width.
 
-    Raises `ModelLoadError` for an encoder that there is not, or whose weights are not here.
+    The window is in seconds, the width in numbers per view. Raises `ModelLoadError` for an
+    encoder that there is not, or whose weights are not here.
     """
     if encoder == EAR:
         from engine.semantic.embedded import EmbeddedListener

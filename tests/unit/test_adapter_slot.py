@@ -94,7 +94,8 @@ def test_without_a_path_the_shipped_one_comes_back_with_its_ears(
     slot.serve(ember)
     assert slot.status.files == {}
     assert ember.sound_inside
-    assert Path(str(ember.sound_adapter)).name == "ember_projector.safetensors"
+    encoding, path = ember.sound_adapter or ("", Path())
+    assert (encoding, path.name) == ("projector", "ember_projector.safetensors")
 
 
 def test_a_file_for_an_encoding_that_is_not_listened_by_is_tried_at_once_and_used_later(

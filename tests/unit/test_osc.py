@@ -49,7 +49,6 @@ from engine.messages import (
     freeze,
 )
 from engine.params import PARAMS
-
 from tests.adapter_files import write_projector
 
 NOW = 1_800_000_000.0
