@@ -167,6 +167,8 @@ class SoundPanel(QWidget):
     def _on_sound(self, status: SoundStatus) -> None:
         self._status = status
         self._follow_file()
+        if status.message:
+            self._awaited = ""  # it was not taken
         self._show()
 
     def _follow_file(self) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
+from app.settings import SettingsStore
 from app.widgets.level_slider import LEVEL_PARAMS, LevelSlider
 from app.widgets.param_row import ParamRow
 from app.widgets.sound_panel import NAMES
@@ -183,9 +184,11 @@ def test_an_export_hears_by_the_files_of_the_show(window: MainWindow, look: Look
     assert "--projector" not in words
 
 
-def test_both_sections_of_sound_remember_by_themselves_that_they_are_folded(
-    window: MainWindow,
+def test_the_source_and_the_sound_in_the_picture_fold_and_are_remembered_apart(
+    window: MainWindow, store: SettingsStore
 ) -> None:
-    sections = window.column.all_sections()
-    titles = {sections[name].heading.text() for name in ("source", "sound")}
-    assert titles == {"SOUND", "SOUND INTO THE PICTURE"}
+    window.column.all_sections()["source"].set_open(False)
+    window.save_settings()
+    assert not window.column.sections["source"].open
+    assert window.column.params.sections["sound"].open
+    assert store.settings.closed_groups == ("source",)
