@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.engine_bridge import EngineBridge
 from app.widgets.level_slider import LEVEL_PARAMS, LevelSlider
-from app.widgets.param_row import ParamRow
+from app.widgets.param_row import FIGURE_PX, ParamRow
 from app.widgets.param_slider import ParamSlider
 from app.widgets.section import Section
 from engine.messages import LoraChoice
@@ -82,8 +82,9 @@ class ParamPanel(QWidget):
 
 
 def _align(rows: Sequence[ParamRow]) -> None:
-    """Sliders of a section end in one line, and leave no strip for units that nobody has."""
+    """Sliders of a section end in one line; no word is cut, no strip left for units of nobody."""
     units = [row.unit_label for row in rows if row.spec.unit]
     width = max((unit.fontMetrics().horizontalAdvance(unit.text()) for unit in units), default=0)
+    figure_px = max(FIGURE_PX, *(row.longest_word_px for row in rows))
     for row in rows:
-        row.align(width + UNIT_GAP_PX if width else 0)
+        row.align(width + UNIT_GAP_PX if width else 0, figure_px)
