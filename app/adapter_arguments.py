@@ -31,7 +31,7 @@ def chosen_adapters(options: argparse.Namespace) -> dict[str, Path]:
     """
     from engine.conditioning.adapter_choice import adapter_choice
 
-    chosen = {}
+    chosen: dict[str, Path] = {}
     for name in ADAPTERS:
         path: Path | None = getattr(options, name)
         if path is None:
