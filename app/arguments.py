@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from app.adapter_arguments import add_adapters
 from app.lora_argument import add_loras
 from app.model_arguments import add_vae, model_name
 from app.structure_arguments import add_guides, add_recorded_structure, add_structure
@@ -71,6 +72,7 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
     add_guides(parser)
     add_loras(parser)
+    add_adapters(parser)
     add_vae(parser)
     add_json(parser)
 

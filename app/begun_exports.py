@@ -38,7 +38,11 @@ class BegunExports:
         seed = int(status.values.get("diffusion/seed", 0.0))
         # A camera cannot be filmed again: its export is free.
         structure = status.structure.spec if status.structure.kind != "camera" else "none"
-        played = replace(request, preset=str(preset), seed=seed, structure=structure)
+        files = status.sound.files
+        played = replace(
+            request, preset=str(preset), seed=seed, structure=structure,
+            projector=files.get("projector", ""), mapper=files.get("mapper", ""),
+        )  # fmt: skip
         note.write_bytes(_REQUESTS.dump_json(played, indent=1))
         return played
 

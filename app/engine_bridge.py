@@ -32,7 +32,8 @@ from app.snapshots import (
 )  # fmt: skip
 from engine import commands
 from engine.clock import Clock, MonotonicClock
-from engine.errors import PresetError
+from engine.conditioning.adapter_choice import adapter_choice
+from engine.errors import ModelLoadError, PresetError
 from engine.messages import EngineStatus, RecordStatus, SourceStatus
 from engine.presets import preset_names
 
@@ -61,6 +62,8 @@ class EngineBridge(QObject):
     """SourceStatus"""
     structure_changed = Signal(object)
     """StructureStatus: what steers the shapes"""
+    sound_changed = Signal(object)
+    """SoundStatus: how the sound gets into the picture"""
     clock_changed = Signal(str)
     """Whose beat leads: `sound`, `midi` or `link`"""
     prompts_changed = Signal(object)
@@ -155,6 +158,7 @@ class EngineBridge(QObject):
         self._offer("values", dict(status.values), self.values_changed)
         self._offer("modulated", dict(status.modulated), self.modulated_changed)
         self._offer("structure", status.structure, self.structure_changed)
+        self._offer("sound", status.sound, self.sound_changed)
         self._offer_prompts(status)
         self._offer("scenes", status.prompt_texts, self.scenes_changed)
         self._offer("preset", status.preset, self.preset_changed)
@@ -211,6 +215,7 @@ class EngineBridge(QObject):
         self._put_message("source", status.source.message)
         self._put_message("clock", status.tempo.reading.message)
         self._put_message("structure", status.structure.message)
+        self._put_message("sound", status.sound.message)
         self._put_record_message(status.record)
         self._put_message("devices", self.devices.result().message)
         if self._crash_log is not None:
@@ -320,6 +325,14 @@ class EngineBridge(QObject):
     def select_structure(self, choice: commands.StructureChoice) -> None:
         """Let another picture, video or camera steer the shapes."""
         self._post(commands.SelectStructure(choice))
+
+    @Slot(str)
+    def load_adapter(self, path: str) -> None:
+        """Load an adapter of sound; `projector` or `mapper` alone: the one that ships."""
+        try:
+            self._post(adapter_choice(path))
+        except ModelLoadError as error:
+            self.report(Message(str(error)))
 
     @Slot(object)
     def select_clock(self, choice: commands.ClockChoice) -> None:

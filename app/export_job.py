@@ -39,6 +39,9 @@ class ExportRequest:
     model: str = ""
     structure: str = "none"
     """The picture or video that steers the shapes, as `--structure` names it."""
+    projector: str = ""
+    """File of the user's own, as is the next; empty: the one that ships."""
+    mapper: str = ""
     seed: int = 0
     start_s: float = 0.0
     seconds: float | None = None
@@ -57,6 +60,8 @@ class ExportRequest:
             words += ["--model", self.model]
         if self.structure != "none":
             words += ["--structure", self.structure]
+        for flag, file in (("--projector", self.projector), ("--mapper", self.mapper)):
+            words += [flag, file] if file else []
         words += ["--size", f"{self.width}x{self.height}", "--fps", f"{self.fps:g}"]
         words += ["--seed", str(self.seed), "--start", f"{self.start_s:g}"]
         if self.seconds is not None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
+from app.adapter_arguments import chosen_adapters
 from app.display import check_display
 from app.lora_argument import chosen_loras
 from app.structure_arguments import as_guides
@@ -109,7 +110,8 @@ def _failed(options: argparse.Namespace, report: dict[str, object], engine: Engi
     unsteered = options.structure.kind != "none" and report["structure"] == "none"
     unworn = bool(options.lora) and not status.loras
     unheard = bool(options.device) and not engine.heard_any_source
-    missed = (other_model, no_model, unrecorded, unsteered, unworn, unheard)
+    unhearing = bool(options.projector or options.mapper) and bool(status.sound.message)
+    missed = (other_model, no_model, unrecorded, unsteered, unworn, unheard, unhearing)
     return 1 if any(missed) else 0
 
 
@@ -196,7 +198,7 @@ def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
     if options.source is None and choice.kind == "file":
         choice = _still_there(choice, store)
 
-    loras = chosen_loras(options)
+    loras, adapters = chosen_loras(options), chosen_adapters(options)
     check_loras_run(
         options.model or settings.model or DEFAULT_MODEL, options.runner, "", loras or ()
     )
@@ -211,7 +213,7 @@ def _open_engine(options: argparse.Namespace, store: SettingsStore) -> Engine:
             seed=options.seed, record=options.record, audible=not options.mute,
             offsets_ms=settings.offsets_ms, lookahead=options.lookahead, listener=options.listener,
             labels=options.labels, clock=options.clock, structure=options.structure,
-            guides=as_guides(options), loras=loras,
+            guides=as_guides(options), loras=loras, adapters=adapters,
             still=user_cache_path("sonolume", appauthor=False) / LAST_PICTURE,
         )  # fmt: skip
 

@@ -268,11 +268,14 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Listen to a dropped file; a dropped picture steers the shapes."""
+        """Listen to a dropped file; a picture steers the shapes, an adapter lets sound in."""
         paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
         if not paths:
             return
-        if Path(paths[0]).suffix.lower() in IMAGE_SUFFIXES:
+        suffix = Path(paths[0]).suffix.lower()
+        if suffix == ".safetensors":
+            self.column.into_picture.open_file(paths[0])
+        elif suffix in IMAGE_SUFFIXES:
             self.column.structure.open_file(paths[0])
         else:
             self.column.source.open_file(paths[0])

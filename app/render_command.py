@@ -9,6 +9,7 @@ import sys
 import threading
 from types import FrameType
 
+from app.adapter_arguments import chosen_adapters
 from app.lora_argument import chosen_loras
 from app.structure_arguments import as_guides
 from engine.export import ExportProgress, ExportReport, ExportSettings, render, resumable
@@ -95,6 +96,7 @@ def _settings(options: argparse.Namespace) -> ExportSettings:
         listener=options.listener,
         labels=options.labels,
         loras=chosen_loras(options),
+        adapters=chosen_adapters(options),
         quality=options.quality,
         device_compute=options.device_compute,
         dtype=options.dtype,

@@ -241,9 +241,20 @@ class SelectModel:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class LoadAdapter:
+    """Put a trained adapter between sound and prompt; one that does not fit changes nothing."""
+
+    encoding: Literal["projector", "mapper"]
+    """What it is: its card says so, see `engine.conditioning.adapter_choice`."""
+    path: Path | None = None
+    """None: the one that ships."""
+
+
 Command = (
     SetParam | SetPrompt | GoToPrompt | NextPrompt | LoadPreset | TapTempo | SetTempo
     | NudgeTempo | HalveTempo | DoubleTempo
     | StartRecording | StopRecording | Freeze | Blackout | Still | RestartPicture | SelectSource
     | Play | Seek | SetLoop | SetVolume | SelectModel | SelectClock | SelectStructure
+    | LoadAdapter
 )  # fmt: skip

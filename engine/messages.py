@@ -421,6 +421,25 @@ class StructureStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class SoundStatus:
+    """How the sound itself gets into the picture, as the window shows it."""
+
+    message: str = ""
+    """One line on why it does not though it is asked for, or why a file was not taken."""
+    adapter: str = ""
+    """The file that is open between sound and prompt; empty: none is."""
+    encoding: str = ""
+    """For which encoding that file is open."""
+    levels: tuple[float, ...] = ()
+    """How much foreground, background and atmosphere count in the newest sound, sum 1; empty
+    where nothing tells them apart."""
+    inside: bool = False
+    """The denoiser itself hears: no row of a prompt is made that could be bent."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """The user's own adapters, by encoding; the shipped one stands for any other."""
+
+
+@dataclass(frozen=True, slots=True)
 class RecordStatus:
     """A running or finished recording."""
 
@@ -455,6 +474,7 @@ class EngineStatus:
     source: SourceStatus = field(default_factory=lambda: SourceStatus("none", "", False))
     tempo: TempoStatus = field(default_factory=TempoStatus)
     structure: StructureStatus = field(default_factory=StructureStatus)
+    sound: SoundStatus = field(default_factory=SoundStatus)
     features: AudioFeatures | None = None
     semantic: SemanticState | None = None
     """What the sound is about; None until the listener is ready."""

@@ -15,6 +15,7 @@ from app.widgets.model_panel import ModelPanel
 from app.widgets.param_panel import PLAYED_MOST, ParamPanel
 from app.widgets.prompt_panel import PromptPanel
 from app.widgets.section import Section
+from app.widgets.sound_panel import SoundPanel
 from app.widgets.source_panel import SourcePanel
 from app.widgets.structure_panel import StructurePanel
 
@@ -41,11 +42,13 @@ class ControlColumn(QFrame):
         self.params = ParamPanel(bridge)
         self.structure = StructurePanel(bridge)
         self.params.sections["structure"].body.insertWidget(0, self.structure)
+        self.into_picture = SoundPanel(bridge, self.params.rows)
+        self.params.sections["sound"].body.addWidget(self.into_picture)
         self.export = ExportPanel(bridge, export_folder)
         self.keys = KeySheet()
         self.sections: dict[str, Section] = {}
         for name, title, panel in (
-            ("sound", "Sound", self.source),
+            ("source", "Sound", self.source),
             ("scene", "Prompt", self.prompt),
             ("model", "Model", self.model),
         ):
@@ -117,10 +120,11 @@ class ControlColumn(QFrame):
         layout = QVBoxLayout(body)
         layout.setContentsMargins(16, 8, 10, 16)
         layout.setSpacing(0)
-        layout.addWidget(self.sections["sound"])
+        layout.addWidget(self.sections["source"])
         for group in PLAYED_MOST:
             layout.addWidget(self.params.sections[group])
         layout.addWidget(self.sections["scene"])
+        layout.addWidget(self.params.sections["sound"])
         layout.addWidget(self.sections["model"])
         layout.addWidget(self.params)
         layout.addStretch(1)

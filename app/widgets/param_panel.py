@@ -9,7 +9,9 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.engine_bridge import EngineBridge
-from app.widgets.param_row import ParamRow
+from app.widgets.level_slider import LEVEL_PARAMS, LevelSlider
+from app.widgets.param_row import FIGURE_PX, ParamRow
+from app.widgets.param_slider import ParamSlider
 from app.widgets.section import Section
 from engine.messages import LoraChoice
 from engine.params import LORA_PARAMS, PARAMS
@@ -17,19 +19,21 @@ from engine.params import LORA_PARAMS, PARAMS
 TITLES = {
     "diffusion": "Painting", "motion": "Motion", "prompt": "Prompt walk", "colour": "Colour",
     "audio": "Listening", "master": "Master", "structure": "Structure", "lora": "LoRAs",
-    "sound": "Sound as prompt",
+    "sound": "Sound into the picture",
 }  # fmt: skip
 
 
 UNIT_GAP_PX = 2
 PLAYED_MOST = ("audio", "master")
 """Groups a performer has a hand on all evening: the column shows them where no one scrolls."""
+PLACED = (*PLAYED_MOST, "sound")
+"""Groups whose sections the column places."""
 
 
 class ParamPanel(QWidget):
     """One row per entry of `engine.params.PARAMS`; only those of LoRAs are known by name.
 
-    The sections of `PLAYED_MOST` are made here and placed by the column.
+    The sections of `PLACED` are made here and placed by the column.
     """
 
     def __init__(self, bridge: EngineBridge, parent: QWidget | None = None) -> None:
@@ -44,9 +48,10 @@ class ParamPanel(QWidget):
                 title = TITLES.get(spec.group, spec.group.capitalize())
                 section = self.sections[spec.group] = Section(spec.group, title)
                 section.body.setSpacing(2)
-                if spec.group not in PLAYED_MOST:
+                if spec.group not in PLACED:
                     layout.addWidget(section)
-            row = self.rows[spec.name] = ParamRow(spec, bridge)
+            slider = LevelSlider if spec.name in LEVEL_PARAMS else ParamSlider
+            row = self.rows[spec.name] = ParamRow(spec, bridge, slider=slider)
             self.sections[spec.group].body.addWidget(row)
         for group in self.sections:
             _align([row for row in self.rows.values() if row.spec.group == group])
@@ -77,8 +82,9 @@ class ParamPanel(QWidget):
 
 
 def _align(rows: Sequence[ParamRow]) -> None:
-    """Sliders of a section end in one line, and leave no strip for units that nobody has."""
+    """Sliders of a section end in one line; no word is cut, no strip left for units of nobody."""
     units = [row.unit_label for row in rows if row.spec.unit]
     width = max((unit.fontMetrics().horizontalAdvance(unit.text()) for unit in units), default=0)
+    figure_px = max(FIGURE_PX, *(row.longest_word_px for row in rows))
     for row in rows:
-        row.align(width + UNIT_GAP_PX if width else 0)
+        row.align(width + UNIT_GAP_PX if width else 0, figure_px)

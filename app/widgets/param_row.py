@@ -18,6 +18,11 @@ HAND_HOLD_MS = 400
 """After an edit, older values from the engine are not shown for this long."""
 
 
+FIGURE_PX = 54
+WORD_MARGIN_PX = 14
+"""Border, padding and cursor on both sides of a word in the field."""
+
+
 class ValueEdit(Field):
     """A figure that can be typed over; Esc gives it back."""
 
@@ -44,7 +49,11 @@ class ParamRow(QWidget):
     """Shows and sets one entry of the parameter table."""
 
     def __init__(
-        self, spec: ParamSpec, bridge: EngineBridge, parent: QWidget | None = None
+        self,
+        spec: ParamSpec,
+        bridge: EngineBridge,
+        parent: QWidget | None = None,
+        slider: type[ParamSlider] = ParamSlider,
     ) -> None:
         super().__init__(parent)
         self.spec = spec
@@ -52,11 +61,11 @@ class ParamRow(QWidget):
         self._scale = ParamScale(spec)
         self.name_label = ElidedLabel(spec.label.capitalize(), "dim")
         self.name_label.setFixedWidth(78)
-        self.slider = ParamSlider(self._scale)
+        self.slider = slider(self._scale)
         self.slider.setAccessibleName(spec.label)
         self.figure = ValueEdit()
         self.figure.setAccessibleName(f"{spec.label}, value")
-        self.figure.setFixedWidth(54)
+        self.figure.setFixedWidth(FIGURE_PX)
         self.unit_label = label(spec.unit, "small")
         self._holding = QTimer(self, singleShot=True, interval=HAND_HOLD_MS)
         layout = QHBoxLayout(self)
@@ -71,8 +80,16 @@ class ParamRow(QWidget):
         self.figure.editingFinished.connect(self._on_typed)
         self._show_figure()
 
-    def align(self, unit_width_px: int) -> None:
-        """Give the unit the room that the longest of its section needs; 0: none has one."""
+    @property
+    def longest_word_px(self) -> int:
+        """Room that the longest of the words needs which stand for its values; 0 without any."""
+        metrics = self.figure.fontMetrics()
+        widths = (metrics.horizontalAdvance(word) for word in self.spec.words)
+        return max(widths, default=-WORD_MARGIN_PX) + WORD_MARGIN_PX
+
+    def align(self, unit_width_px: int, figure_width_px: int = FIGURE_PX) -> None:
+        """Give unit and figure the room that the longest of its section need; 0: no unit."""
+        self.figure.setFixedWidth(figure_width_px)
         self.unit_label.setFixedWidth(unit_width_px)
         self.unit_label.setVisible(unit_width_px > 0)
 

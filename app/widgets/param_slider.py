@@ -136,23 +136,29 @@ class ParamSlider(Grip):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         centre = self.height() / 2
-        enabled = self.isEnabled()
+        base = self._scale.position(self._value)
+        self._paint_track(painter, base, self._scale.position(self._modulated), centre)
+        self._paint_knob(painter, self._left() + base * self._span(), centre)
+        painter.end()
+
+    def _paint_track(self, painter: QPainter, base: float, moved: float, centre: float) -> None:
         self._bar(painter, 0.0, 1.0, centre, "hover" if self._hovered else "line")
         origin = self._scale.origin
-        base = self._scale.position(self._value)
-        moved = self._scale.position(self._modulated)
-        self._bar(painter, origin, base, centre, "faint" if enabled else "edge")
-        if abs(moved - base) * self._span() >= 1.0:
-            self._bar(painter, base, moved, centre, "accent_low")
-            x = self._left() + moved * self._span()
-            painter.setBrush(colour("accent"))
-            painter.drawRoundedRect(QRectF(x - 1.25, centre - 7, 2.5, 14), 1.2, 1.2)
+        self._bar(painter, origin, base, centre, "faint" if self.isEnabled() else "edge")
+        self._paint_moved(painter, base, moved, centre)
         if 0.0 < origin < 1.0:
             painter.setBrush(colour("edge"))
             x = self._left() + origin * self._span()
             painter.drawRect(QRectF(x - 0.5, centre + 5, 1, 4))
-        self._paint_knob(painter, self._left() + base * self._span(), centre)
-        painter.end()
+
+    def _paint_moved(self, painter: QPainter, base: float, moved: float, centre: float) -> None:
+        """Mark where the music has moved the value to."""
+        if abs(moved - base) * self._span() < 1.0:
+            return
+        self._bar(painter, base, moved, centre, "accent_low")
+        x = self._left() + moved * self._span()
+        painter.setBrush(colour("accent"))
+        painter.drawRoundedRect(QRectF(x - 1.25, centre - 7, 2.5, 14), 1.2, 1.2)
 
     def _paint_knob(self, painter: QPainter, x: float, centre: float) -> None:
         knob = QRectF(

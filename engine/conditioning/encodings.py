@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -37,6 +37,13 @@ class AdapterShelf:
     files: Mapping[str, Path] = field(default_factory=dict)
     """The user's own, by encoding; they come before those that ship."""
     opener: AdapterOpener = _no_adapters
+
+    def exchanged(self, name: str, path: Path | None) -> AdapterShelf:
+        """The same with another file for an encoding; None: with the one that ships."""
+        files = {encoding: file for encoding, file in self.files.items() if encoding != name}
+        if path is not None:
+            files[name] = path
+        return replace(self, files=files)
 
     def file_of(self, name: str, model: str) -> Path | None:
         """The file of an adapter for a model, by the model's name; None: there is none."""

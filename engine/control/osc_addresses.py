@@ -32,7 +32,8 @@ from engine.commands import (
     TapTempo,
     structure_choice,
 )
-from engine.errors import CommandError
+from engine.conditioning.adapter_choice import adapter_choice
+from engine.errors import CommandError, ModelLoadError
 from engine.messages import BAND_EDGES_HZ, BAND_NAMES, LANE_NAMES
 from engine.params import PARAMS, ParamSpec
 
@@ -282,6 +283,23 @@ def _structure() -> AddressSpec:
     return AddressSpec(f"{PREFIX}structure/source", "string", explanation, read)
 
 
+def _adapter() -> AddressSpec:
+    def read(arguments: tuple[Any, ...]) -> Reading:
+        text = arguments[0].strip() if arguments and isinstance(arguments[0], str) else ""
+        if not text:
+            return None, f"needs a text, got {_shown(arguments)}"
+        try:
+            return adapter_choice(text), ""
+        except ModelLoadError as error:
+            return None, str(error)
+
+    explanation = (
+        "Loads a trained projector or mapper from its file, a path; the words projector and "
+        "mapper alone bring back those that ship."
+    )
+    return AddressSpec(f"{PREFIX}sound/load", "string", explanation, read)
+
+
 def _recording(on: bool) -> Command:
     return StartRecording() if on else StopRecording()
 
@@ -306,6 +324,7 @@ ADDRESSES: Mapping[str, AddressSpec] = MappingProxyType(
             _text("preset/load", LoadPreset, _LOADS_PRESET),
             _text("model/load", SelectModel, _LOADS_MODEL),
             _structure(),
+            _adapter(),
             _trigger("tempo/tap", TapTempo(), "A tap of the finger, on the beat."),
             _tempo(),
             _nudge(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -107,7 +108,7 @@ class FeedbackModel:
 
     @property
     def sound_message(self) -> str:
-        """See `SoundLed`, as for the three below."""
+        """See `SoundLed`, as for those below."""
         return self._sound.message
 
     @property
@@ -120,10 +121,25 @@ class FeedbackModel:
         """After how much sound it wants another."""
         return self._sound.step_s
 
+    @property
+    def sound_adapter(self) -> tuple[str, Path] | None:
+        """Which adapter is open."""
+        return self._sound.adapter
+
+    @property
+    def sound_inside(self) -> bool:
+        """Whether the denoiser itself hears."""
+        return self._sound.inside
+
     @torch.inference_mode()
     def use_adapters(self, shelf: AdapterShelf) -> None:
         """Which adapters there are."""
         self._sound.use_adapters(shelf)
+
+    @torch.inference_mode()
+    def exchange_adapter(self, name: str, shelf: AdapterShelf) -> None:
+        """Use other adapters if one can be opened."""
+        self._sound.exchange_adapter(name, shelf)
 
     @torch.inference_mode()
     def sound_window_s(self, values: Mapping[str, float]) -> float:

@@ -5,18 +5,27 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from threading import Event
 from typing import Any
 
 from engine.clock import Clock
 from engine.conditioning.encodings import AdapterShelf
-from engine.conditioning.projector.encoding import LevelShares
+from engine.diffusion.adapter_slot import AdapterSlot
 from engine.diffusion.brush import AwaitedBrush, Brush, ModelOpener
 from engine.diffusion.memory import is_out_of_memory, release_memory
 from engine.diffusion.sound_blend import HeardPart, SoundLed
 from engine.errors import EngineError, MemoryShortError, ModelLoadError
 from engine.mailbox import Fifo, Latest
-from engine.messages import ControlState, LoraChoice, Picture, Reading, Uint8, control_from
+from engine.messages import (
+    ControlState,
+    LoraChoice,
+    Picture,
+    Reading,
+    SoundStatus,
+    Uint8,
+    control_from,
+)
 from engine.protocols import ImageModel, LoraWearer, OnRunner, Outspoken, Resumable, Steerable
 
 logger = logging.getLogger(__name__)
@@ -60,7 +69,7 @@ class DiffusionLoop:
         self._fallback = fallback  # immutable
         self._structure_at = structure_at  # immutable
         self._sound_at = sound_at  # immutable
-        self._adapters = adapters or AdapterShelf()  # immutable
+        self._adapters = AdapterSlot(adapters or AdapterShelf())
         self._failed = ""  # diffusion thread only: the name of what left us without a model
         self._brush: Brush | None = None  # diffusion thread only: what paints
         self._short: Brush | None = None  # diffusion thread only: what ran out of memory just now
@@ -89,8 +98,6 @@ class DiffusionLoop:
         self.unknown_words: tuple[tuple[str, str], ...] = ()  # written by diffusion only
         self.words_left_out = 0  # written by diffusion only: of the newest prompt
         self._wanted_loras: tuple[LoraChoice, ...] = ()  # diffusion thread only
-        self.sound_levels: LevelShares | None = None  # written by diffusion only
-        self.sound_message = ""  # written by diffusion only: why the sound is not in the picture
         self.advice = ""  # written by diffusion only: how the model would paint better
         self.loras: tuple[LoraChoice, ...] = ()  # written by diffusion only: what is put on
 
@@ -109,6 +116,16 @@ class DiffusionLoop:
         """Over the whole run, the loading of models left out. Any thread, never blocks."""
         return self._intervals / self._painting_s if self._painting_s > 0.0 else 0.0
 
+    @property
+    def sound(self) -> SoundStatus:
+        """How the sound gets into the picture. Any thread, never blocks."""
+        return self._adapters.status
+
+    @property
+    def sound_message(self) -> str:
+        """Why it does not though it is asked for; else empty. Any thread, never blocks."""
+        return self._adapters.unheard
+
     def request_model(self, brush: Brush) -> None:
         """Switch models at the next picture boundary. Any thread, never blocks."""
         self._requests.put(brush)
@@ -121,6 +138,15 @@ class DiffusionLoop:
         that comes later gets them too. Any thread, never blocks.
         """
         self._lora_requests.put(loras)
+        self._controls.wake()
+
+    def request_adapter(self, encoding: str, path: Path | None) -> None:
+        """Load an adapter of an encoding at the next picture boundary; None: the shipped one.
+
+        One that does not fit is one line in `sound`, and the one before stays. A model that comes
+        later gets it too. Any thread, never blocks.
+        """
+        self._adapters.request(encoding, path)
         self._controls.wake()
 
     def run(self, stopping: Event) -> None:
@@ -260,6 +286,7 @@ class DiffusionLoop:
             self._fall_back()
         if self._comes_back is not None and self._clock.now() >= self._come_back_s:
             self._step_up(self._comes_back)
+        self._adapters.serve(self._model)
 
     def _ask(self, brush: Brush) -> None:
         try:
@@ -376,8 +403,7 @@ class DiffusionLoop:
         self._readings.clear()
         self._note_runner()
         self._fresh = True
-        if isinstance(model, SoundLed):
-            model.use_adapters(self._adapters)
+        self._adapters.give_to(model)
         self.loras = ()
         self.advice = model.advice if isinstance(model, LoraWearer) else ""
 
@@ -402,10 +428,9 @@ class DiffusionLoop:
             model.steer(self._structure_at(control.time_s))
         if isinstance(model, SoundLed):
             window_s = model.sound_window_s(control.values)
-            self.sound_message = model.sound_message
             if window_s > 0.0:
                 model.hear(self._sound_at(control, window_s, model.sound_step_s))
-            self.sound_levels = model.sound_levels if window_s > 0.0 else None
+            self._adapters.look(model, window_s)
 
     def _note_runner(self) -> None:
         model: object = self._model

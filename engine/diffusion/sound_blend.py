@@ -62,8 +62,25 @@ class SoundLed(Protocol):
         """What a projector found in the newest sound; None without one."""
         ...
 
+    @property
+    def sound_adapter(self) -> tuple[str, Path] | None:
+        """The encoding and the file of the adapter that is open; None without one."""
+        ...
+
+    @property
+    def sound_inside(self) -> bool:
+        """Whether the denoiser itself hears by that adapter."""
+        ...
+
     def use_adapters(self, shelf: AdapterShelf) -> None:
         """Say which adapters there are."""
+        ...
+
+    def exchange_adapter(self, name: str, shelf: AdapterShelf) -> None:
+        """Use these adapters from now on if the one of encoding `name` can be opened.
+
+        Raises `ModelLoadError`: those of before are then used on.
+        """
         ...
 
     def sound_window_s(self, values: Mapping[str, float]) -> float:
@@ -99,6 +116,7 @@ class SoundBlend:
         self._text: TextStatistics | None = None
         self._opened: tuple[str, str] | None = None
         self._encoding: SoundEncoding | None = None
+        self._file: Path | None = None
         self._embedded: list[tuple[SoundMoment, SoundEmbedding | None]] = []
         self._heard: tuple[SoundEmbedding, HeardRows] | None = None
         self._hearing = False
@@ -118,6 +136,18 @@ class SoundBlend:
         return encoding.levels if isinstance(encoding, ProjectorEncoding) else None
 
     @property
+    def adapter(self) -> tuple[str, Path] | None:
+        """See `SoundLed.sound_adapter`."""
+        if self._encoding is None or self._opened is None or self._file is None:
+            return None
+        return self._opened[0], self._file
+
+    @property
+    def inside(self) -> bool:
+        """See `SoundLed.sound_inside`."""
+        return self._eared
+
+    @property
     def step_s(self) -> float:
         """See `SoundLed.sound_step_s`."""
         return 0.0 if self._encoding is None else self._encoding.step_s
@@ -126,6 +156,21 @@ class SoundBlend:
         """See `SoundLed`."""
         self._shelf = shelf
         self._close()
+
+    def exchange_adapter(self, name: str, shelf: AdapterShelf) -> None:
+        """See `SoundLed`; where it is not listened by now, its ears are tried when it is."""
+        file = shelf.file_of(name, self._bundle.name)
+        encoding = self._encoding_of(name, file, "", shelf)
+        before, self._shelf = self._shelf, shelf
+        if self._opened is None or self._opened[0] != name:
+            return
+        self._close()
+        try:
+            self._adopt((name, ""), encoding, file)
+        except EngineError:
+            self._shelf = before  # opened again by the next picture
+            self._close()
+            raise
 
     def window_s(self, values: Mapping[str, float]) -> float:
         """See `SoundLed`; opens what is asked for."""
@@ -182,15 +227,23 @@ class SoundBlend:
         self._opened = key
         file = self._shelf.file_of(name, self._bundle.name)
         try:
-            self._encoding = open_encoding(
-                name, file, target_of(self._prompts.on_host("")),
-                scale=scale, text=self._statistics, opener=self._shelf.opener,
-            )  # fmt: skip
-            self._put_ears_on(file)
+            self._adopt(key, self._encoding_of(name, file, scale, self._shelf), file)
         except EngineError as error:
             self._encoding = None
             self.message = str(error)
             logger.info("sound is not mixed in: %s", error)
+
+    def _encoding_of(
+        self, name: str, file: Path | None, scale: str, shelf: AdapterShelf
+    ) -> SoundEncoding:
+        return open_encoding(
+            name, file, target_of(self._prompts.on_host("")),
+            scale=scale, text=self._statistics, opener=shelf.opener,
+        )  # fmt: skip
+
+    def _adopt(self, key: tuple[str, str], encoding: SoundEncoding, file: Path | None) -> None:
+        self._opened, self._encoding, self._file = key, encoding, file
+        self._put_ears_on(file)
 
     def _put_ears_on(self, file: Path | None) -> None:
         """Have the denoiser itself hear, where the adapter has attention for it."""
@@ -226,7 +279,7 @@ class SoundBlend:
             self.ears_changed += 1
         self._eared = self._hearing = False
         self._heard = None
-        self._encoding, self._opened, self.message = None, None, ""
+        self._encoding, self._opened, self._file, self.message = None, None, None, ""
         self._embedded.clear()
 
     def _statistics(self) -> TextStatistics:

@@ -47,7 +47,7 @@ def fingerprint(settings: ExportSettings, preset: Preset) -> dict[str, str]:
         "--labels": "not given" if settings.labels is None else _file_facts(settings.labels),
         "--lora": _loras(preset),
         "the slices": repr(settings.slices),
-        "--checkpoint": ", ".join(
+        "the adapters of sound": ", ".join(
             f"{name}: {_weights_facts(str(path))}" for name, path in settings.adapters.items()
         ),
         "--quality": str(settings.quality),

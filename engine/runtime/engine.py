@@ -200,7 +200,7 @@ class Engine:
         if phase is Phase.RUNNING and opening:
             phase = Phase.LOADING
         source_status, tempo = self._slot.status(), self._tempo.status()
-        structure = self._structure.status()
+        structure, sound = self._structure.status(), self._diffusion.sound
         skipping = self._skips.message(self._clock.now())
         hearing = skipping or source_status.message or tempo.reading.message
         hearing = hearing or self._semantic.message
@@ -210,7 +210,7 @@ class Engine:
             or self._diffusion.message
             or hearing
             or structure.message
-            or self._diffusion.sound_message
+            or sound.message
             or self._diffusion.runner_message
             or self._unled(structure.kind)
             or self._diffusion.advice,
@@ -223,6 +223,7 @@ class Engine:
             source=source_status,
             tempo=tempo,
             structure=structure,
+            sound=sound,
             features=self._features.get(),
             semantic=self._semantic.states.get(),
             values=self._modulation.base,
@@ -280,6 +281,7 @@ class Engine:
             "rss_mb": round(psutil.Process().memory_info().rss / 2**20, 1),
             "record": asdict(record) if record is not None else None,
             "structure": status.structure.spec,
+            "sound": asdict(status.sound),
             "message": status.message
             or (record.message if record is not None else "")
             or self.why_unpainted(),
@@ -470,6 +472,9 @@ class Engine:
                 self._say("")
             case cmd.SelectStructure(choice):
                 self._structure.choose(choice)
+                self._say("")
+            case cmd.LoadAdapter(encoding, path):
+                self._diffusion.request_adapter(encoding, path)
                 self._say("")
             case cmd.SelectModel(name):
                 self._say("")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.conditioning.adapter_file import card_of
 from engine.conditioning.projector.views import sound_views
 from engine.conditioning.raw_encoding import SILENCE_RMS, loudness_rms
 from engine.conditioning.sound_embedding import SoundEncoding, SoundMoment, TargetSpec
@@ -18,7 +17,7 @@ from engine.semantic.log_mel import WINDOW_S
 from engine.semantic.mapper_hearing import hearing_mapper
 from engine.semantic.sound_vector_names import CLAP, EAR
 from engine.semantic.sound_vectors import open_sound_vectors
-from engine.semantic.views import hear_views
+from engine.semantic.views import EAR_WIDTH, hear_views
 
 Viewer = Callable[[Float32, int], tuple[Float32, ...]]
 """Mono samples and their rate to one vector per view."""
@@ -36,29 +35,31 @@ def hearing_projector(path: Path, target: TargetSpec) -> SoundEncoding:
     from engine.conditioning.projector.encoding import open_projector
 
     encoding = open_projector(path, target)
-    viewer, window_s = open_viewer(card_of(path).encoder)
+    viewer, window_s, width = open_viewer(encoding.encoder)
+    encoding.card.check(encoding.encoder, width, target, path)
     encoding.listen(_Seer(encoding.encoder, viewer), window_s)
     return encoding
 
 
-def open_viewer(encoder: str) -> tuple[Viewer, float]:
-    """Return what makes three views for an encoder, and how much sound it wants, seconds.
+def open_viewer(encoder: str) -> tuple[Viewer, float, int]:
+    """Return what makes three views for an encoder, and its window and width.
 
-    Raises `ModelLoadError` for an encoder that there is not, or whose weights are not here.
+    The window is in seconds, the width in numbers per view. Raises `ModelLoadError` for an
+    encoder that there is not, or whose weights are not here.
     """
     if encoder == EAR:
         from engine.semantic.embedded import EmbeddedListener
 
         ear = EmbeddedListener()
         ear.load()
-        return lambda samples, rate: hear_views(ear.network, samples, rate), WINDOW_S
+        return lambda samples, rate: hear_views(ear.network, samples, rate), WINDOW_S, EAR_WIDTH
     if encoder == CLAP:
         clap = open_sound_vectors(CLAP)
 
         def views(samples: Float32, rate: int) -> tuple[Float32, ...]:
             return tuple(sound_views(samples, rate, clap.window_s, clap.encode))
 
-        return views, clap.window_s
+        return views, clap.window_s, clap.width
     raise ModelLoadError(
         f"Sonolume does not have {encoder}, which this projector hears: train one for {EAR} or "
         f"{CLAP} with 'sonolume train projector'"

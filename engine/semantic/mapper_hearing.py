@@ -20,6 +20,7 @@ def hearing_mapper(
     """
     card = card_of(path)
     vectors = open_sound_vectors(card.encoder, weights, device)
+    card.check(card.encoder, vectors.width, target, path)
     if card.settings.get("patches"):
         return MapperEncoding(path, target, hear=vectors.sequence, window_s=SEQUENCE_S)
     return MapperEncoding(path, target, hear=vectors.encode, window_s=vectors.window_s)

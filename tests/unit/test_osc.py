@@ -20,6 +20,7 @@ from engine.commands import (
     DoubleTempo,
     Freeze,
     HalveTempo,
+    LoadAdapter,
     LoadPreset,
     NextPrompt,
     NudgeTempo,
@@ -49,6 +50,7 @@ from engine.messages import (
     freeze,
 )
 from engine.params import PARAMS
+from tests.adapter_files import write_projector
 
 NOW = 1_800_000_000.0
 
@@ -160,6 +162,38 @@ def test_texts_and_tempo():
     assert isinstance(long, SetPrompt)
     assert len(long.text) == 2000
     assert "cut to 2000" in note
+
+
+def test_an_adapter_is_loaded_by_its_path_and_is_what_its_card_says(tmp_path):
+    for kind in ("projector", "mapper"):
+        path = write_projector(tmp_path / f"{kind}.safetensors", kind=kind)
+        assert interpret("/sonolume/sound/load", (str(path),)) == (LoadAdapter(kind, path), "")
+        assert interpret("/sonolume/sound/load", (kind,)) == (LoadAdapter(kind), "")
+    assert interpret("/sonolume/sound/load", ("",))[0] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("gone.safetensors", None, "cannot be read"),
+        ("old.ckpt", b"x", "is a pickle"),
+        ("bare.safetensors", b"\x02" + b"\0" * 7 + b"{}", "is no adapter of Sonolume"),
+    ],
+)
+def test_what_is_no_adapter_is_one_line_with_its_path(tmp_path, name, data, says):
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    command, note = interpret("/sonolume/sound/load", (str(tmp_path / name),))
+    assert command is None
+    assert name in note
+    assert says in note
+
+
+def test_a_card_of_a_later_kind_is_refused(tmp_path):
+    path = write_projector(tmp_path / "new.safetensors", kind="antenna")
+    command, note = interpret("/sonolume/sound/load", (str(path),))
+    assert command is None
+    assert "'antenna'" in note
 
 
 def test_an_unknown_address_is_said_once_with_the_nearest(caplog):

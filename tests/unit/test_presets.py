@@ -23,7 +23,7 @@ from engine.presets import (
     with_changes,
 )
 
-FACTORY = ("default", "drift", "garden", "ink", "listening", "pulse", "storm")
+FACTORY = ("default", "drift", "garden", "ink", "listening", "pulse", "storm", "weather")
 HITS = {name for name in SOURCES if name.endswith(".hit")} | {"onset.pulse", "onset.strength"}
 GOOD = """
 schema_version = 1
