@@ -147,6 +147,7 @@ def test_taps_beat_on_in_silence_until_something_sounds() -> None:
     assert begun >= 2
     later = [f for _ in range(8) for f in analyzer.push(silence)]
     assert later[-1].beat_count - begun == pytest.approx(8, abs=1)
+    assert all(f.silent and f.beat_tapped for f in later)
     beats = [f.sample_index for f, g in pairwise(later) if g.beat_count > f.beat_count]
     off_s = np.array([index / RATE % 0.5 for index in beats])
     assert np.minimum(off_s, 0.5 - off_s).max() < 0.04
@@ -154,6 +155,7 @@ def test_taps_beat_on_in_silence_until_something_sounds() -> None:
     quiet = [f for _ in range(8) for f in analyzer.push(silence)]
     ended = [f.beat_count for f in quiet if f.sample_index > quiet[0].sample_index + 2 * RATE]
     assert len(set(ended)) == 1
+    assert not any(f.beat_tapped for f in quiet)
 
 
 def test_a_tempo_given_back_in_silence_beats_no_more() -> None:
