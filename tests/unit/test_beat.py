@@ -10,7 +10,7 @@ from engine.analysis.beat import BeatTracker
 from engine.analysis.report import beat_times_s, feature_arrays
 from engine.analysis.tap import TapTempo
 from engine.messages import AudioFeatures
-from tests.signals import drums, noise
+from tests.signals import drums, noise, place
 
 RATE = 24_000
 HOP_S = 512 / 48_000
@@ -61,6 +61,28 @@ def test_there_is_no_beat_in(sound: str) -> None:
     last = heard(samples)[-1]
     assert last.beat_count == 0
     assert last.tempo_confidence < 0.2
+
+
+@pytest.mark.parametrize("swing_hz", [10.0, 12.5, 13.7, 20.0])
+def test_noise_that_swings_like_a_rotor_has_no_beat(swing_hz: float) -> None:
+    time_s = np.arange(15 * RATE) / RATE
+    swing = (0.55 + 0.45 * np.sin(2.0 * np.pi * swing_hz * time_s)).astype(np.float32)
+    features = heard(swing * noise(15.0, RATE))
+    assert features[-1].beat_count == 0
+    assert max(f.tempo_confidence for f in features) < 0.2
+
+
+@pytest.mark.parametrize("bpm", [120.0, 140.0])
+def test_hats_alone_in_sixteenths_keep_their_beat(bpm: float) -> None:
+    step_s = 15.0 / bpm
+    hat = np.diff(noise(0.1, RATE, seed=4, level=0.3), prepend=np.float32(0.0))
+    hat *= np.exp(-np.arange(hat.size) / (0.025 * RATE)).astype(np.float32)
+    sixteenths = step_s * np.arange(int(14.0 / step_s))
+    parts = [
+        place(level * hat, sixteenths[place_in_beat::4], 14.0, RATE)
+        for place_in_beat, level in enumerate(np.array([1.0, 0.4, 0.7, 0.4], np.float32))
+    ]
+    assert share_on_beat(beats(heard(np.sum(parts, axis=0))), bpm, 6.0) == 1.0
 
 
 def test_the_phase_runs_smoothly_and_wraps_exactly_at_each_counted_beat() -> None:
