@@ -51,7 +51,7 @@ class BeatListener:
         """Take the power spectrum of one hop."""
         inputs = self._bands.step(self._weights @ power, silent=silent)
         beat, downbeat = self._network.step(inputs)
-        self._hear_strokes(float(inputs[:PULSE_BANDS].mean()), silent=silent)
+        self._hear_strokes(float(inputs[:PULSE_BANDS].sum()) / PULSE_BANDS, silent=silent)
         beat *= self._strokes.value
         counted = self.clock.step(None if self._deaf else beat, silent=silent)
         self._deaf = max(self._deaf - 1, 0)

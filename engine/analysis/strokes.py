@@ -21,8 +21,8 @@ hats alone in sixteenths (whose movement is fast, too) 1.9 and more."""
 class StrokeMeter:
     """Tells strokes from a fast even swing by the loudness of a hop. Analysis thread only.
 
-    Rotors and fans swing as fast as sixteenths are played, but they rise as slowly as they fall and
-    nothing among them comes once a beat. Either is enough to be taken for strokes.
+    Rotors and fans swing as fast as sixteenths are played, but they rise as slowly as they fall,
+    and nothing among them comes once a beat. Either is enough to be taken for strokes.
     """
 
     def __init__(self, dt_s: float) -> None:
