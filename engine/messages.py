@@ -222,6 +222,8 @@ class AudioFeatures:
     structure: Structure = field(default_factory=Structure)
     tempo_source: str = "sound"
     """Who leads the beat: `sound`, `hand`, or the outer clock that is followed, `midi`, `link`."""
+    beat_tapped: bool = False
+    """A finger beats on in silence: the beat is there though nothing sounds."""
 
 
 @dataclass(frozen=True, slots=True)

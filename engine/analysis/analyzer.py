@@ -184,6 +184,7 @@ class Analyzer:
             beat_phase=clock.phase,
             bar=self._outer_bar.step(self._beats.bar, reading, clock.phase),
             tempo_source=_leader(reading, by_hand=clock.by_hand),
+            beat_tapped=clock.tapped,
             lanes=self._lanes.frozen(),
         )
 
@@ -231,6 +232,7 @@ class Analyzer:
             tempo_by_hand=clock.by_hand,
             bar=self._outer_bar.step(self._beats.bar, reading, clock.phase),
             tempo_source=_leader(reading, by_hand=clock.by_hand),
+            beat_tapped=clock.tapped,
             tonal=tonal,
             structure=structure,
             lanes=self._lanes.frozen(),

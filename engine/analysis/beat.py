@@ -74,6 +74,11 @@ class BeatTracker:
         return self._fixed_bpm > 0.0 and self._outer is None
 
     @property
+    def tapped(self) -> bool:
+        """True while a finger beats on where nothing sounds: from a tap until something does."""
+        return self.by_hand and self._tapped
+
+    @property
     def _given(self) -> bool:
         """True while the tempo is not the tracker's own: a hand's or an outer clock's."""
         return self._fixed_bpm > 0.0 or self._outer is not None

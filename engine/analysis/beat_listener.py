@@ -8,7 +8,8 @@ from engine.analysis.bar import BarTracker
 from engine.analysis.beat import BeatTracker
 from engine.analysis.pointer import MOST_UNHEARD_HOPS
 from engine.analysis.pulse import PULSE_DELAY_S, PulseNetwork
-from engine.analysis.pulse_bands import PulseBands, pulse_weights
+from engine.analysis.pulse_bands import PULSE_BANDS, PulseBands, pulse_weights
+from engine.analysis.strokes import StrokeMeter
 from engine.messages import Bar, Float32
 
 _DEAF_HOPS = 4
@@ -25,6 +26,7 @@ class BeatListener:
         self._bands = PulseBands(dt_s)
         self._network = PulseNetwork()
         self._bars = BarTracker()
+        self._strokes = StrokeMeter(dt_s)
         self._deaf = 0  # so many hops more say nothing about the beat
 
     @property
@@ -49,6 +51,14 @@ class BeatListener:
         """Take the power spectrum of one hop."""
         inputs = self._bands.step(self._weights @ power, silent=silent)
         beat, downbeat = self._network.step(inputs)
+        self._hear_strokes(float(inputs[:PULSE_BANDS].sum()) / PULSE_BANDS, silent=silent)
+        beat *= self._strokes.value
         counted = self.clock.step(None if self._deaf else beat, silent=silent)
         self._deaf = max(self._deaf - 1, 0)
         self._bars.step(downbeat, self.clock.phase, counted=counted, paused=silent)
+
+    def _hear_strokes(self, level: float, *, silent: bool) -> None:
+        if self._deaf:
+            self._strokes.rejoin(level)
+        elif not silent:
+            self._strokes.step(level)

@@ -30,6 +30,7 @@ LEGEND: Mapping[str, tuple[tuple[int, ...], str, str]] = MappingProxyType(
         "beat_count": ((), "count", "beats since the start"),
         "beat_phase": ((), "0..1", "0 at the beat, in beats"),
         "tempo_by_hand": ((), "bool", "the tempo was fixed by hand"),
+        "beat_tapped": ((), "bool", "a finger beats on in silence"),
         "lanes_hit": ((3,), "0..1", f"newest stroke, decays in ~200 ms: {_LANES}"),
         "lanes_count": ((3,), "count", f"strokes since the start: {_LANES}"),
         "texture_mel": ((MEL_BANDS,), "0..1", "mel bands, each against its own recent top"),

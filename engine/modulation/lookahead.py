@@ -29,7 +29,7 @@ class Lookahead:
         """Return the features with the beat `lead_s` later than the newest sample."""
         self._follow(min(max(lead_s, -MOST_BEHIND_S), MOST_AHEAD_S), dt_s)
         beats = self.lead_s * features.tempo_bpm / 60.0
-        if not beats or features.silent:
+        if not beats or (features.silent and not features.beat_tapped):
             return features
         phase, whole = _turned(features.beat_phase + beats)
         bar = features.bar

@@ -29,7 +29,7 @@ class SourceBank:
     """Turns features into the values of `engine.params.SOURCES`. Analysis thread only.
 
     In silence the beat and the build-up fall silent too: what the analysis holds must not move a
-    picture that nobody plays for. Values that are not finite read as 0.
+    picture that nobody plays for. Who taps in silence plays. Values that are not finite read as 0.
     """
 
     def __init__(self) -> None:
@@ -79,7 +79,8 @@ def _texture(features: AudioFeatures) -> dict[str, float]:
 
 
 def _beat(features: AudioFeatures) -> dict[str, float]:
-    if features.silent or not features.tempo_bpm > 0.0:
+    heard = features.beat_tapped or not features.silent
+    if not heard or not features.tempo_bpm > 0.0:
         return dict.fromkeys(_BEAT_SOURCES, 0.0)
     phase = _unit(features.beat_phase)
     bar = _unit(features.bar.phase)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from engine.keys import KEY_NAMES, TONICS, fifths, is_minor, key_scores
 from engine.messages import AudioFeatures
+from engine.semantic.tracker import SILENCE_S
 
 _NEVER = math.inf
 _SOUNDING = 0.4
@@ -224,10 +225,15 @@ class Describer:
 
     It does not flicker: what it looks at is smoothed over some seconds, another word must have
     been the right one for 3 s, a border is crossed only by 6 %, and a description stays for 6 s at
-    least. It stands still while silent.
+    least. It stands still while silent; after 3 s of silence nothing is described, and what comes
+    then is heard anew.
     """
 
     def __init__(self) -> None:
+        self._silent_s = 0.0
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self._octaves = 0.0
         self._voiced = 0.0
         self._tones = 0.0
@@ -240,10 +246,14 @@ class Describer:
         self._since_s = _NEVER
 
     def step(self, features: AudioFeatures, dt_s: float) -> str:
-        """Take the newest features; return the description, empty before anything was heard."""
+        """Take the newest features; return the description, empty where nothing is heard."""
         if features.silent:
+            self._silent_s += dt_s
+            if self._silent_s >= SILENCE_S:
+                self._begin_anew()
             self._onset_count = features.onset_count
             return self._text
+        self._silent_s = 0.0
         self._heard_s += dt_s
         self._follow(features, dt_s)
         if self._heard_s < _HOLD_S and not self._text:

@@ -14,7 +14,7 @@ from engine.protocols import Listener
 from engine.semantic.bank import Bank
 from engine.semantic.descriptors import DESCRIPTORS, describe
 from engine.semantic.listener_names import DESCRIPTORS_ALONE
-from engine.semantic.tracker import LabelTracker
+from engine.semantic.tracker import SILENCE_S, LabelTracker
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +24,6 @@ LONGEST_STEP_S = 10.0
 GATE_DB = -60.0
 GATE_S = 0.5
 """Silence: the newest half second is quieter than the gate. Everything then stands still."""
-SILENCE_S = 3.0
-"""After so long of silence no label is held any more."""
 UNKNOWN_S = 4.0
 """After so long of sound that the listener does not know, its features are described."""
 

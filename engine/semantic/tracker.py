@@ -20,6 +20,8 @@ HOLD_S = 1.0
 """So long a label is held at least."""
 FORGET_S = 3.0
 """After so long without being heard a label is let go."""
+SILENCE_S = 3.0
+"""After so long of silence no label is held any more, and nothing is described."""
 
 
 class LabelTracker:

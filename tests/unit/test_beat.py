@@ -10,7 +10,7 @@ from engine.analysis.beat import BeatTracker
 from engine.analysis.report import beat_times_s, feature_arrays
 from engine.analysis.tap import TapTempo
 from engine.messages import AudioFeatures
-from tests.signals import drums, noise
+from tests.signals import drums, noise, place
 
 RATE = 24_000
 HOP_S = 512 / 48_000
@@ -61,6 +61,28 @@ def test_there_is_no_beat_in(sound: str) -> None:
     last = heard(samples)[-1]
     assert last.beat_count == 0
     assert last.tempo_confidence < 0.2
+
+
+@pytest.mark.parametrize("swing_hz", [10.0, 12.5, 13.7, 20.0])
+def test_noise_that_swings_like_a_rotor_has_no_beat(swing_hz: float) -> None:
+    time_s = np.arange(15 * RATE) / RATE
+    swing = (0.55 + 0.45 * np.sin(2.0 * np.pi * swing_hz * time_s)).astype(np.float32)
+    features = heard(swing * noise(15.0, RATE))
+    assert features[-1].beat_count == 0
+    assert max(f.tempo_confidence for f in features) < 0.2
+
+
+@pytest.mark.parametrize("bpm", [120.0, 140.0])
+def test_hats_alone_in_sixteenths_keep_their_beat(bpm: float) -> None:
+    step_s = 15.0 / bpm
+    hat = np.diff(noise(0.1, RATE, seed=4, level=0.3), prepend=np.float32(0.0))
+    hat *= np.exp(-np.arange(hat.size) / (0.025 * RATE)).astype(np.float32)
+    sixteenths = step_s * np.arange(int(14.0 / step_s))
+    parts = [
+        place(level * hat, sixteenths[place_in_beat::4], 14.0, RATE)
+        for place_in_beat, level in enumerate(np.array([1.0, 0.4, 0.7, 0.4], np.float32))
+    ]
+    assert share_on_beat(beats(heard(np.sum(parts, axis=0))), bpm, 6.0) == 1.0
 
 
 def test_the_phase_runs_smoothly_and_wraps_exactly_at_each_counted_beat() -> None:
@@ -147,6 +169,7 @@ def test_taps_beat_on_in_silence_until_something_sounds() -> None:
     assert begun >= 2
     later = [f for _ in range(8) for f in analyzer.push(silence)]
     assert later[-1].beat_count - begun == pytest.approx(8, abs=1)
+    assert all(f.silent and f.beat_tapped for f in later)
     beats = [f.sample_index for f, g in pairwise(later) if g.beat_count > f.beat_count]
     off_s = np.array([index / RATE % 0.5 for index in beats])
     assert np.minimum(off_s, 0.5 - off_s).max() < 0.04
@@ -154,6 +177,7 @@ def test_taps_beat_on_in_silence_until_something_sounds() -> None:
     quiet = [f for _ in range(8) for f in analyzer.push(silence)]
     ended = [f.beat_count for f in quiet if f.sample_index > quiet[0].sample_index + 2 * RATE]
     assert len(set(ended)) == 1
+    assert not any(f.beat_tapped for f in quiet)
 
 
 def test_a_tempo_given_back_in_silence_beats_no_more() -> None:

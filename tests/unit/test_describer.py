@@ -23,6 +23,7 @@ from engine.semantic.describer import (
     heard_throughout,
     rules_page,
 )
+from engine.semantic.tracker import SILENCE_S
 from engine.training.ember.captions import CAPTION_WORDS
 from tests.signals import drums, in_blocks, sine
 
@@ -236,8 +237,20 @@ def test_attacks_are_counted_live() -> None:
     assert "tunnel of light" in texts[-1]  # wild
 
 
-def test_silence_holds_the_description() -> None:
+def test_a_rest_holds_the_description_and_silence_describes_nothing() -> None:
     describer = Describer()
+    silence = replace(PLAYED, silent=True, tempo_bpm=0.0)
     before = live(describer, PLAYED, 5.0)[-1]
-    assert live(describer, replace(PLAYED, silent=True, tempo_bpm=0.0), 20.0)[-1] == before
-    assert live(Describer(), replace(PLAYED, silent=True), 5.0)[-1] == ""
+    assert before
+    assert live(describer, silence, SILENCE_S - 0.1)[-1] == before
+    assert live(describer, PLAYED, 1.0)[-1] == before
+    assert live(describer, silence, SILENCE_S + 0.1)[-1] == ""
+    assert live(Describer(), silence, 5.0)[-1] == ""
+
+
+def test_what_comes_after_silence_is_described_for_itself() -> None:
+    describer = Describer()
+    live(describer, PLAYED, 10.0)
+    live(describer, replace(PLAYED, silent=True), SILENCE_S + 0.1)
+    other = replace(PLAYED, tonal=replace(PLAYED.tonal, key=4, pitch_hz=80.0))
+    assert live(describer, other, 4.0) == live(Describer(), other, 4.0)

@@ -20,11 +20,15 @@ from engine.messages import Float32
 from engine.semantic.bank import Bank, Label, default_bank
 from engine.semantic.descriptors import DESCRIPTORS
 from engine.semantic.embedded import EmbeddedListener
+from engine.semantic.lines import line_share
 from engine.semantic.listener_names import DESCRIPTORS_ALONE
 from engine.semantic.report import listen
-from engine.semantic.stage import SemanticStage, SemanticStream
+from engine.semantic.stage import SemanticStage, SemanticStream, label_directions
+from engine.synthesis.filters import low_pass
 from engine.synthesis.oscillator import SAMPLE_RATE_HZ
+from engine.synthesis.pads import pad_chord
 from engine.synthesis.sounds.catalogue import SOUNDS
+from tests.signals import noise, sine
 
 UNSEEN = 77_000
 
@@ -51,6 +55,43 @@ def test_what_is_heard_is_called_by_its_name(listener: EmbeddedListener, name: s
     bank = default_bank()
     found = listen([sound(name, 5.0)[:, None]], SAMPLE_RATE_HZ, EmbeddedListener(), bank)
     assert bank.names[found.states[-1].label] == name
+
+
+@pytest.mark.parametrize("detune_cents", [0.0, 9.0])
+@pytest.mark.parametrize("root", [36, 43])
+def test_low_chords_of_saws_are_no_helicopter(
+    listener: EmbeddedListener, root: int, detune_cents: float
+):
+    bank = default_bank()
+    directions = label_directions(listener, bank)
+    rng = np.random.default_rng(UNSEEN)
+    for cut_hz in (400.0, 1600.0, 16_000.0):
+        for third in (3, 4):
+            chord = [root, root + third, root + 7]
+            pad = pad_chord(chord, 3.0, rng, attack_s=1.0, detune_cents=detune_cents)
+            window = low_pass(pad.mean(axis=1), cut_hz)[SAMPLE_RATE_HZ // 2 :][
+                : 2 * SAMPLE_RATE_HZ
+            ]
+            heard = directions @ listener.hear(window, SAMPLE_RATE_HZ)
+            best = bank.names[int(heard.argmax())]
+            assert best != "helicopter" or heard.max() < listener.least_cosine, (cut_hz, third)
+
+
+def test_a_helicopter_stays_one(listener: EmbeddedListener):
+    bank = default_bank()
+    directions = label_directions(listener, bank)
+    for seed in range(UNSEEN, UNSEEN + 4):
+        heard = directions @ listener.hear(sound("helicopter", 2.0, seed), SAMPLE_RATE_HZ)
+        assert bank.names[int(heard.argmax())] == "helicopter"
+
+
+def test_chords_are_lines_and_noise_is_none():
+    chord = sum(sine(pitch_hz, 2.0, SAMPLE_RATE_HZ) for pitch_hz in (65.4, 82.4, 98.0))
+    hiss = noise(2.0, SAMPLE_RATE_HZ)
+    assert line_share(chord, SAMPLE_RATE_HZ) > 0.9
+    assert line_share(hiss, SAMPLE_RATE_HZ) < 0.1
+    assert 0.2 < line_share(chord + 4.0 * hiss, SAMPLE_RATE_HZ) < 0.95
+    assert line_share(chord[:1000], SAMPLE_RATE_HZ) == 0.0
 
 
 def test_most_strange_sounds_are_none_of_the_labels_and_voices_are_voices():

@@ -80,6 +80,11 @@ def test_without_a_tempo_or_a_sound_nothing_moves() -> None:
         assert Lookahead().step(features, 0.2, DT_S) is features
 
 
+def test_a_beat_that_is_tapped_in_silence_is_seen_in_time_too() -> None:
+    seen = Lookahead().step(heard(2.9, silent=True, beat_tapped=True), 0.1, DT_S)
+    assert position(seen) == pytest.approx(3.1)
+
+
 def test_routes_from_the_beat_are_early_and_routes_from_hits_are_not() -> None:
     preset = Preset(
         name="two",

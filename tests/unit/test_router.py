@@ -120,6 +120,15 @@ def test_the_beat_sources_peak_on_the_beat_and_rest_in_silence_and_without_tempo
             assert all(values[f"{unit}.{kind}"] == 0.0 for kind in ("pulse", "phase", "sine"))
 
 
+def test_a_beat_that_is_tapped_in_silence_drives_the_picture():
+    tapped = replace(LOUD, silent=True, beat_tapped=True)
+    heard, values = (SourceBank().step(one, HOP_S) for one in (LOUD, tapped))
+    for name in ("beat.pulse", "beat.sine", "bar.phase", "bar.pulse"):
+        assert values[name] == heard[name], name
+    assert values["beat.pulse"] == 1.0
+    assert values["silence"] == 1.0
+
+
 def test_the_sources_of_the_bar_follow_its_phase():
     first, middle = (
         SourceBank().step(replace(LOUD, bar=Bar(beats=3, phase=phase)), HOP_S)
