@@ -14,7 +14,7 @@ from app.arguments import (
     as_size,
 )
 from app.model_arguments import add_vae
-from engine.messages import SOUND_ENCODINGS, SOUND_SCALES
+from engine.sound_choices import SOUND_ENCODINGS, SOUND_SCALES
 
 
 def add_image(parser: argparse.ArgumentParser) -> None:

@@ -34,11 +34,6 @@ LANE_NAMES: tuple[str, ...] = ("kick", "snare", "hat")
 LORA_SLOTS = 4
 """So many LoRAs can be on at once, one live parameter each."""
 
-SOUND_ENCODINGS: tuple[str, ...] = ("waveform", "fft", "mel", "mfcc", "projector", "mapper")
-"""Ways from sound to a prompt, see `engine.conditioning.encodings`."""
-SOUND_SCALES: tuple[str, ...] = ("raw", "minmax", "standard", "manifold")
-"""How raw rows of sound are brought to the scale of text, see `engine.conditioning.scales`."""
-
 MEL_BANDS = 24
 CHROMA_BINS = 12
 

@@ -12,13 +12,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from engine.messages import (
-    BAND_NAMES,
-    LANE_NAMES,
-    LORA_SLOTS,
-    SOUND_ENCODINGS,
-    SOUND_SCALES,
-)
+from engine.messages import BAND_NAMES, LANE_NAMES, LORA_SLOTS
+from engine.sound_choices import SOUND_ENCODINGS, SOUND_SCALES
 
 Applies = Literal["picture", "frame", "audio", "prompt"]
 """Who reads a parameter: diffusion, the composer, the analysis, or the scene clock."""

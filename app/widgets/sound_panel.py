@@ -16,7 +16,8 @@ from app.widgets.level_slider import LEVEL_PARAMS, LevelSlider
 from app.widgets.param_row import ParamRow
 from engine.conditioning.encodings import RAW_ENCODINGS
 from engine.conditioning.projector.plan import DOMAINS
-from engine.messages import SOUND_ENCODINGS, SoundStatus
+from engine.messages import SoundStatus
+from engine.sound_choices import SOUND_ENCODINGS
 
 NAMES = {
     "waveform": ("Waveform", "the samples themselves"),

@@ -26,13 +26,14 @@ from engine.contact_sheet import Cell, contact_sheet, write_sheet
 from engine.diffusion.feedback import FeedbackModel
 from engine.diffusion.models.ember.bundle import open_ember
 from engine.errors import AudioFileError, ModelLoadError
-from engine.messages import SOUND_ENCODINGS, ControlState, Float32, PromptWeight, Travel, Uint8
+from engine.messages import ControlState, Float32, PromptWeight, Travel, Uint8
 from engine.params import defaults
 from engine.registry import ModelRequest
 from engine.scoring.judge import features_of, judge_folder, load_judge
 from engine.scoring.judge_network import JudgeNetwork
 from engine.scoring.sound_heads import SoundHeads, load_heads, shipped_heads
 from engine.semantic.adapters import open_adapter
+from engine.sound_choices import SOUND_ENCODINGS
 from engine.synthesis.oscillator import SAMPLE_RATE_HZ
 from engine.synthesis.sounds.catalogue import SOUNDS
 

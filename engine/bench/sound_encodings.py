@@ -22,17 +22,10 @@ from engine.conditioning.sound_embedding import SoundEmbedding, SoundMoment
 from engine.conditioning.text_statistics import TextStatistics, text_statistics
 from engine.contact_sheet import Cell, contact_sheet, write_sheet
 from engine.diffusion.feedback import FeedbackModel
-from engine.messages import (
-    SOUND_ENCODINGS,
-    SOUND_SCALES,
-    ControlState,
-    Float32,
-    PromptWeight,
-    Travel,
-    Uint8,
-)
+from engine.messages import ControlState, Float32, PromptWeight, Travel, Uint8
 from engine.params import defaults
 from engine.registry import ModelRequest, find_model, load_factory
+from engine.sound_choices import SOUND_ENCODINGS, SOUND_SCALES
 from engine.synthesis.oscillator import SAMPLE_RATE_HZ
 from engine.synthesis.sounds.catalogue import SOUNDS
 

@@ -13,7 +13,7 @@ from engine.conditioning.text_statistics import TextStatistics
 from engine.errors import ModelLoadError
 
 RAW_ENCODINGS = ("waveform", "fft", "mel", "mfcc")
-"""The first of `engine.messages.SOUND_ENCODINGS`; the others are adapters from a file."""
+"""The first of `engine.sound_choices.SOUND_ENCODINGS`; the others are adapters from a file."""
 SHIPPED = {("ember", "projector"): "ember_projector.safetensors",
            ("ember", "mapper"): "ember_mapper.safetensors"}  # fmt: skip
 """Adapters that come with Sonolume, in `resources/sound`, by model and encoding."""

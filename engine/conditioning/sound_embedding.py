@@ -61,6 +61,16 @@ class SoundEmbedding:
     """`(TargetSpec.pooled_width,)`; None where the encoding has nothing to say about it."""
 
 
+@dataclass(frozen=True, slots=True)
+class LevelShares:
+    """What the bars in the window show."""
+
+    assignment: Float32
+    """A: which token speaks for which level, `(10, 3)`."""
+    weights: Float32
+    """w: how much foreground, background and atmosphere count, `(3,)`."""
+
+
 def stepped(sample_index: int, step_s: float, sample_rate: int) -> int:
     """The newest whole step up to a sample; the sample itself without steps."""
     step = round(step_s * sample_rate)

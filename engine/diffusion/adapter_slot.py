@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.conditioning.encodings import AdapterShelf
-from engine.diffusion.sound_blend import SoundLed
+from engine.diffusion.sound_led import SoundLed
 from engine.errors import EngineError
 from engine.mailbox import Fifo
 from engine.messages import SoundStatus

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from engine.conditioning.encodings import AdapterShelf
-from engine.conditioning.projector.encoding import LevelShares
+from engine.conditioning.sound_embedding import LevelShares
 from engine.diffusion.bundle import Bundle, Guided, GuidedInside, HearsSound
 from engine.diffusion.frame import FrameMode, FrameProgram, FrameState
 from engine.diffusion.frame_params import MOST_CALLS
@@ -21,7 +21,8 @@ from engine.diffusion.lora_rack import LoraRack
 from engine.diffusion.outbox import Outbox
 from engine.diffusion.prompts import PromptBank
 from engine.diffusion.runners.frames import FrameOpener, FrameRunner, direct_frames
-from engine.diffusion.sound_blend import HeardPart, SoundBlend
+from engine.diffusion.sound_blend import SoundBlend
+from engine.diffusion.sound_led import HeardPart
 from engine.diffusion.warp import is_bent, is_still
 from engine.errors import ModelLoadError
 from engine.messages import ControlState, LoraChoice, Reading, Travel, Uint8

@@ -14,7 +14,7 @@ from engine.conditioning.encodings import AdapterShelf
 from engine.diffusion.adapter_slot import AdapterSlot
 from engine.diffusion.brush import AwaitedBrush, Brush, ModelOpener
 from engine.diffusion.memory import is_out_of_memory, release_memory
-from engine.diffusion.sound_blend import HeardPart, SoundLed
+from engine.diffusion.sound_led import HeardPart, SoundLed
 from engine.errors import EngineError, MemoryShortError, ModelLoadError
 from engine.mailbox import Fifo, Latest
 from engine.messages import (

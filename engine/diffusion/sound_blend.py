@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,13 +17,14 @@ from torch import Tensor
 
 from engine.conditioning.bank_prompts import BANK_PROMPTS
 from engine.conditioning.encodings import RAW_ENCODINGS, AdapterShelf, open_encoding
-from engine.conditioning.projector.encoding import LevelShares, ProjectorEncoding
+from engine.conditioning.projector.encoding import ProjectorEncoding
 from engine.conditioning.projector.network import Hearing
 from engine.conditioning.projector.plan import NORM
 from engine.conditioning.projector.projector_file import has_ears
 from engine.conditioning.raw_encoding import loudness_rms
 from engine.conditioning.sound_embedding import (
     VIEWS,
+    LevelShares,
     SoundEmbedding,
     SoundEncoding,
     SoundMoment,
@@ -34,67 +34,17 @@ from engine.conditioning.sound_mix import MOST_STRETCH, bent, mixed
 from engine.conditioning.text_statistics import TextStatistics, text_statistics
 from engine.diffusion.bundle import Bundle, HeardRows, HearsSound, PromptEmbedding
 from engine.diffusion.prompts import PromptBank
+from engine.diffusion.sound_led import HeardPart
 from engine.errors import EngineError
-from engine.messages import SOUND_ENCODINGS, SOUND_SCALES, Float32
+from engine.messages import Float32
+from engine.sound_choices import SOUND_ENCODINGS, SOUND_SCALES
 
 logger = logging.getLogger(__name__)
-
-HeardPart = tuple[SoundMoment, float]
-"""A sound and its share of the picture."""
 
 _TINY = 1e-6
 _LEAST_MIX = 1e-3
 _KEPT = 4
 """Newest embeddings, so that a slice is encoded once for all pictures that it has a share of."""
-
-
-@runtime_checkable
-class SoundLed(Protocol):
-    """An image model whose prompt may be mixed with sound. `diffusion` thread only."""
-
-    @property
-    def sound_message(self) -> str:
-        """One line on why the sound is not in the picture though it is asked for; else empty."""
-        ...
-
-    @property
-    def sound_levels(self) -> LevelShares | None:
-        """What a projector found in the newest sound; None without one."""
-        ...
-
-    @property
-    def sound_adapter(self) -> tuple[str, Path] | None:
-        """The encoding and the file of the adapter that is open; None without one."""
-        ...
-
-    @property
-    def sound_inside(self) -> bool:
-        """Whether the denoiser itself hears by that adapter."""
-        ...
-
-    def use_adapters(self, shelf: AdapterShelf) -> None:
-        """Say which adapters there are."""
-        ...
-
-    def exchange_adapter(self, name: str, shelf: AdapterShelf) -> None:
-        """Use these adapters from now on if the one of encoding `name` can be opened.
-
-        Raises `ModelLoadError`: those of before are then used on.
-        """
-        ...
-
-    def sound_window_s(self, values: Mapping[str, float]) -> float:
-        """How much sound the next picture wants to hear; 0: none."""
-        ...
-
-    @property
-    def sound_step_s(self) -> float:
-        """After how much sound it wants to be given another; 0: at every picture."""
-        ...
-
-    def hear(self, parts: Sequence[HeardPart]) -> None:
-        """Take the sound of the next picture; shares sum to 1, and none at all is silence."""
-        ...
 
 
 class SoundBlend:

@@ -10,9 +10,9 @@ from typing import Literal
 
 from engine.conditioning.encodings import RAW_ENCODINGS
 from engine.errors import PresetError, UsageError
-from engine.messages import SOUND_ENCODINGS, SOUND_SCALES
 from engine.presets import Preset, PromptScene
 from engine.runtime.limits import check_prompts
+from engine.sound_choices import SOUND_ENCODINGS, SOUND_SCALES
 
 SeedPolicy = Literal["fixed", "walk", "per-slice"]
 SEED_POLICIES: tuple[SeedPolicy, ...] = ("fixed", "walk", "per-slice")

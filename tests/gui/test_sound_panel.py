@@ -15,8 +15,9 @@ from app.widgets.param_row import ParamRow
 from app.widgets.sound_panel import NAMES
 from engine import commands as cmd
 from engine.conditioning.projector.plan import DOMAINS
-from engine.messages import SOUND_ENCODINGS, SoundStatus
+from engine.messages import SoundStatus
 from engine.params import PARAMS, defaults
+from engine.sound_choices import SOUND_ENCODINGS
 from tests.adapter_files import write_projector
 from tests.gui.fake_engine import FakeEngine
 from tests.gui.test_structure_panel import drop

@@ -15,12 +15,13 @@ from engine.diffusion.feedback import FeedbackModel
 from engine.diffusion.models.checkpoint import open_checkpoint
 from engine.diffusion.models.ember.bundle import ember_folder, open_ember
 from engine.diffusion.structure.shapes import DrawnShapes
-from engine.messages import LORA_SLOTS, SOUND_ENCODINGS, LoraChoice, Picture, SemanticState, Uint8
+from engine.messages import LORA_SLOTS, LoraChoice, Picture, SemanticState, Uint8
 from engine.modulation.stage import Modulation
 from engine.params import PARAMS
 from engine.presets import Preset, PromptScene, Route
 from engine.registry import Guides, ModelRequest
 from engine.semantic.adapters import open_adapter
+from engine.sound_choices import SOUND_ENCODINGS
 from tests.checkpoints import write_controlnet, write_ip_adapter, write_lora_peft, write_sd
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

@@ -13,8 +13,9 @@ from engine.conditioning.sound_embedding import SoundEncoding, SoundMoment, Targ
 from engine.diffusion.adapter_slot import AdapterSlot
 from engine.diffusion.feedback import FeedbackModel
 from engine.diffusion.models.ember.bundle import open_ember
-from engine.messages import SOUND_ENCODINGS, SoundStatus, Uint8
+from engine.messages import SoundStatus, Uint8
 from engine.registry import ModelRequest
+from engine.sound_choices import SOUND_ENCODINGS
 from tests import states
 from tests.adapter_files import OTHER, VIEW_WIDTH, write_projector
 

@@ -18,13 +18,15 @@ from engine.diffusion.feedback import FeedbackModel
 from engine.diffusion.loop import DiffusionLoop
 from engine.diffusion.models.checkpoint import open_checkpoint
 from engine.diffusion.models.ember.bundle import open_ember
-from engine.diffusion.sound_blend import SoundLed, _mix
+from engine.diffusion.sound_blend import _mix
+from engine.diffusion.sound_led import SoundLed
 from engine.mailbox import Latest
-from engine.messages import SOUND_ENCODINGS, SOUND_SCALES, ControlState, Uint8
+from engine.messages import ControlState, Uint8
 from engine.registry import ModelRequest
 from engine.ring import SampleRing
 from engine.runtime.sound_tap import SoundTap
 from engine.semantic.adapters import open_adapter
+from engine.sound_choices import SOUND_ENCODINGS, SOUND_SCALES
 from tests import states
 from tests.checkpoints import write_sd, write_sdxl
 

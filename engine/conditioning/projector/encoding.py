@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from engine.conditioning.projector.projector_file import load_projector
 from engine.conditioning.projector.views import LONG_S
 from engine.conditioning.sound_embedding import (
     VIEWS,
+    LevelShares,
     SoundEmbedding,
     SoundMoment,
     TargetSpec,
@@ -25,16 +25,6 @@ from engine.messages import Float32
 
 ENCODERS = ("ear", "clap")
 """Whose views there are; SonicDiffusion's own, Microsoft's CLAP, is not among them."""
-
-
-@dataclass(frozen=True, slots=True)
-class LevelShares:
-    """What the bars in the window show."""
-
-    assignment: Float32
-    """A: which token speaks for which level, `(10, 3)`."""
-    weights: Float32
-    """w: how much foreground, background and atmosphere count, `(3,)`."""
 
 
 STEP_S = 0.5

@@ -1,0 +1,8 @@
+"""What there is to choose from between sound and prompt; for help texts, so no imports."""
+
+from __future__ import annotations
+
+SOUND_ENCODINGS: tuple[str, ...] = ("waveform", "fft", "mel", "mfcc", "projector", "mapper")
+"""Ways from sound to a prompt, see `engine.conditioning.encodings`."""
+SOUND_SCALES: tuple[str, ...] = ("raw", "minmax", "standard", "manifold")
+"""How raw rows of sound are brought to the scale of text, see `engine.conditioning.scales`."""
