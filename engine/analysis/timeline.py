@@ -85,12 +85,13 @@ def loudness(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
         above = loud[loud > _mean_lufs(loud) + _BELOW_MEAN_LU]
         integrated = round(_mean_lufs(above), 2)
     hops = _once_every(time_s, LOUDNESS_EVERY_S)
+    ends = [*hops[1:], time_s.shape[0]] if hops else []
     seconds = [
         {
             "time_s": round(float(time_s[end - 1]), 3),
             "lufs": round(float(lufs[first:end].max()), 2),
         }
-        for first, end in zip(hops, [*hops[1:], time_s.shape[0]], strict=True)
+        for first, end in zip(hops, ends, strict=True)
     ]
     loudest = round(float(lufs.max()), 2) if loud.size else None
     return {"integrated_lufs": integrated, "loudest_lufs": loudest, "momentary": seconds}

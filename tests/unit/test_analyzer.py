@@ -239,6 +239,7 @@ def test_the_report_has_every_key_and_one_row_per_hop() -> None:
     assert set(report) == {
         "duration_s", "tempo_bpm", "beats_s", "downbeats_s",
         "onsets_s", "lanes", "key", "sections",
+        "keys", "tempo", "build_ups", "drops_s", "loudness",
     }  # fmt: skip
     assert report["duration_s"] == 8.0
     assert report["tempo_bpm"] == pytest.approx(120.0, rel=0.01)
@@ -261,6 +262,10 @@ def test_the_report_of_silence_has_no_tempo_and_no_events() -> None:
 def test_the_report_of_nothing_is_empty_and_no_error() -> None:
     report, arrays = analyze([], 24_000)
     assert report["duration_s"] == 0.0
+    assert report["keys"] == report["tempo"] == []
+    assert report["loudness"] == {
+        "integrated_lufs": None, "loudest_lufs": None, "momentary": [],
+    }  # fmt: skip
     assert arrays["band_level"].shape[0] == 0
 
 
