@@ -158,6 +158,8 @@ class SoundPanel(QWidget):
 
     @Slot(object)
     def _on_values(self, values: Mapping[str, float]) -> None:
+        if "sound/encoding" not in values:  # an engine that has failed has none
+            return
         encoding = SOUND_ENCODINGS[int(values["sound/encoding"])]
         if encoding != self._encoding:
             self._encoding = encoding
