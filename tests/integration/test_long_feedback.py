@@ -20,8 +20,12 @@ from tests.states import control
 PICTURES = 5_000
 FPS = 25.0
 WINDOW = 250
+FIRST = 4
+"""Windows that say what the scene is like: one alone is no measure of a picture that lives."""
 BAND = 0.35
-"""How far a window's light, spread and colour may be from those of the second."""
+"""How far a window's light, spread and colour may be from those of the first ones."""
+TREND = 0.15
+"""How far the last quarter of all windows may be from the first."""
 SIDE = 128
 
 
@@ -55,9 +59,12 @@ def test_five_thousand_pictures_stay_within_their_band() -> None:
         before = pixels.tobytes()
     model.close()
     windows = np.array(seen).reshape(-1, WINDOW, 3).mean(axis=1)
-    share = windows[2:] / windows[1]
+    share = windows / windows[:FIRST].mean(axis=0)
+    quarter = len(share) // 4
     assert frozen == 0
     assert np.abs(share - 1.0).max() < BAND, np.round(share, 2)
+    trend = share[-quarter:].mean(axis=0) / share[:quarter].mean(axis=0)
+    assert np.abs(trend - 1.0).max() < TREND, np.round(trend, 2)
 
 
 def test_the_stronger_a_picture_is_painted_the_further_it_is_from_the_one_before() -> None:
