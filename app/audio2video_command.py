@@ -37,7 +37,7 @@ def _settings(options: argparse.Namespace) -> ExportSettings:
     marks = _marks(options, audio)
     mix = options.mix
     if mix is None:
-        mix = 0.5 if marks else 1.0
+        mix = 0.5 if marks and options.encoding != "projector" else 1.0
     sound = sound_params(options.encoding, options.scale, mix, options.bend)
     adapters = {} if options.checkpoint is None else {options.encoding: options.checkpoint}
     return ExportSettings(

@@ -177,7 +177,8 @@ def _add_sound(parser: argparse.ArgumentParser) -> None:
         "--mix",
         type=float,
         metavar="X",
-        help="how much of the prompt is the sound, 0 to 1 (default: 1, with a prompt 0.5)",
+        help="how much of the prompt is the sound, 0 to 1 (default: 1; with a prompt 0.5, but of "
+        "a projector, which takes nothing away, 1)",
     )
     parser.add_argument(
         "--bend",

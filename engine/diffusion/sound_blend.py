@@ -43,6 +43,8 @@ logger = logging.getLogger(__name__)
 
 _TINY = 1e-6
 _LEAST_MIX = 1e-3
+_EVENNESS = 0.7
+"""Of the slider to what gated attention adds: below a third of it, hardly anything is seen."""
 _KEPT = 4
 """Newest embeddings, so that a slice is encoded once for all pictures that it has a share of."""
 
@@ -209,7 +211,7 @@ class SoundBlend:
         assert isinstance(self._bundle, HearsSound)
         if self._heard is None or self._heard[0] is not sound:
             self._heard = (sound, self._rows(encoding, sound))
-        self._bundle.hear(self._heard[1], strength)
+        self._bundle.hear(self._heard[1], strength**_EVENNESS)
         self._hearing = True
 
     def _rows(self, encoding: ProjectorEncoding, sound: SoundEmbedding) -> HeardRows:

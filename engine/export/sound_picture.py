@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,8 @@ SEMANTIC = "semantic"
 QUIET_PROMPT = "a calm dark sea under a starry sky"
 """What is painted where neither words nor sound say anything."""
 _SEMANTIC_WINDOW_S = 2.0
+_NAMED = ("projector", "mapper")
+"""Encodings that hear what a sound is: the listener names it, so that a mishearing is known."""
 _RAW_WINDOW_S = 1.5
 _STEP_S = 0.05
 _CANDIDATES = 8
@@ -86,7 +88,7 @@ class PictureReport:
     """What the sound counted at last: 0 where it is silent."""
     start_s: float
     heard: str | None
-    """The label that was likeliest; None where words were not asked for or nothing was heard."""
+    """The label that was likeliest; None for raw encodings, and where nothing was heard."""
     prompt: str
     """The words that were painted, beside or instead of the sound."""
     notice: str = ""
@@ -100,16 +102,20 @@ def paint_sound(settings: PictureSettings) -> PictureReport:
     """
     _check(settings)
     mix = settings.mix
-    if mix is None:
-        mix = 0.5 if settings.prompt else 1.0
+    if mix is None:  # a projector adds to the prompt, the others take its place
+        mix = 0.5 if settings.prompt and settings.encoding != "projector" else 1.0
     heard: _Heard | None = None
     with SoundReader(settings.audio) as reader:
         if settings.encoding == SEMANTIC:
             sound, start_s, heard = _most_telling(reader, settings)
         else:
             asked_s = settings.start_s
-            start_s = loudest_s(reader, _RAW_WINDOW_S)[0] if asked_s is None else asked_s
-            sound = _window(reader, start_s, _RAW_WINDOW_S)
+            named = settings.encoding in _NAMED
+            window_s = _SEMANTIC_WINDOW_S if named else _RAW_WINDOW_S
+            start_s = loudest_s(reader, window_s)[0] if asked_s is None else asked_s
+            sound = _window(reader, start_s, window_s)
+            if named:
+                heard = _most_telling(reader, replace(settings, start_s=start_s))[2]
         notices = [reader.note] if reader.note else []
     without = "the picture is painted from the prompt alone"
     if loudness_rms(sound.samples) < SILENCE_RMS:
@@ -118,13 +124,14 @@ def paint_sound(settings: PictureSettings) -> PictureReport:
     elif settings.encoding == SEMANTIC and heard is None:
         notices.append(f"{settings.audio.name} holds nothing that the bank knows: {without}")
         mix = 0.0
-    prompts = _prompts(settings.prompt, heard, mix)
+    said = heard if settings.encoding == SEMANTIC else None
+    prompts = _prompts(settings.prompt, said, mix)
     _paint(settings, prompts or (PromptWeight(QUIET_PROMPT, 1.0),), sound, mix)
     if not prompts and mix < 1.0:
         prompts = (PromptWeight(QUIET_PROMPT, 1.0),)
     return PictureReport(
         settings.output, settings.encoding, settings.scale, mix, start_s,
-        None if heard is None else heard.label,
+        None if heard is None or not mix else heard.label,
         " + ".join(part.text for part in prompts), "; ".join(notices),
     )  # fmt: skip
 

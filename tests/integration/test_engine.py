@@ -159,11 +159,11 @@ def test_another_model_is_opened_while_the_old_picture_keeps_moving(
         assert may_open.wait(WAIT_S)
         return Slow(request.width, request.height)
 
+    play(source, 0.2)
+    assert until(engine, lambda s: s.pictures > 0).model_asked == "null"
     find = {"slow": ModelEntry("slow", "", ""), "null": ModelEntry("null", "", "")}
     monkeypatch.setattr("engine.runtime.brushes.find_model", find.__getitem__)
     monkeypatch.setattr("engine.runtime.brushes.load_factory", lambda entry: open_slowly)
-    play(source, 0.2)
-    assert until(engine, lambda s: s.pictures > 0).model_asked == "null"
     engine.post(cmd.SelectModel("slow"))
     status = until(engine, lambda s: s.model_opening == "slow")
     assert (status.phase, status.model, status.model_asked) == (Phase.LOADING, "null", "null")
