@@ -48,7 +48,7 @@ from engine.runtime.sound_tap import SoundTap
 from engine.runtime.source_slot import SourceOpener, SourceSlot
 from engine.runtime.structure_slot import StructureOpener, StructureSlot
 from engine.runtime.tempo_slot import TempoOpener, TempoSlot
-from engine.semantic.adapters import open_adapter
+from engine.semantic.adapters import open_live_adapter
 from engine.semantic.bank import open_bank
 from engine.semantic.describer import Describer
 from engine.semantic.listeners import open_listener
@@ -122,7 +122,7 @@ class Engine:
             self._brush(DEFAULT_MODEL, "auto", DEFAULT_RUNNER),
             self._structure.picture_at,
             self._tap.sound_at,
-            AdapterShelf(config.adapters, open_adapter),
+            AdapterShelf(config.adapters, open_live_adapter),
         )
         self._semantic = SemanticLoop(
             self._slot,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.conditioning.adapter_file import card_of
 from engine.conditioning.projector.views import sound_views
 from engine.conditioning.raw_encoding import SILENCE_RMS, loudness_rms
 from engine.conditioning.sound_embedding import SoundEncoding, SoundMoment, TargetSpec
@@ -28,6 +29,19 @@ def open_adapter(name: str, path: Path, target: TargetSpec) -> SoundEncoding:
     if name == "mapper":
         return hearing_mapper(path, target)
     return hearing_projector(path, target)
+
+
+def open_live_adapter(name: str, path: Path, target: TargetSpec) -> SoundEncoding:
+    """Open an adapter for a show. Raises `ModelLoadError`, for one that hears CLAP too.
+
+    Whatever listens for an adapter listens on the thread that paints, and CLAP takes seconds.
+    """
+    if card_of(path).encoder == CLAP:
+        raise ModelLoadError(
+            f"{path.name} hears CLAP, which takes seconds a time and would stop the painting: use "
+            f"it with 'sonolume render' or 'image', or train one that hears {EAR}"
+        )
+    return open_adapter(name, path, target)
 
 
 def hearing_projector(path: Path, target: TargetSpec) -> SoundEncoding:
