@@ -67,6 +67,7 @@ def run_projector(request: ProjectorRequest, say: Callable[[str], None]) -> dict
     Raises `TrainingError` and `ModelLoadError`.
     """
     plan = request.plan
+    _check_earlier(request)
     accelerate = accelerator(request.device, request.precision, plan.accumulate)
     encoder = open_encoder(request.encoder, request.clap_model, request.device)
     examples, words = _examples(request, encoder, TRAIN, frames=plan.stage > 1)
@@ -92,6 +93,16 @@ def run_projector(request: ProjectorRequest, say: Callable[[str], None]) -> dict
             f"{request.budget_min:g} minutes: go on with --resume"
         )
     return figures
+
+
+def _check_earlier(request: ProjectorRequest) -> None:
+    """Raise `TrainingError` before a long listening, where the stage before has not run."""
+    stage = request.plan.stage - 1
+    earlier = projector_file(request.work, stage)
+    if stage and not earlier.is_file():
+        raise TrainingError(
+            f"{earlier} is missing: run --stage {stage} first, with the same --work"
+        )
 
 
 def _examples(
@@ -123,11 +134,6 @@ def _network(
             )
         )  # fmt: skip
     earlier = projector_file(request.work, request.plan.stage - 1)
-    if not earlier.is_file():
-        raise TrainingError(
-            f"{earlier} is missing: run --stage {request.plan.stage - 1} first, with the same "
-            "--work"
-        )
     card, network = load_projector(earlier)
     card.check(encoder.name, examples.input_width, target.spec, earlier)
     target.load_adapter(earlier)
