@@ -44,6 +44,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _line(report: PictureReport) -> str:
+    if not report.mix:
+        return f"{report.path}: {report.prompt}, without the sound"
     heard = f", heard: {report.heard}" if report.heard else ""
     return f"{report.path}: the sound at {report.start_s:.1f} s as {report.encoding}{heard}"
 
