@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from app.adapter_arguments import add_adapters
+from app.argument_values import as_clock, as_host_port, as_size
 from app.lora_argument import add_loras
 from app.model_arguments import add_vae, model_name
 from app.structure_arguments import add_guides, add_recorded_structure, add_structure
@@ -110,9 +111,46 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_audio(parser: argparse.ArgumentParser) -> None:
+    """AUDIO, what is heard."""
+    parser.add_argument("audio", metavar="AUDIO", help="a sound or video file, or `demo`")
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """`--seed` of pictures."""
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="which noise the pictures grow from, 0 to 999999 (default: 0)",
+    )
+
+
+def add_seconds(parser: argparse.ArgumentParser) -> None:
+    """`--seconds` of a video."""
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        metavar="S",
+        help="length of the video in seconds (default: to the end of the sound)",
+    )
+
+
+def add_quality(parser: argparse.ArgumentParser) -> None:
+    """`--quality` of a video."""
+    parser.add_argument(
+        "--quality",
+        type=int,
+        default=18,
+        metavar="CRF",
+        help="quality of H.264, 0 best and largest to 51 worst (default: 18)",
+    )
+
+
 def add_listen(parser: argparse.ArgumentParser) -> None:
     """`sonolume listen`."""
-    parser.add_argument("audio", metavar="AUDIO", help="a sound or video file, or `demo`")
+    add_audio(parser)
     add_listener(parser)
     add_labels(parser)
     add_device(parser)
@@ -227,7 +265,7 @@ def add_live(parser: argparse.ArgumentParser) -> None:
 
 def add_render(parser: argparse.ArgumentParser) -> None:
     """`sonolume render`."""
-    parser.add_argument("audio", metavar="AUDIO", help="a sound or video file, or `demo`")
+    add_audio(parser)
     parser.add_argument(
         "-o",
         "--output",
@@ -257,13 +295,7 @@ def add_render(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="how much of each picture is painted anew, 0.02 to 1 (default: the preset's)",
     )
-    parser.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="which noise the pictures grow from, 0 to 999999 (default: 0)",
-    )
+    add_seed(parser)
     parser.add_argument(
         "--start",
         type=float,
@@ -271,12 +303,7 @@ def add_render(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="begin this many seconds into the sound (default: 0)",
     )
-    parser.add_argument(
-        "--seconds",
-        type=float,
-        metavar="S",
-        help="length of the video in seconds (default: to the end of the sound)",
-    )
+    add_seconds(parser)
     parser.add_argument(
         "--init-image",
         type=Path,
@@ -284,13 +311,7 @@ def add_render(parser: argparse.ArgumentParser) -> None:
         help="picture to begin with (default: none, the prompt alone)",
     )
     add_recorded_structure(parser)
-    parser.add_argument(
-        "--quality",
-        type=int,
-        default=18,
-        metavar="CRF",
-        help="quality of H.264, 0 best and largest to 51 worst (default: 18)",
-    )
+    add_quality(parser)
     parser.add_argument(
         "--resume",
         action="store_true",
@@ -308,7 +329,7 @@ def add_render(parser: argparse.ArgumentParser) -> None:
 
 def add_analyze(parser: argparse.ArgumentParser) -> None:
     """`sonolume analyze`."""
-    parser.add_argument("audio", metavar="AUDIO", help="a sound or video file, or `demo`")
+    add_audio(parser)
     parser.add_argument(
         "--json",
         type=Path,
@@ -364,41 +385,3 @@ def add_calibrate(parser: argparse.ArgumentParser) -> None:
         help="measure nothing, forget what was measured of every device (default: no)",
     )
     add_json(parser)
-
-
-def as_size(text: str) -> tuple[int, int]:
-    """Read `640x360`. Raises `ArgumentTypeError`, as all of these do."""
-    try:
-        width, height = (int(part) for part in text.lower().split("x"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; write 640x360") from None
-    return width, height
-
-
-def as_duration_s(text: str) -> float:
-    """Read `90s`, `10m` or `1h`, in seconds."""
-    unit_s = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:].lower())
-    try:
-        return float(text) if unit_s is None else unit_s * float(text[:-1])
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no duration; write 90s, 10m or 1h"
-        ) from None
-
-
-def as_clock(text: str) -> ClockChoice:
-    """`sound`, `midi`, `midi:PORT` or `link`; raises what argparse turns into a line."""
-    if text in ("sound", "midi", "link"):
-        return ClockChoice(text)  # type: ignore[arg-type]
-    kind, _, port = text.partition(":")
-    if kind == "midi" and port.strip():
-        return ClockChoice("midi", port.strip())
-    raise argparse.ArgumentTypeError(f"no clock {text!r}; choose sound, midi, midi:PORT or link")
-
-
-def as_host_port(text: str) -> tuple[str, int]:
-    """Read `HOST:PORT`."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT; write 127.0.0.1:9001")
-    return host, int(port)

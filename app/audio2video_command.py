@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from app.render_command import render_settings
@@ -14,8 +15,10 @@ from engine.export.sound_look import (
     Mark,
     check_sound,
     read_prompt_file,
+    scale_words,
     slices_look,
     sound_params,
+    usual_mix,
 )
 from engine.export.sound_picture import QUIET_PROMPT
 from engine.registry import DEFAULT_MODEL
@@ -28,6 +31,8 @@ MOST_OVERLAP = 8.0
 def run(options: argparse.Namespace) -> int:
     """Render through the same export as `sonolume render`."""
     options.progress_json = False
+    if words := scale_words(options.encoding, options.scale):
+        print(f"sonolume: {words}", file=sys.stderr)
     return render_settings(_settings(options), options)
 
 
@@ -37,7 +42,7 @@ def _settings(options: argparse.Namespace) -> ExportSettings:
     marks = _marks(options, audio)
     mix = options.mix
     if mix is None:
-        mix = 0.5 if marks and options.encoding != "projector" else 1.0
+        mix = usual_mix(options.encoding, told=bool(marks))
     sound = sound_params(options.encoding, options.scale, mix, options.bend)
     adapters = {} if options.checkpoint is None else {options.encoding: options.checkpoint}
     return ExportSettings(

@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from app.argument_values import as_size
 from app.arguments import (
+    add_audio,
     add_device,
     add_json,
     add_labels,
     add_listener,
+    add_quality,
+    add_seconds,
+    add_seed,
     add_threads,
-    as_size,
 )
 from app.model_arguments import add_vae
 from engine.sound_choices import SOUND_ENCODINGS, SOUND_SCALES
@@ -19,7 +23,7 @@ from engine.sound_choices import SOUND_ENCODINGS, SOUND_SCALES
 
 def add_image(parser: argparse.ArgumentParser) -> None:
     """`sonolume image`."""
-    parser.add_argument("audio", metavar="AUDIO", help="a sound or video file, or `demo`")
+    add_audio(parser)
     parser.add_argument(
         "-o",
         "--output",
@@ -132,25 +136,14 @@ def add_audio2video(parser: argparse.ArgumentParser) -> None:
         help="one noise for all pictures, one that wanders, or another for every slice "
         "(default: fixed)",
     )
-    parser.add_argument(
-        "--seconds",
-        type=float,
-        metavar="S",
-        help="length of the video in seconds (default: to the end of the sound)",
-    )
+    add_seconds(parser)
     parser.add_argument(
         "--init-image",
         type=Path,
         metavar="PATH",
         help="picture to begin with (default: none, from nothing)",
     )
-    parser.add_argument(
-        "--quality",
-        type=int,
-        default=18,
-        metavar="CRF",
-        help="quality of H.264, 0 best and largest to 51 worst (default: 18)",
-    )
+    add_quality(parser)
     parser.add_argument(
         "--resume",
         action="store_true",
@@ -169,7 +162,6 @@ def _add_sound(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scale",
         choices=SOUND_SCALES,
-        default="manifold",
         help="how raw sound is brought to the scale of words: not at all, to their range, to "
         "their mean and spread, or as a mixture of scenes (default: manifold)",
     )
@@ -190,13 +182,7 @@ def _add_sound(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="which noise the pictures grow from, 0 to 999999 (default: 0)",
-    )
+    add_seed(parser)
     parser.add_argument(
         "--size",
         type=as_size,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from app.arguments import add_device, add_json, add_threads
 from app.train_command import SIGHTS_STAGE_NAMES, STAGE_NAMES
+from engine.conditioning.encoder_names import ENCODER_NAMES
 from engine.conditioning.mapper_names import NETWORKS
-from engine.semantic.sound_vector_names import ENCODER_NAMES
 from engine.training.sound_datasets.format_names import FORMAT_NAMES
 
 

@@ -19,7 +19,28 @@ STAGE_NAMES = (
 BEAT_STAGE_NAMES = ("pulse",)
 SIGHTS_STAGE_NAMES = ("pictures", "heads", "adapter")
 PROJECTOR_STAGE_NAMES = ("1", "2", "3")
-PROJECTOR_ENCODERS = ("ear", "clap")
+
+
+class TrainReport:
+    """Times a training from its making on."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._clock = MonotonicClock()
+        self._started_s = self._clock.now()
+
+    def tell(self, **facts: object) -> None:
+        """With `--json`, print facts, seconds and seed as the last line; paths as text."""
+        if self._options.json:
+            plain = {k: str(v) if isinstance(v, Path) else v for k, v in facts.items()}
+            seconds = round(self._clock.now() - self._started_s, 1)
+            print(json.dumps({**plain, "seconds": seconds, "seed": self._options.seed}))
+
+
+def print_figures(figures: Mapping[str, float], form: str = "10.4g") -> None:
+    """One figure a line."""
+    for name, value in figures.items():
+        print(f"{name:28} {value:{form}}")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -49,8 +70,7 @@ def run(options: argparse.Namespace) -> int:
     data = options.data or Path("runs") / options.what
     device = choose_device(options.device_compute).type
     threads = set_threads(options.threads)
-    clock = MonotonicClock()
-    started_s = clock.now()
+    report = TrainReport(options)
     stage(
         data,
         budget_min=options.budget,
@@ -59,11 +79,7 @@ def run(options: argparse.Namespace) -> int:
         seed=options.seed,
         threads=threads,
     )
-    if options.json:
-        spent_s = round(clock.now() - started_s, 1)
-        done = {"stage": options.stage, "data": str(data), "seconds": spent_s,
-                "device": device, "threads": threads, "seed": options.seed}  # fmt: skip
-        print(json.dumps(done))
+    report.tell(stage=options.stage, data=data, device=device, threads=threads)
     return 0
 
 
@@ -98,8 +114,7 @@ def _train_listener(options: argparse.Namespace) -> int:
             "the listener learns from licensed clips: --data DIR, a folder with their table"
         )
     work = options.work or Path("runs/listener")
-    clock = MonotonicClock()
-    started_s = clock.now()
+    report = TrainReport(options)
     request = ListenerRequest(
         options.data,
         work,
@@ -112,11 +127,7 @@ def _train_listener(options: argparse.Namespace) -> int:
     figures = run_listener(request)
     for name, value in figures.items():
         print(f"{name:28} {100.0 * value:5.1f} %")
-    if options.json:
-        spent_s = round(clock.now() - started_s, 1)
-        done = {"data": str(options.data), "work": str(work), "seconds": spent_s,
-                "seed": options.seed, "fold": options.fold, "figures": figures}  # fmt: skip
-        print(json.dumps(done))
+    report.tell(data=options.data, work=work, fold=options.fold, figures=figures)
     return 0
 
 
@@ -131,17 +142,11 @@ def _train_sights(options: argparse.Namespace) -> int:
     from engine.training.sights.stage import STAGES, SightsRequest
 
     work = options.work or Path("runs/sights")
-    clock = MonotonicClock()
-    started_s = clock.now()
+    report = TrainReport(options)
     request = SightsRequest(
         options.data, work, options.budget, options.resume, options.seed, options.threads or 1
     )
     figures = STAGES[options.stage](request)
-    for name, value in figures.items():
-        print(f"{name:28} {value:10.4g}")
-    if options.json:
-        spent_s = round(clock.now() - started_s, 1)
-        done = {"stage": options.stage, "data": str(options.data), "work": str(work),
-                "seconds": spent_s, "seed": options.seed, "figures": figures}  # fmt: skip
-        print(json.dumps(done))
+    print_figures(figures)
+    report.tell(stage=options.stage, data=options.data, work=work, figures=figures)
     return 0

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from engine.clock import MonotonicClock
+from app.train_command import TrainReport
 from engine.errors import UsageError
 
 _COLUMNS = ("mse", "cosine", "combined", "centred_cosine", "retrieval_at_1")
@@ -48,8 +48,7 @@ def train_mapper(options: argparse.Namespace) -> int:
         threads=options.threads or 1,
         device=choose_device(options.device_compute).type,
     )
-    clock = MonotonicClock()
-    started_s = clock.now()
+    report = TrainReport(options)
     figures, missing = run_mapper(request)
     for line in missing:
         print(line)
@@ -58,12 +57,10 @@ def train_mapper(options: argparse.Namespace) -> int:
     for name, row in figures.items():
         print(f"{name:22}" + "".join(f"{row[column]:16.4f}" for column in _COLUMNS))
     print(work / "mapper.safetensors")
-    if options.json:
-        spent_s = round(clock.now() - started_s, 1)
-        done = {"file": str(work / "mapper.safetensors"), "encoder": options.encoder,
-                "target": options.target, "network": options.network, "seconds": spent_s,
-                "seed": options.seed, "missing": missing, "figures": figures}  # fmt: skip
-        print(json.dumps(done))
+    report.tell(
+        file=work / "mapper.safetensors", encoder=options.encoder, target=options.target,
+        network=options.network, missing=missing, figures=figures,
+    )  # fmt: skip
     return 0
 
 

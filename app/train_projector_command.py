@@ -6,8 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from app.train_command import PROJECTOR_ENCODERS, PROJECTOR_STAGE_NAMES
-from engine.clock import MonotonicClock
+from app.train_command import PROJECTOR_STAGE_NAMES, TrainReport, print_figures
+from engine.conditioning.encoder_names import VIEWED_ENCODERS
 from engine.errors import UsageError
 
 
@@ -24,14 +24,13 @@ def train_projector(options: argparse.Namespace) -> int:
             "the projector learns from sounds with captions and pictures: --data DIR, a folder "
             "as AudioCaps is laid out ({split}/audio, {split}/frames, metadata.json)"
         )
-    if options.encoder not in PROJECTOR_ENCODERS:
+    if options.encoder not in VIEWED_ENCODERS:
         raise UsageError(
             f"--encoder {options.encoder} has no views to project: "
-            f"{' or '.join(PROJECTOR_ENCODERS)}, or train a mapper"
+            f"{' or '.join(VIEWED_ENCODERS)}, or train a mapper"
         )
     _check_projector_numbers(options)
     from engine.diffusion.device import choose_device, set_threads
-    from engine.semantic.clap_folder import DEFAULT_CLAP
     from engine.training.projector.plan import STAGE_PLANS
     from engine.training.projector.stage import ProjectorRequest, run_projector, with_overrides
 
@@ -41,22 +40,16 @@ def train_projector(options: argparse.Namespace) -> int:
         STAGE_PLANS[int(options.stage)], steps=options.steps, batch=options.batch,
         seed=options.seed,
     )  # fmt: skip
-    clock = MonotonicClock()
-    started_s = clock.now()
+    report = TrainReport(options)
     request = ProjectorRequest(
         options.data, work, plan, options.target, options.encoder,
-        str(options.weights or DEFAULT_CLAP), options.decomposer, options.generator,
+        options.weights, options.decomposer, options.generator,
         options.routing, options.insertion, options.norm,
         options.precision, device, options.budget, options.resume,
     )  # fmt: skip
     figures = run_projector(request, print)
-    for name, value in figures.items():
-        print(f"{name:28} {value:10.4g}")
-    if options.json:
-        spent_s = round(clock.now() - started_s, 1)
-        done = {"stage": options.stage, "data": str(options.data), "work": str(work),
-                "seconds": spent_s, "seed": options.seed, "figures": figures}  # fmt: skip
-        print(json.dumps(done))
+    print_figures(figures)
+    report.tell(stage=options.stage, data=options.data, work=work, figures=figures)
     return 0
 
 

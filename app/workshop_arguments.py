@@ -5,13 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from app.arguments import (
-    add_device,
-    add_json,
-    add_runner,
-    as_duration_s,
-    as_size,
-)
+from app.argument_values import as_duration_s, as_size
+from app.arguments import add_device, add_json, add_runner
 from app.model_arguments import model_name
 from engine.bench.area import AREAS
 

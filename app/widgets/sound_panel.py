@@ -14,10 +14,9 @@ from app.widgets.buttons import Button, Choice, ElidedLabel
 from app.widgets.icons import icon
 from app.widgets.level_slider import LEVEL_PARAMS, LevelSlider
 from app.widgets.param_row import ParamRow
-from engine.conditioning.encodings import RAW_ENCODINGS
 from engine.conditioning.projector.plan import DOMAINS
 from engine.messages import SoundStatus
-from engine.sound_choices import SOUND_ENCODINGS
+from engine.sound_choices import RAW_ENCODINGS, SOUND_ENCODINGS
 
 NAMES = {
     "waveform": ("Waveform", "the samples themselves"),

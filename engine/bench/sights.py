@@ -26,6 +26,7 @@ from engine.contact_sheet import Cell, contact_sheet, write_sheet
 from engine.diffusion.feedback import FeedbackModel
 from engine.diffusion.models.ember.bundle import open_ember
 from engine.errors import AudioFileError, ModelLoadError
+from engine.export.sound_look import usual_mix
 from engine.messages import ControlState, Float32, PromptWeight, Travel, Uint8
 from engine.params import defaults
 from engine.registry import ModelRequest
@@ -128,8 +129,10 @@ def painted(
 
     Raises `ModelLoadError` where the sound is not in it.
     """
-    usual = 1.0 if encoding == "projector" else 0.5
-    mix = 0.0 if clip is None else usual if mix is None else mix
+    if mix is None:
+        mix = usual_mix(encoding, told=bool(prompt))
+    if clip is None:
+        mix = 0.0
     values = defaults() | {
         "sound/mix": mix, "sound/encoding": float(SOUND_ENCODINGS.index(encoding)),
         "diffusion/seed": float(seed),

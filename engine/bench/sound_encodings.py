@@ -16,7 +16,6 @@ import numpy as np
 
 from engine.bench.area import BenchRequest, Result
 from engine.conditioning.bank_prompts import BANK_PROMPTS
-from engine.conditioning.encodings import RAW_ENCODINGS
 from engine.conditioning.raw_encoding import RawEncoding
 from engine.conditioning.sound_embedding import SoundEmbedding, SoundMoment
 from engine.conditioning.text_statistics import TextStatistics, text_statistics
@@ -25,7 +24,7 @@ from engine.diffusion.feedback import FeedbackModel
 from engine.messages import ControlState, Float32, PromptWeight, Travel, Uint8
 from engine.params import defaults
 from engine.registry import ModelRequest, find_model, load_factory
-from engine.sound_choices import SOUND_ENCODINGS, SOUND_SCALES
+from engine.sound_choices import RAW_ENCODINGS, SOUND_ENCODINGS, SOUND_SCALES
 from engine.synthesis.oscillator import SAMPLE_RATE_HZ
 from engine.synthesis.sounds.catalogue import SOUNDS
 

@@ -11,9 +11,8 @@ from engine.conditioning.raw_encoding import RawEncoding
 from engine.conditioning.sound_embedding import SoundEncoding, TargetSpec
 from engine.conditioning.text_statistics import TextStatistics
 from engine.errors import ModelLoadError
+from engine.sound_choices import RAW_ENCODINGS
 
-RAW_ENCODINGS = ("waveform", "fft", "mel", "mfcc")
-"""The first of `engine.sound_choices.SOUND_ENCODINGS`; the others are adapters from a file."""
 SHIPPED = {("ember", "projector"): "ember_projector.safetensors",
            ("ember", "mapper"): "ember_mapper.safetensors"}  # fmt: skip
 """Adapters that come with Sonolume, in `resources/sound`, by model and encoding."""

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.conditioning.encoder_names import VGGISH, VGGISH_QUANTISED
 from engine.conditioning.mapper_file import load_mapper
+from engine.conditioning.raw_encoding import SILENCE_RMS, loudness_rms
 from engine.conditioning.sound_embedding import SoundEmbedding, SoundMoment, TargetSpec
-from engine.conditioning.vggish import QUANTISED, RAW, VggishEncoder
+from engine.conditioning.vggish import VggishEncoder
 from engine.errors import ModelLoadError
 from engine.messages import Float32
 
@@ -18,9 +20,6 @@ Hear = Callable[[Float32, int], Float32]
 SEQUENCE_S = 10.0
 """How much sound a sequence is made of: ten patches of VGGish, as V2D's AudioCaps clips."""
 STEP_S = 0.5
-SILENCE_DB = -60.0
-"""RMS below which there is nothing to encode."""
-_SILENT_POWER = 10.0 ** (SILENCE_DB / 10.0)
 
 
 class MapperEncoding:
@@ -41,8 +40,8 @@ class MapperEncoding:
         """
         self._mapper, self.card = load_mapper(path)
         self.card.check(self.card.encoder, self.card.input_width, target, path)
-        if hear is None and self.card.encoder in (RAW, QUANTISED):
-            vggish = VggishEncoder(quantised=self.card.encoder == QUANTISED)
+        if hear is None and self.card.encoder in (VGGISH, VGGISH_QUANTISED):
+            vggish = VggishEncoder(quantised=self.card.encoder == VGGISH_QUANTISED)
             patches = self._mapper.shape.patches
             hear = vggish.sequence if patches else vggish.encode
             window_s = SEQUENCE_S if patches else vggish.window_s
@@ -84,7 +83,7 @@ class MapperEncoding:
 
     def _vector(self, moment: SoundMoment) -> Float32 | None:
         if self._hear is not None:
-            if not _sounds(moment.samples):
+            if not loudness_rms(moment.samples) >= SILENCE_RMS:  # NaN is none
                 return None
             heard = self._hear(moment.samples, moment.sample_rate)
         elif not moment.views:
@@ -112,9 +111,3 @@ def picked(rows: Float32, count: int) -> Float32:
     How V2D cuts ESC-50's five seconds to five patches (a linspace of indices).
     """
     return rows[np.round(np.linspace(0, len(rows) - 1, count)).astype(np.int64)]
-
-
-def _sounds(samples: Float32) -> bool:
-    with np.errstate(over="ignore", invalid="ignore"):
-        power = float(np.mean(np.square(samples, dtype=np.float64))) if len(samples) else 0.0
-    return bool(power > _SILENT_POWER)

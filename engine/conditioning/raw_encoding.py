@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,5 +53,7 @@ class RawEncoding:
 
 
 def loudness_rms(samples: Float32) -> float:
-    """Root mean square of samples, full scale 1."""
-    return float(np.sqrt(np.mean(samples**2))) if len(samples) else 0.0
+    """Root mean square of samples, full scale 1; NaN where they are no numbers."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        power = float(np.mean(np.square(samples, dtype=np.float64))) if len(samples) else 0.0
+    return math.sqrt(power)

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.conditioning.encoder_names import VGGISH, VGGISH_QUANTISED
 from engine.conditioning.vggish_file import load_vggish, vggish_file
 from engine.conditioning.vggish_frontend import patches
 from engine.errors import ModelLoadError
 from engine.messages import Float32
 
-RAW, QUANTISED = "vggish", "vggish-quantised"
 _LIMIT = 2.0
 _PATCHES_AT_ONCE = 8
 
@@ -43,7 +43,7 @@ class VggishEncoder:
                 "convert it again with the PCA file beside the network's, or use --encoder vggish"
             )
         self._components = components if quantised else None
-        self.name = QUANTISED if quantised else RAW
+        self.name = VGGISH_QUANTISED if quantised else VGGISH
         with path.open("rb") as file:
             self.digest = hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -186,15 +186,20 @@ class HeardRows:
     """Rows as the text encoder would have written them, `(n, d)`."""
     pooled: Tensor | None
     """`(p,)`, where the model has a vector for the whole prompt."""
-    stages: Tensor
-    """What each stage of a U-Net hears, `(3, n, d)`."""
-    silence: Tensor
+    stages: Tensor | None = None
+    """What each stage of a U-Net hears, `(3, n, d)`; None for a bundle that hears `tokens`."""
+    silence: Tensor | None = None
     """The same of nothing at all: what the second row of a guided call hears."""
 
 
 @runtime_checkable
 class HearsSound(Protocol):
     """A bundle whose denoiser can look at a sound beside its prompt. Diffusion thread only."""
+
+    @property
+    def hears_by_stage(self) -> bool:
+        """Whether it reads `HeardRows.stages`, which cost a projector as much again each."""
+        ...
 
     def attach_sound(self, file: Path | None) -> None:
         """Have the denoiser hear as a projector's file says; None takes that out.

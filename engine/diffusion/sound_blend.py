@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from engine.conditioning.bank_prompts import BANK_PROMPTS
-from engine.conditioning.encodings import RAW_ENCODINGS, AdapterShelf, open_encoding
+from engine.conditioning.encodings import AdapterShelf, open_encoding
 from engine.conditioning.projector.encoding import ProjectorEncoding
 from engine.conditioning.projector.network import Hearing
 from engine.conditioning.projector.plan import NORM
@@ -37,7 +37,7 @@ from engine.diffusion.prompts import PromptBank
 from engine.diffusion.sound_led import HeardPart
 from engine.errors import EngineError
 from engine.messages import Float32
-from engine.sound_choices import SOUND_ENCODINGS, SOUND_SCALES
+from engine.sound_choices import RAW_ENCODINGS, SOUND_ENCODINGS, SOUND_SCALES
 
 logger = logging.getLogger(__name__)
 
@@ -210,19 +210,22 @@ class SoundBlend:
         assert isinstance(encoding, ProjectorEncoding)
         assert isinstance(self._bundle, HearsSound)
         if self._heard is None or self._heard[0] is not sound:
-            self._heard = (sound, self._rows(encoding, sound))
+            by_stage = self._bundle.hears_by_stage
+            self._heard = (sound, self._rows(encoding, sound, by_stage=by_stage))
         self._bundle.hear(self._heard[1], strength**_EVENNESS)
         self._hearing = True
 
-    def _rows(self, encoding: ProjectorEncoding, sound: SoundEmbedding) -> HeardRows:
+    def _rows(
+        self, encoding: ProjectorEncoding, sound: SoundEmbedding, *, by_stage: bool
+    ) -> HeardRows:
         def there(array: Float32) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(array)).to(self._bundle.device)
 
         return HeardRows(
             there(sound.tokens),
             None if sound.pooled is None else there(sound.pooled),
-            there(encoding.newest_stage_rows()),
-            there(encoding.silence()),
+            there(encoding.newest_stage_rows()) if by_stage else None,
+            there(encoding.silence()) if by_stage else None,
         )
 
     def _close(self) -> None:

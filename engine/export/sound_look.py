@@ -8,11 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from engine.conditioning.encodings import RAW_ENCODINGS
 from engine.errors import PresetError, UsageError
 from engine.presets import Preset, PromptScene
 from engine.runtime.limits import check_prompts
-from engine.sound_choices import SOUND_ENCODINGS, SOUND_SCALES
+from engine.sound_choices import ADAPTER_ENCODINGS, RAW_ENCODINGS, SOUND_ENCODINGS, SOUND_SCALES
 
 SeedPolicy = Literal["fixed", "walk", "per-slice"]
 SEED_POLICIES: tuple[SeedPolicy, ...] = ("fixed", "walk", "per-slice")
@@ -25,23 +24,40 @@ _WALK_RAD_S = 1.0
 _LEAST_HOLD_S = 0.001
 _LONGEST_HOLD_S, _LONGEST_TRANSITION_S = 3600.0, 600.0
 _LINE = re.compile(r"(\d+):(\d{1,2}(?:\.\d+)?):(.*)")
+USUAL_SCALE = "manifold"
+"""Of raw encodings: the one whose pictures are worth looking at, on ember too."""
 
 
 def check_sound(encoding: str, checkpoint: Path | None) -> None:
     """Raise `UsageError` where an encoding and a checkpoint do not belong together."""
     if encoding in RAW_ENCODINGS and checkpoint is not None:
         raise UsageError(
-            f"--checkpoint is for --encoding {' or '.join(SOUND_ENCODINGS[len(RAW_ENCODINGS) :])}"
+            f"--checkpoint is for --encoding {' or '.join(ADAPTER_ENCODINGS)}"
             f", and {encoding} has none: leave it out"
         )
 
 
-def sound_params(encoding: str, scale: str, mix: float, bend: float) -> dict[str, float]:
+def scale_words(encoding: str, scale: str | None) -> str:
+    """One line where a scale was given that nothing reads; else empty."""
+    if scale is None or encoding in RAW_ENCODINGS:
+        return ""
+    return f"--scale {scale} changes nothing: it is for {', '.join(RAW_ENCODINGS)}"
+
+
+def usual_mix(encoding: str, *, told: bool) -> float:
+    """How much of the prompt is the sound unless said: all of it, or half beside words.
+
+    A projector takes nothing away from what is told, so it is heard in full.
+    """
+    return 0.5 if told and encoding != "projector" else 1.0
+
+
+def sound_params(encoding: str, scale: str | None, mix: float, bend: float) -> dict[str, float]:
     """Return the live parameters of an encoding, by their names."""
     return {
         "sound/mix": mix,
         "sound/encoding": float(SOUND_ENCODINGS.index(encoding)),
-        "sound/scale": float(SOUND_SCALES.index(scale)),
+        "sound/scale": float(SOUND_SCALES.index(scale or USUAL_SCALE)),
         "sound/bend": bend,
     }
 

@@ -17,7 +17,7 @@ from engine.conditioning.sound_embedding import SoundMoment
 from engine.contact_sheet import write_sheet
 from engine.diffusion.loop import DiffusionLoop
 from engine.errors import AudioFileError, ModelLoadError, UsageError
-from engine.export.sound_look import check_sound, sound_params
+from engine.export.sound_look import USUAL_SCALE, check_sound, scale_words, sound_params, usual_mix
 from engine.mailbox import Latest
 from engine.messages import ControlState, Float32, Picture, PromptWeight, Travel
 from engine.params import defaults
@@ -29,14 +29,13 @@ from engine.semantic.bank import Bank, open_bank
 from engine.semantic.listener_names import DEFAULT_LISTENER
 from engine.semantic.listeners import open_listener
 from engine.semantic.stage import SemanticStage
+from engine.sound_choices import ADAPTER_ENCODINGS, RAW_ENCODINGS
 
 SEMANTIC = "semantic"
 """The encoding by words: what the listener hears is said."""
 QUIET_PROMPT = "a calm dark sea under a starry sky"
 """What is painted where neither words nor sound say anything."""
 _SEMANTIC_WINDOW_S = 2.0
-_NAMED = ("projector", "mapper")
-"""Encodings that hear what a sound is: the listener names it, so that a mishearing is known."""
 _RAW_WINDOW_S = 1.5
 _STEP_S = 0.05
 _CANDIDATES = 8
@@ -57,7 +56,7 @@ class PictureSettings:
     encoding: str = SEMANTIC
     """`semantic`, or one of `engine.messages.SOUND_ENCODINGS`."""
     checkpoint: Path | None = None
-    scale: str = "manifold"
+    scale: str | None = None
     mix: float | None = None
     """None: only sound where there is no prompt, else half and half."""
     bend: float = 0.0
@@ -83,7 +82,8 @@ class PictureReport:
 
     path: Path
     encoding: str
-    scale: str
+    scale: str | None
+    """Of raw encodings."""
     mix: float
     """What the sound counted at last: 0 where it is silent."""
     start_s: float
@@ -102,15 +102,15 @@ def paint_sound(settings: PictureSettings) -> PictureReport:
     """
     _check(settings)
     mix = settings.mix
-    if mix is None:  # a projector adds to the prompt, the others take its place
-        mix = 0.5 if settings.prompt and settings.encoding != "projector" else 1.0
+    if mix is None:
+        mix = usual_mix(settings.encoding, told=bool(settings.prompt))
     heard: _Heard | None = None
     with SoundReader(settings.audio) as reader:
         if settings.encoding == SEMANTIC:
             sound, start_s, heard = _most_telling(reader, settings)
         else:
             asked_s = settings.start_s
-            named = settings.encoding in _NAMED
+            named = settings.encoding in ADAPTER_ENCODINGS  # so that a mishearing is known
             window_s = _SEMANTIC_WINDOW_S if named else _RAW_WINDOW_S
             start_s = loudest_s(reader, window_s)[0] if asked_s is None else asked_s
             sound = _window(reader, start_s, window_s)
@@ -124,13 +124,16 @@ def paint_sound(settings: PictureSettings) -> PictureReport:
     elif settings.encoding == SEMANTIC and heard is None:
         notices.append(f"{settings.audio.name} holds nothing that the bank knows: {without}")
         mix = 0.0
+    scale = settings.scale or USUAL_SCALE if settings.encoding in RAW_ENCODINGS else None
+    if words := scale_words(settings.encoding, settings.scale):
+        notices.append(words)
     said = heard if settings.encoding == SEMANTIC else None
     prompts = _prompts(settings.prompt, said, mix)
     _paint(settings, prompts or (PromptWeight(QUIET_PROMPT, 1.0),), sound, mix)
     if not prompts and mix < 1.0:
         prompts = (PromptWeight(QUIET_PROMPT, 1.0),)
     return PictureReport(
-        settings.output, settings.encoding, settings.scale, mix, start_s,
+        settings.output, settings.encoding, scale, mix, start_s,
         None if heard is None or not mix else heard.label,
         " + ".join(part.text for part in prompts), "; ".join(notices),
     )  # fmt: skip

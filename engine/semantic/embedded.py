@@ -25,7 +25,6 @@ from engine.semantic.listener_names import EMBEDDED
 from engine.semantic.log_mel import FRAMES, WINDOW_S, as_levels, mel_power
 from engine.semantic.network import ListenerNetwork
 from engine.semantic.text_space import TextSpace
-from engine.semantic.views import hear_views
 
 TAUGHT_TEMPERATURE = 0.07
 """Of the labels that were taught: the one of training."""
@@ -81,8 +80,10 @@ class EmbeddedListener:
 
     def hear(self, samples: Float32, sample_rate: int) -> Float32 | None:
         """Listen to the newest window; what is missing at its beginning was silence."""
+        if self._network is None:
+            raise ModelLoadError("the embedded listener is not loaded yet")
         levels = as_levels(mel_power(samples, sample_rate, FRAMES))
-        direction = self.network.embed(levels)
+        direction = self._network.embed(levels)
         cosines = self._taught @ direction
         if self._rotors[cosines.argmax()] and self._is_of_lines(samples, sample_rate):
             cosines[self._rotors] = -1.0
@@ -97,17 +98,6 @@ class EmbeddedListener:
     @staticmethod
     def _is_of_lines(samples: Float32, sample_rate: int) -> bool:
         return line_share(samples, sample_rate) >= MOST_LINES_OF_A_ROTOR
-
-    @property
-    def network(self) -> ListenerNetwork:
-        """What it hears with. Raises `ModelLoadError` before `load`."""
-        if self._network is None:
-            raise ModelLoadError("the embedded listener is not loaded yet")
-        return self._network
-
-    def views(self, samples: Float32, sample_rate: int) -> tuple[Float32, ...]:
-        """Three vectors of the newest window, for adapters that hear `views.EAR`; some 10 ms."""
-        return hear_views(self.network, samples, sample_rate)
 
     def close(self) -> None:
         """Free the weights; idempotent."""

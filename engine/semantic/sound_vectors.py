@@ -15,18 +15,21 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from engine.conditioning.vggish import VggishEncoder
-from engine.errors import ModelLoadError
-from engine.messages import Float32
-from engine.semantic.log_mel import FRAMES, HOP_S, WINDOW_S, as_levels, mel_power
-from engine.semantic.network import HEAD, ListenerNetwork
-from engine.semantic.sound_vector_names import (
+from engine.conditioning.encoder_names import (
     CLAP,
     EAR,
     ENCODER_NAMES,
     VGGISH,
     VGGISH_QUANTISED,
+    VIEWED_ENCODERS,
 )
+from engine.conditioning.projector.views import sound_views
+from engine.conditioning.vggish import VggishEncoder
+from engine.errors import ModelLoadError
+from engine.messages import Float32
+from engine.semantic.log_mel import FRAMES, HOP_S, WINDOW_S, as_levels, mel_power
+from engine.semantic.network import HEAD, ListenerNetwork
+from engine.semantic.views import hear_views
 
 EAR_HOP_S = 0.5
 EAR_QUIET_DB = -45.0
@@ -82,6 +85,50 @@ def open_sound_vectors(
     raise ModelLoadError(f"no encoder {name!r}: choose one of {', '.join(ENCODER_NAMES)}")
 
 
+class SoundViews(Protocol):
+    """An encoder that sees a sound in three views too, for projectors. One thread."""
+
+    @property
+    def name(self) -> str:
+        """One of `VIEWED_ENCODERS`."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """How many numbers a view has."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Names the weights."""
+        ...
+
+    @property
+    def window_s(self) -> float:
+        """How much sound it looks at, seconds."""
+        ...
+
+    def views(self, samples: Float32, sample_rate: int) -> tuple[Float32, ...]:
+        """One vector `(width,)` per view of the sound that ends with mono `samples`."""
+        ...
+
+
+def open_sound_views(name: str, weights: Path | None = None, device: str = "cpu") -> SoundViews:
+    """Return an encoder of `VIEWED_ENCODERS`; `weights` as for `open_sound_vectors`.
+
+    Raises `ModelLoadError` with the remedy where there are no weights: never random ones, for
+    whoever learned from those would hear nothing.
+    """
+    if name == EAR:
+        return EarVectors()
+    if name == CLAP:
+        return ClapVectors(weights, device)
+    raise ModelLoadError(
+        f"Sonolume sees no views of a sound by {name!r}: choose {' or '.join(VIEWED_ENCODERS)}, "
+        "for which 'sonolume train projector' trains too"
+    )
+
+
 class EarVectors:
     """The network of the listener that ships, before its last layer: 384 numbers of 2 s."""
 
@@ -94,7 +141,7 @@ class EarVectors:
         path = files("resources") / "listener" / "model.safetensors"
         try:
             weights = path.read_bytes()
-            self._network = ListenerNetwork(load(weights))
+            self.network = ListenerNetwork(load(weights))
         except (OSError, KeyError, ValueError, SafetensorError) as error:
             raise ModelLoadError(
                 f"the embedded listener in {path} cannot be read ({error}): install Sonolume again"
@@ -119,8 +166,12 @@ class EarVectors:
         rows = [self._features(w) for w in windows if w.sum(axis=1).max() >= least]
         return np.stack(rows)
 
+    def views(self, samples: Float32, sample_rate: int) -> tuple[Float32, ...]:
+        """See `SoundViews`: of the newest two seconds, some 10 ms."""
+        return hear_views(self.network, samples, sample_rate)
+
     def _features(self, power: Float32) -> Float32:
-        return self._network.features(as_levels(power))
+        return self.network.features(as_levels(power))
 
 
 class ClapVectors:
@@ -155,6 +206,10 @@ class ClapVectors:
             parts = [samples]
         rows = [self._encoder.embed_sounds(exact_window(p, sample_rate)[None])[0] for p in parts]
         return np.stack(rows)
+
+    def views(self, samples: Float32, sample_rate: int) -> tuple[Float32, ...]:
+        """See `SoundViews`; seconds."""
+        return tuple(sound_views(samples, sample_rate, self.window_s, self.encode))
 
     def texts(self, texts: list[str]) -> Float32:
         """Directions `(n, width)` of texts in the same space."""

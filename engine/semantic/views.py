@@ -9,14 +9,12 @@ on mel bands), atmosphere the bed that never goes away: a low quantile of the se
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from engine.conditioning.rank_filter import ranked
 from engine.messages import Float32
 from engine.semantic.log_mel import FRAMES, RANGE_DB, mel_power
 from engine.semantic.network import HEAD, ListenerNetwork
 
-EAR = "ear"
-"""Name of this encoder in the cards of adapters."""
 EAR_WIDTH = 2 * HEAD
 _LONG_FRAMES = 17
 """0.4 s: what is steadier than that is harmonic."""
@@ -32,10 +30,11 @@ def split_power(power: Float32) -> Float32:
 
     Foreground and background sum to `power` `(frames, BANDS)`.
     """
-    harmonic = _rank(power, _LONG_FRAMES, 0.5, axis=0)
-    percussive = _rank(power, _WIDE_BANDS, 0.5, axis=1)
+    harmonic = ranked(power, _LONG_FRAMES, axis=0, edge="reflect")
+    percussive = ranked(power, _WIDE_BANDS, axis=1, edge="reflect")
     share = percussive**2 / (percussive**2 + harmonic**2 + _FLOOR**2)
-    bed = np.minimum(_rank(power, _BED_FRAMES, _BED_SHARE, axis=0), power)
+    lowest = ranked(power, _BED_FRAMES, axis=0, share=_BED_SHARE, edge="reflect")
+    bed = np.minimum(lowest, power)
     return np.stack([share * power, (1.0 - share) * power, bed]).astype(np.float32)
 
 
@@ -59,13 +58,3 @@ def hear_views(
 ) -> tuple[Float32, ...]:
     """The same of mono samples: their newest two seconds."""
     return view_features(network, mel_power(samples, sample_rate, FRAMES))
-
-
-def _rank(power: Float32, length: int, share: float, *, axis: int) -> NDArray[np.float32]:
-    """The value that a share of the `length` neighbours along an axis lies below."""
-    width = [(0, 0), (0, 0)]
-    width[axis] = (length // 2, length // 2)
-    padded = np.pad(power, width, mode="reflect")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, length, axis=axis)
-    place = round(share * (length - 1))
-    return np.asarray(np.partition(windows, place, axis=-1)[..., place], np.float32)

@@ -102,6 +102,16 @@ def test_prompt_mix_and_bend_change_the_picture(tmp_path: Path, capsys) -> None:
             assert np.abs(made[one] - made[two]).mean() > 0.5, (one, two)
 
 
+def test_a_scale_that_nothing_reads_is_said(rain: Path, tmp_path: Path, capsys) -> None:
+    asked = ("--encoding", "projector", "--scale", "raw")
+    code, report = image(capsys, rain, "-o", tmp_path / "a.png", *asked)
+    assert code == 0
+    assert "--scale raw changes nothing" in str(report["notice"])
+    assert report["scale"] is None
+    code, report = image(capsys, rain, "-o", tmp_path / "a.png", "--encoding", "mel")
+    assert (report["scale"], report["notice"]) == ("manifold", "")
+
+
 def test_an_init_image_shows_through(rain: Path, tmp_path: Path, capsys) -> None:
     start = tmp_path / "red.png"
     cv2.imwrite(str(start), np.full((128, 128, 3), (20, 20, 220), np.uint8))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from app.arguments import as_host_port, as_size
+from app.argument_values import as_host_port, as_size
 from app.cli import _parser, main
 from app.live_command import choose_source
 from app.settings import Settings, SourceSettings

@@ -20,9 +20,10 @@ from engine.conditioning.projector.plan import plan_for
 from engine.conditioning.projector.projector_file import load_projector
 from engine.conditioning.sound_embedding import SoundMoment, TargetSpec
 from engine.errors import ModelLoadError, TrainingError
+from engine.semantic.sound_vectors import open_sound_views
 from engine.training.projector import losses
 from engine.training.projector.dataset import read_pairs
-from engine.training.projector.encoders import moments, open_encoder
+from engine.training.projector.encoders import moments
 from engine.training.projector.examples import hear
 from engine.training.projector.plan import STAGE_PLANS, StagePlan
 from engine.training.projector.stage import ProjectorRequest, projector_file, run_projector
@@ -116,12 +117,12 @@ def test_pairs_that_lack_something_are_listed_skipped_and_counted(tmp_path: Path
     heard_only = read_pairs(folder, "train", frames=False)
     assert len(heard_only.found) == 7
     pairs = read_pairs(folder, "train", frames=True)
-    examples, whole = hear(pairs, open_encoder("ear", "", "cpu"), tmp_path / "views.npz")
+    examples, whole = hear(pairs, open_sound_views("ear"), tmp_path / "views.npz")
     assert [pair.id for pair in examples.pairs] == ["0", "1", "3", "4", "7"]
     line = whole.write_missing(tmp_path / "missing.csv")
     assert line.startswith("3 of 8 pairs are not whole and left out: 2 (audio), 5 (frame), 6 (")
     assert rows(tmp_path / "missing.csv")[:2] == ["id,missing", "2,audio"]
-    again, _ = hear(pairs, open_encoder("ear", "", "cpu"), tmp_path / "views.npz")
+    again, _ = hear(pairs, open_sound_views("ear"), tmp_path / "views.npz")
     np.testing.assert_array_equal(again.views, examples.views)
     assert again.pairs == examples.pairs
 
@@ -155,7 +156,7 @@ def test_a_folder_that_is_none_is_refused_with_its_layout(tmp_path: Path) -> Non
 
 
 def test_a_long_clip_has_a_moment_for_every_window() -> None:
-    encoder = open_encoder("ear", "", "cpu")
+    encoder = open_sound_views("ear")
     rng = np.random.default_rng(0)
     assert moments(encoder, sound_of(0, rng, 6.5), RATE_HZ).shape == (3, 3, 384)
     assert moments(encoder, sound_of(0, rng, 0.5), RATE_HZ).shape == (1, 3, 384)
@@ -163,13 +164,13 @@ def test_a_long_clip_has_a_moment_for_every_window() -> None:
 
 def test_clap_hears_too_and_is_never_random(tmp_path: Path) -> None:
     write_clap(tmp_path / "clap")
-    encoder = open_encoder("clap", str(tmp_path / "clap"), "cpu")
+    encoder = open_sound_views("clap", tmp_path / "clap")
     views = moments(encoder, sound_of(1, np.random.default_rng(0)), RATE_HZ)
     assert views.shape == (1, 3, 48)
     with pytest.raises(ModelLoadError, match="no listener"):
-        open_encoder("clap", str(tmp_path / "nothing"), "cpu")
+        open_sound_views("clap", tmp_path / "nothing")
     with pytest.raises(ModelLoadError, match="not on this machine: fetch it once"):
-        open_encoder("clap", "laion/clap-htsat-never-fetched", "cpu")
+        open_sound_views("clap", Path("laion/clap-htsat-never-fetched"))
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +208,7 @@ def test_the_file_says_what_it_is_and_speaks_to_ember(
     assert card.figures["pairs"] == 12
     encoding = open_projector(path, card.target, "ear")
     sound = sound_of(2, np.random.default_rng(7))
-    views = tuple(open_encoder("ear", "", "cpu").views(sound, RATE_HZ))
+    views = tuple(open_sound_views("ear").views(sound, RATE_HZ))
     found = encoding.embed(SoundMoment(sound, RATE_HZ, "ear", views))
     assert found is not None
     assert np.linalg.norm(found.tokens, axis=1).mean() == pytest.approx(
@@ -327,9 +328,9 @@ def test_a_target_that_is_not_there_is_named(data: Path, tmp_path: Path) -> None
 def test_the_decomposition_is_of_three_sounds_not_of_one() -> None:
     """Hum and clicks together: the click goes to the foreground's view."""
     rng = np.random.default_rng(3)
-    encoder = open_encoder("ear", "", "cpu")
+    encoder = open_sound_views("ear")
     hum, clicks = sound_of(0, rng), sound_of(1, rng)
-    mixed = encoder.views(hum + clicks, RATE_HZ)
+    mixed = np.stack(encoder.views(hum + clicks, RATE_HZ))
     torch.manual_seed(0)
     network = projector(plan_for(384, TargetSpec(8, 256, 256))).eval().requires_grad_(False)
     apart = network(torch.from_numpy(mixed)[None], Hearing()).levels

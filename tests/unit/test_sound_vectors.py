@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.conditioning.vggish import QUANTISED, RAW
+from engine.conditioning.encoder_names import VGGISH, VGGISH_QUANTISED
 from engine.errors import ModelLoadError
 from engine.semantic.embedded import EmbeddedListener
 from engine.semantic.log_mel import FRAMES, as_levels, mel_power
 from engine.semantic.network import ListenerNetwork
-from engine.semantic.sound_vector_names import VGGISH, VGGISH_QUANTISED
 from engine.semantic.sound_vectors import ClapVectors, EarVectors, open_sound_vectors
 from tests.checkpoints import write_clap
 from tests.signals import noise, sine
@@ -55,7 +54,7 @@ def test_the_ear_gives_two_rows_a_second_and_their_mean(ear: EarVectors) -> None
 def test_the_last_row_is_what_a_listener_hears_at_the_end(ear: EarVectors) -> None:
     sound = np.concatenate([noise(3.0, RATE), sine(500.0, 2.0, RATE)]).astype(np.float32)
     levels = as_levels(mel_power(sound[-2 * RATE :], RATE, FRAMES))
-    last, heard = ear.sequence(sound, RATE)[-1], ear._network.features(levels)
+    last, heard = ear.sequence(sound, RATE)[-1], ear.network.features(levels)
     likeness = last @ heard / np.linalg.norm(last) / np.linalg.norm(heard)
     assert likeness > 0.999  # frames begin on other samples by less than one
 
@@ -89,7 +88,7 @@ def test_clap_gives_a_direction_per_ten_seconds_and_of_texts(clap: ClapVectors) 
 
 
 def test_names_are_those_of_the_encoders() -> None:
-    assert (VGGISH, VGGISH_QUANTISED) == (RAW, QUANTISED)
+    assert (VGGISH, VGGISH_QUANTISED) == ("vggish", "vggish-quantised")
 
 
 def test_encoders_without_weights_say_how_to_get_them(tmp_path: Path) -> None:

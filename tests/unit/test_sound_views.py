@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from engine.messages import Float32
-from engine.semantic.embedded import EmbeddedListener
 from engine.semantic.log_mel import FRAMES, mel_power
+from engine.semantic.sound_vectors import EarVectors
 from engine.semantic.views import EAR_WIDTH, split_power, view_levels
 
 RATE_HZ = 44_100
@@ -62,8 +62,7 @@ def test_the_gain_of_a_sound_does_not_change_its_views() -> None:
 
 
 def test_the_ear_gives_three_vectors_that_differ_between_tone_and_clicks() -> None:
-    ear = EmbeddedListener()
-    ear.load()
+    ear = EarVectors()
     heard = [ear.views(sound, RATE_HZ) for sound in (tone(), clicks())]
     assert all(view.shape == (EAR_WIDTH,) for views in heard for view in views)
     assert np.abs(heard[0][BACKGROUND] - heard[1][BACKGROUND]).max() > 0.5

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from app.arguments import as_clock
+from app.argument_values import as_clock
 from app.cli import main
 from engine.clock import ManualClock
 from engine.commands import ClockChoice

@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from engine.conditioning.vggish import QUANTISED, RAW, VggishEncoder, quantised
+from engine.conditioning.encoder_names import VGGISH, VGGISH_QUANTISED
+from engine.conditioning.vggish import VggishEncoder, quantised
 from engine.conditioning.vggish_file import (
     FILE_NAME,
     NETWORK_PICKLE,
@@ -172,14 +173,14 @@ def test_an_encoder_gives_the_mean_over_patches(weights: Path) -> None:
     assert rows.shape == (3, 128)
     assert encoder.encode(sound, 16_000).shape == (128,)
     np.testing.assert_allclose(encoder.encode(sound, 16_000), rows.mean(axis=0), rtol=1e-6)
-    assert encoder.name == RAW
+    assert encoder.name == VGGISH
     assert not np.allclose(rows[0], encoder.sequence(sine(300.0, 1.0, 16_000), 16_000)[0])
 
 
 def test_quantised_numbers_are_another_encoder(weights: Path) -> None:
     encoder = VggishEncoder(weights.parent, quantised=True)
     rows = encoder.sequence(noise(1.0, 16_000), 16_000)
-    assert encoder.name == QUANTISED
+    assert encoder.name == VGGISH_QUANTISED
     np.testing.assert_array_equal(rows, np.round(rows))
     assert 0.0 <= rows.min() <= rows.max() <= 255.0
 

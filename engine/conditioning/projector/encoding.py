@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from engine.conditioning.adapter_file import AdapterCard
+from engine.conditioning.encoder_names import VIEWED_ENCODERS
 from engine.conditioning.projector.network import Hearing, Levels, Projector, SonicProjector
 from engine.conditioning.projector.projector_file import load_projector
 from engine.conditioning.projector.views import LONG_S
@@ -22,10 +23,6 @@ from engine.conditioning.sound_embedding import (
 )
 from engine.errors import ModelLoadError
 from engine.messages import Float32
-
-ENCODERS = ("ear", "clap")
-"""Whose views there are; SonicDiffusion's own, Microsoft's CLAP, is not among them."""
-
 
 STEP_S = 0.5
 """How often its listener is asked."""
@@ -162,10 +159,10 @@ def open_projector(path: Path, target: TargetSpec, encoder: str = "") -> Project
     where any will do and it hears one that Sonolume does not have.
     """
     card, network = load_projector(path)
-    if not encoder and card.encoder not in ENCODERS:
+    if not encoder and card.encoder not in VIEWED_ENCODERS:
         raise ModelLoadError(
             f"{path} hears {card.encoder} ({card.input_width} numbers), which Sonolume does not "
-            f"have: train one for {' or '.join(ENCODERS)} with 'sonolume train projector'"
+            f"have: train one for {' or '.join(VIEWED_ENCODERS)} with 'sonolume train projector'"
         )
     card.check(encoder or card.encoder, card.input_width, target, path)
     return ProjectorEncoding(card, network)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from engine.conditioning.rank_filter import ranked
 from engine.messages import Float32
 
 LONG_S = 10.0
@@ -49,8 +50,8 @@ def percussive_harmonic(samples: Float32, rate_hz: int) -> tuple[Float32, Float3
     frames = sliding_window_view(padded, size)[::hop] * window
     spectra = np.fft.rfft(frames, axis=1)
     level = np.abs(spectra).astype(np.float32)
-    along_time = _median(level, axis=0) ** 2
-    along_frequency = _median(level, axis=1) ** 2
+    along_time = ranked(level, _MEDIAN, axis=0) ** 2
+    along_frequency = ranked(level, _MEDIAN, axis=1) ** 2
     mask = along_frequency / (along_time + along_frequency + 1e-12)
     struck = np.fft.irfft(spectra * mask, n=size, axis=1).astype(np.float32) * window
     out, weight = np.zeros_like(padded), np.zeros_like(padded)
@@ -59,11 +60,3 @@ def percussive_harmonic(samples: Float32, rate_hz: int) -> tuple[Float32, Float3
         weight[index * hop : index * hop + size] += window * window
     percussive = (out / np.maximum(weight, 1e-3))[size : size + len(samples)]
     return percussive.astype(np.float32), (samples - percussive).astype(np.float32)
-
-
-def _median(level: Float32, axis: int) -> Float32:
-    half = _MEDIAN // 2
-    pad = [(0, 0), (0, 0)]
-    pad[axis] = (half, half)
-    windows = sliding_window_view(np.pad(level, pad, mode="edge"), _MEDIAN, axis=axis)
-    return np.asarray(np.partition(windows, half, axis=-1)[..., half], np.float32)

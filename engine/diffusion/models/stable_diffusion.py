@@ -224,6 +224,11 @@ class StableDiffusionBundle:
         if self._image_prompt is not None:
             self._image_prompt.weigh(values["prompt/image"])
 
+    @property
+    def hears_by_stage(self) -> bool:
+        """See `HearsSound`: early, middle and late."""
+        return True
+
     def attach_sound(self, file: Path | None) -> None:
         """See `HearsSound`."""
         if self._audio is not None:

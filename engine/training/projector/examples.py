@@ -17,8 +17,9 @@ from engine.diffusion.structure.fitting import cover
 from engine.diffusion.structure.image import read_picture
 from engine.errors import AudioFileError, StructureError
 from engine.messages import Float32
+from engine.semantic.sound_vectors import SoundViews
 from engine.training.projector.dataset import Missing, Pair, Pairs
-from engine.training.projector.encoders import SoundEncoder, moments
+from engine.training.projector.encoders import moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Examples:
         return torch.stack(pictures).permute(0, 3, 1, 2).contiguous()
 
 
-def hear(pairs: Pairs, encoder: SoundEncoder, cache: Path) -> tuple[Examples, Pairs]:
+def hear(pairs: Pairs, encoder: SoundViews, cache: Path) -> tuple[Examples, Pairs]:
     """Listen to every pair once; return the examples, and the pairs without those that are broken.
 
     Views are kept in `cache`, and heard again where sounds or encoder are others.
@@ -84,7 +85,7 @@ def hear(pairs: Pairs, encoder: SoundEncoder, cache: Path) -> tuple[Examples, Pa
     return _examples(pairs, together, counts, whole), _without(pairs, whole)
 
 
-def _heard(pair: Pair, encoder: SoundEncoder) -> Float32:
+def _heard(pair: Pair, encoder: SoundViews) -> Float32:
     """Views of a sound; none where sound or picture cannot be read."""
     try:
         with SoundReader(pair.audio) as reader:
@@ -112,7 +113,7 @@ def _without(pairs: Pairs, whole: Sequence[bool]) -> Pairs:
     return Pairs(tuple(pair for pair, good in marked if good), pairs.missing + broken)
 
 
-def _key(pairs: Pairs, encoder: SoundEncoder) -> str:
+def _key(pairs: Pairs, encoder: SoundViews) -> str:
     """Names what the views depend on: encoder, files and how old they are."""
     parts = [encoder.name, encoder.digest]
     for pair in pairs.found:

@@ -18,9 +18,9 @@ from engine.conditioning.projector.network import Projector, SonicProjector, pro
 from engine.conditioning.projector.plan import plan_for
 from engine.conditioning.projector.projector_file import load_projector, save_projector
 from engine.errors import TrainingError
+from engine.semantic.sound_vectors import SoundViews, open_sound_views
 from engine.training.ember.metrics import CsvLog
 from engine.training.projector.dataset import has_split, read_pairs
-from engine.training.projector.encoders import SoundEncoder, open_encoder
 from engine.training.projector.examples import Examples, hear
 from engine.training.projector.plan import StagePlan
 from engine.training.projector.stage_loss import TextFacts, retrieval, text_facts
@@ -44,7 +44,7 @@ class ProjectorRequest:
     plan: StagePlan
     target: str = "ember"
     encoder: str = "ear"
-    clap_model: str = ""
+    weights: Path | None = None
     decomposer: str = "soft"
     generator: str = "transformer"
     routing: str = "published"
@@ -69,7 +69,7 @@ def run_projector(request: ProjectorRequest, say: Callable[[str], None]) -> dict
     plan = request.plan
     _check_earlier(request)
     accelerate = accelerator(request.device, request.precision, plan.accumulate)
-    encoder = open_encoder(request.encoder, request.clap_model, request.device)
+    encoder = open_sound_views(request.encoder, request.weights, request.device)
     examples, words = _examples(request, encoder, TRAIN, frames=plan.stage > 1)
     if words:
         say(words)
@@ -106,7 +106,7 @@ def _check_earlier(request: ProjectorRequest) -> None:
 
 
 def _examples(
-    request: ProjectorRequest, encoder: SoundEncoder, split: str, *, frames: bool
+    request: ProjectorRequest, encoder: SoundViews, split: str, *, frames: bool
 ) -> tuple[Examples, str]:
     """A split, and one line about what it lacks."""
     pairs = read_pairs(request.data, split, frames=frames)
@@ -120,7 +120,7 @@ def _examples(
 
 
 def _network(
-    request: ProjectorRequest, encoder: SoundEncoder, target: Target, examples: Examples,
+    request: ProjectorRequest, encoder: SoundViews, target: Target, examples: Examples,
     facts: TextFacts,
 ) -> Projector | SonicProjector:  # fmt: skip
     """A new network for stage 1, the one of the stage before for the others."""
@@ -183,7 +183,7 @@ def _train(
 
 
 def _judged(
-    request: ProjectorRequest, encoder: SoundEncoder, network: Projector | SonicProjector,
+    request: ProjectorRequest, encoder: SoundViews, network: Projector | SonicProjector,
     target: Target, facts: TextFacts, examples: Examples,
 ) -> dict[str, float]:  # fmt: skip
     """Figures of sounds that were left out, where the folder has such; else of its own."""
@@ -199,7 +199,7 @@ def _judged(
 
 
 def _write(
-    request: ProjectorRequest, encoder: SoundEncoder, network: Projector | SonicProjector,
+    request: ProjectorRequest, encoder: SoundViews, network: Projector | SonicProjector,
     target: Target, figures: dict[str, Any],
 ) -> None:  # fmt: skip
     plan = network.plan

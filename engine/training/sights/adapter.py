@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.conditioning.adapter_file import AdapterCard
+from engine.conditioning.encoder_names import EAR
 from engine.conditioning.int8_rows import packed
 from engine.conditioning.projector.network import Hearing, Projector
 from engine.conditioning.projector.plan import plan_for
@@ -17,7 +18,7 @@ from engine.conditioning.projector.projector_file import save_projector
 from engine.conditioning.sound_embedding import TargetSpec
 from engine.diffusion.models.ember.sound_attention import SoundEar, SoundRows
 from engine.diffusion.models.ember.unet import FlowUNet
-from engine.semantic.views import EAR, EAR_WIDTH
+from engine.semantic.views import EAR_WIDTH
 
 ROWS = 8
 _NORM = 16.0

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from engine.messages import Float32
-from engine.semantic.embedded import EmbeddedListener
 from engine.semantic.log_mel import FRAMES
+from engine.semantic.sound_vectors import EarVectors
 from engine.semantic.views import view_features
 from engine.training.listener.clips import NOTHING, prepare_clips, taught_bank
 
@@ -51,8 +51,7 @@ def prepare_sounds(data: Path, folder: Path, *, seed: int, per_sound: int) -> So
     clips = prepare_clips(data, folder / "clips.npz", seed=seed, per_sound=per_sound)
     names = [*taught_bank().names, NOTHING]
     if not path.exists():
-        ear = EmbeddedListener()
-        ear.load()
+        ear = EarVectors()
         rng = np.random.default_rng(seed)
         views, owners = [], []
         for index, level_db in enumerate(tqdm(clips.power_db, desc="listening", disable=None)):

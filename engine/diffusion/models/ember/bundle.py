@@ -170,6 +170,11 @@ class EmberBundle:
         velocity = guided(lambda rows: self._velocity(rows, level, prompt), noisy, guidance)
         return noisy - level.sigma * velocity
 
+    @property
+    def hears_by_stage(self) -> bool:
+        """See `HearsSound`: it is too small for stages."""
+        return False
+
     def attach_sound(self, file: Path | None) -> None:
         """See `HearsSound`."""
         if self._ear is not None:
