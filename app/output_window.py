@@ -94,6 +94,7 @@ class Output(QObject):
         self._screen_name = ""  # of the screen it fills, empty in a window
         self._lost_name = ""  # of a screen that was pulled out while it was filled
         self.window: OutputWindow | None = None
+        self._leaving: OutputWindow | None = None  # Qt deletes it, no collector
         app = QGuiApplication.instance()
         assert isinstance(app, QGuiApplication)
         app.screenRemoved.connect(self._on_screen_removed)
@@ -128,6 +129,7 @@ class Output(QObject):
         window, self.window = self.window, None
         if window is not None:
             self._bridge.frame_changed.disconnect(window.picture.set_frame)
+            self._leaving = window
             window.deleteLater()
             self.changed.emit(False)
 
