@@ -60,6 +60,9 @@ def run(options: argparse.Namespace) -> int:
     _check(options)
     if not options.headless:
         check_display()
+        # Its start aborts the program where another thread imports at the same time: "libshiboken
+        # /signature: could not initialize part 2", once in 200 starts of this machine.
+        import shiboken6  # noqa: F401
     store = SettingsStore()
     engine = _open_engine(options, store)
     server, sender = None, None
