@@ -14,7 +14,6 @@ if TYPE_CHECKING:  # they import NumPy, which the help does without
     from engine.presets import Preset
 
 
-
 def add_adapters(parser: argparse.ArgumentParser) -> None:
     """`--projector` and `--mapper`."""
     for name in ADAPTER_ENCODINGS:

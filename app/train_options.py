@@ -198,9 +198,7 @@ def encoder(*names: str, meaning: str) -> Add:
 
 def weights(meaning: str) -> Add:
     """`--weights`."""
-    return lambda parser: parser.add_argument(
-        "--weights", type=Path, metavar="PATH", help=meaning
-    )
+    return lambda parser: parser.add_argument("--weights", type=Path, metavar="PATH", help=meaning)
 
 
 def threads(unless_said: str) -> Add:

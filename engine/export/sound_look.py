@@ -13,7 +13,6 @@ from engine.presets import Preset, PromptScene
 from engine.runtime.limits import check_prompts
 from engine.sound_choices import (
     ADAPTER_ENCODINGS,
-    RAW_ENCODINGS,
     SOUND_ENCODINGS,
     SOUND_SCALES,
     readers_of,

@@ -17,7 +17,14 @@ from engine.conditioning.sound_embedding import SoundMoment
 from engine.contact_sheet import write_sheet
 from engine.diffusion.loop import DiffusionLoop
 from engine.errors import AudioFileError, ModelLoadError, UsageError
-from engine.export.sound_look import USUAL_SCALE, check_sound, sound_given, sound_params, unread_words, usual_mix
+from engine.export.sound_look import (
+    USUAL_SCALE,
+    check_sound,
+    sound_given,
+    sound_params,
+    unread_words,
+    usual_mix,
+)
 from engine.mailbox import Latest
 from engine.messages import ControlState, Float32, Picture, PromptWeight, Travel
 from engine.params import defaults
