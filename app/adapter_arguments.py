@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import ModelLoadError
+from engine.sound_choices import ADAPTER_ENCODINGS, SOUND_ENCODINGS
 
-ADAPTERS = ("projector", "mapper")
-"""Encodings that are files, and their flags."""
+if TYPE_CHECKING:  # they import NumPy, which the help does without
+    from engine.presets import Preset
 
 
 def add_adapters(parser: argparse.ArgumentParser) -> None:
     """`--projector` and `--mapper`."""
-    for name in ADAPTERS:
+    for name in ADAPTER_ENCODINGS:
         parser.add_argument(
             f"--{name}",
             type=Path,
@@ -32,7 +35,7 @@ def chosen_adapters(options: argparse.Namespace) -> dict[str, Path]:
     from engine.conditioning.adapter_choice import adapter_choice
 
     chosen: dict[str, Path] = {}
-    for name in ADAPTERS:
+    for name in ADAPTER_ENCODINGS:
         path: Path | None = getattr(options, name)
         if path is None:
             continue
@@ -43,3 +46,24 @@ def chosen_adapters(options: argparse.Namespace) -> dict[str, Path]:
             )
         chosen[name] = choice.path
     return chosen
+
+
+def unheard_adapters(preset: Preset, names: Iterable[str]) -> list[str]:
+    """One line for every file given that a render of this preset never hears by."""
+    from engine.params import PARAMS
+
+    def value(name: str) -> float:
+        return preset.params.get(name, PARAMS[name].default)
+
+    chosen = SOUND_ENCODINGS[int(value("sound/encoding"))]
+    silent = not value("sound/mix") and all(r.target != "sound/mix" for r in preset.routes)
+    lines = []
+    for name in names:
+        if silent:
+            why = "its sound/mix is 0"
+        elif name != chosen:
+            why = f"its sound/encoding is {chosen}"
+        else:
+            continue
+        lines.append(f"--{name} changes nothing with the preset {preset.name}: {why}")
+    return lines

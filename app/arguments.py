@@ -179,14 +179,15 @@ def add_runner(parser: argparse.ArgumentParser, *more: str) -> None:
     )
 
 
-def add_threads(parser: argparse.ArgumentParser) -> None:
-    """`--threads`."""
+def add_threads(parser: argparse.ArgumentParser, unless_said: str = "one per core") -> None:
+    """`--threads`; `unless_said` is what 0 means."""
     parser.add_argument(
         "--threads",
         type=int,
         default=0,
         metavar="N",
-        help="CPU threads of the networks; OMP_NUM_THREADS is not used (default: 0, one per core)",
+        help="CPU threads of the networks; OMP_NUM_THREADS is not used (default: 0, "
+        f"{unless_said})",
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from app.render_command import render_settings
@@ -15,8 +14,8 @@ from engine.export.sound_look import (
     Mark,
     check_sound,
     read_prompt_file,
-    scale_words,
     slices_look,
+    sound_given,
     sound_params,
     usual_mix,
 )
@@ -31,8 +30,6 @@ MOST_OVERLAP = 8.0
 def run(options: argparse.Namespace) -> int:
     """Render through the same export as `sonolume render`."""
     options.progress_json = False
-    if words := scale_words(options.encoding, options.scale):
-        print(f"sonolume: {words}", file=sys.stderr)
     return render_settings(_settings(options), options)
 
 
@@ -54,6 +51,7 @@ def _settings(options: argparse.Namespace) -> ExportSettings:
             options.slices or options.fps, options.overlap, options.seed_policy == "per-slice"
         ),
         adapters=adapters,
+        sound_given=sound_given(options.scale, options.bend),
         model=options.model or DEFAULT_MODEL,
         width=options.size[0],
         height=options.size[1],

@@ -9,11 +9,11 @@ import sys
 import threading
 from types import FrameType
 
-from app.adapter_arguments import chosen_adapters
+from app.adapter_arguments import chosen_adapters, unheard_adapters
 from app.lora_argument import chosen_loras
 from app.structure_arguments import as_guides
 from engine.export import ExportProgress, ExportReport, ExportSettings, render, resumable
-from engine.presets import DEFAULT_PRESET
+from engine.presets import DEFAULT_PRESET, load_preset
 from engine.registry import DEFAULT_MODEL
 from engine.runtime.listening import audio_path
 
@@ -22,7 +22,11 @@ INTERRUPTED = 130
 
 def run(options: argparse.Namespace) -> int:
     """Render, with a progress bar; an interruption keeps what was made, `--resume` goes on."""
-    return render_settings(_settings(options), options)
+    settings = _settings(options)
+    if settings.adapters and not options.progress_json:  # the window gives all that it has
+        for line in unheard_adapters(load_preset(settings.preset), settings.adapters):
+            print(f"sonolume: {line}", file=sys.stderr)
+    return render_settings(settings, options)
 
 
 def render_settings(settings: ExportSettings, options: argparse.Namespace) -> int:

@@ -1,194 +1,160 @@
-"""The arguments of `sonolume train`."""
+"""The arguments of `sonolume train`: one help for each of its trainers."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from app.arguments import add_device, add_json, add_threads
-from app.train_command import SIGHTS_STAGE_NAMES, STAGE_NAMES
-from engine.conditioning.encoder_names import ENCODER_NAMES
-from engine.conditioning.mapper_names import NETWORKS
-from engine.training.sound_datasets.format_names import FORMAT_NAMES
+from app.train_command import (
+    BEAT_STAGE_NAMES,
+    PROJECTOR_STAGE_NAMES,
+    SIGHTS_STAGE_NAMES,
+    STAGE_NAMES,
+)
+from app.train_options import (
+    BEAT,
+    EMBER,
+    LISTENER,
+    MAPPER,
+    PROJECTOR,
+    SIGHTS,
+    TRAINER_NAMES,
+    VGGISH,
+    Add,
+    add_options,
+    encoder,
+    folder,
+    stage,
+    threads,
+    weights,
+)
+from engine.conditioning.encoder_names import ENCODER_NAMES, VIEWED_ENCODERS
+
+_EVERY_CORE, _ONE_CORE = threads("one per core"), threads("one thread")
+_CLIPS = "folder of licensed clips with their table"
+
+
+@dataclass(frozen=True, slots=True)
+class Trainer:
+    """What the help of one trainer says."""
+
+    text: str
+    """One line in the list of trainers."""
+    example: str
+    words: Mapping[str, Add]
+    """Options whose meaning is this trainer's own, by flag."""
+
+
+TRAINERS: Mapping[str, Trainer] = {
+    EMBER: Trainer(
+        "ember, the model that paints",
+        "sonolume train ember --stage flow --data RUN --budget 43",
+        {
+            "--stage": stage(STAGE_NAMES, "in this order, but judge and sheets at any time"),
+            "--data": folder("--data", "folder that the stages read and write", "runs/ember"),
+            "--threads": _EVERY_CORE,
+        },
+    ),
+    BEAT: Trainer(
+        "the network that hears beats",
+        "sonolume train beat --stage pulse --budget 55",
+        {
+            "--stage": stage(BEAT_STAGE_NAMES, "there is no other"),
+            "--data": folder(
+                "--data", "folder that the stage writes; sounds without a beat in its noise/ are "
+                "mixed in", "runs/beat",
+            ),
+            "--threads": _EVERY_CORE,
+        },
+    ),
+    LISTENER: Trainer(
+        "the listener, which hears what a sound is",
+        "sonolume train listener --data CLIPS --budget 29 --fold 0",
+        {
+            "--data": folder("--data", _CLIPS, None),
+            "--work": folder("--work", "folder of what training writes", "runs/listener"),
+            "--threads": _ONE_CORE,
+        },
+    ),
+    SIGHTS: Trainer(
+        "how ember hears: its projector and attention to sound",
+        "sonolume train sights --stage adapter --data CLIPS --budget 60",
+        {
+            "--stage": stage(SIGHTS_STAGE_NAMES),
+            "--data": folder("--data", _CLIPS, "none; adapter has to be given it"),
+            "--work": folder("--work", "folder of what the stages write", "runs/sights"),
+            "--threads": _ONE_CORE,
+        },
+    ),
+    PROJECTOR: Trainer(
+        "an audio projector, from sound to the prompts of any model",
+        "sonolume train projector --stage 1 --data PAIRS --target ember",
+        {
+            "--stage": stage(
+                PROJECTOR_STAGE_NAMES, "1 aligns rows with captions, 2 paints, 3 polishes the "
+                "last layers",
+            ),
+            "--data": folder(
+                "--data", "folder as AudioCaps is laid out: {split}/audio, {split}/frames, "
+                "metadata.json", None,
+            ),
+            "--work": folder("--work", "folder of what the stages write", "runs/projector"),
+            "--encoder": encoder(*VIEWED_ENCODERS, meaning="the ear that ships, or CLAP"),
+            "--weights": weights("CLAP's folder (default: where it is fetched to)"),
+            "--threads": _EVERY_CORE,
+        },
+    ),
+    MAPPER: Trainer(
+        "a mapper, from what is heard to a whole prompt of any model",
+        "sonolume train mapper --data CLIPS --network small --budget 6",
+        {
+            "--data": folder(
+                "--data", "folder of clips with captions", "none, with --captions alone",
+            ),
+            "--work": folder("--work", "folder of what training writes", "runs/mapper"),
+            "--encoder": encoder(
+                *ENCODER_NAMES, meaning="the ear that ships, CLAP, or VGGish, its own numbers or "
+                "the quantised ones that AudioSet published",
+            ),
+            "--weights": weights(
+                "CLAP's folder, or VGGish's file or folder (default: where they are fetched or "
+                "converted to)"
+            ),
+            "--threads": _ONE_CORE,
+        },
+    ),
+    VGGISH: Trainer(
+        "convert the published weights of VGGish; nothing is trained",
+        "sonolume train vggish --data DOWNLOADS",
+        {
+            "--data": folder("--data", "folder with the published files", None),
+            "--work": folder("--work", "folder of the file it writes", "where mappers look"),
+        },
+    ),
+}  # fmt: skip
+"""By name, in the order of `TRAINER_NAMES`."""
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:
     """`sonolume train`."""
-    parser.add_argument(
-        "what",
-        choices=("ember", "beat", "listener", "sights", "projector", "mapper", "vggish"),
-        help="which networks to train; sights: how ember hears; vggish: convert its published "
-        "weights in --data",
-    )
-    parser.add_argument(
-        "--stage",
-        metavar="STAGE",
-        help=f"ember: one of {', '.join(STAGE_NAMES)}, in this order; beat: pulse; sights: "
-        f"{', '.join(SIGHTS_STAGE_NAMES)}; projector: 1, 2, 3 (default: none)",
-    )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        metavar="DIR",
-        help="folder of everything the stages read and write (default: runs/ember, runs/beat); "
-        "listener, sights: folder of licensed clips with their table (no default: it has to be "
-        "given); "
-        "projector: folder as AudioCaps is laid out; mapper: folder of clips with captions",
-    )
-    parser.add_argument(
-        "--work",
-        type=Path,
-        metavar="DIR",
-        help="listener, sights, projector, mapper: folder of what training writes (default: "
-        "runs/ and that name)",
-    )
-    parser.add_argument(
-        "--fold",
-        type=int,
-        default=4,
-        metavar="N",
-        help="listener, mapper: leave out this fold of the clips and test on it, 0: none "
-        "(default: 4)",
-    )
-    parser.add_argument("--out", type=Path, dest="data", help=argparse.SUPPRESS)  # its old name
-    parser.add_argument(
-        "--budget",
-        type=float,
-        default=60.0,
-        metavar="MINUTES",
-        help="how long to train, in minutes (default: 60)",
-    )
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on with what the folder holds of this stage (default: begin anew)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="what all randomness grows from (default: 0)",
-    )
-    _add_hearing(parser)
-    _add_projector(parser)
-    _add_mapper(parser)
-    add_threads(parser)
-    add_device(parser)
-    add_json(parser)
+    parser.epilog = "'sonolume train TRAINER --help' tells what one of them reads."
+    trainers = parser.add_subparsers(metavar="TRAINER", dest="what", required=True)
+    for name in TRAINER_NAMES:
+        trainer = TRAINERS[name]
+        sub = trainers.add_parser(
+            name, help=trainer.text, description=_sentence(name, trainer.text),
+            epilog=f"example:\n  {trainer.example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        # No default: that of `train` itself stands, `sonolume train --debug ember` is meant too.
+        sub.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS,
+            help="log everything, show tracebacks (default: no)",
+        )  # fmt: skip
+        add_options(sub, name, trainer.words)
+        sub.set_defaults(refuse=sub.error)
 
 
-def _add_hearing(parser: argparse.ArgumentParser) -> None:
-    """What adapters, projector and mapper, are told of both their ends."""
-    group = parser.add_argument_group("projector and mapper")
-    group.add_argument(
-        "--target",
-        default="ember",
-        metavar="MODEL",
-        help="whose prompts it learns to write: ember, or a folder of a checkpoint "
-        "(default: ember)",
-    )
-    group.add_argument(
-        "--encoder",
-        choices=ENCODER_NAMES,
-        default=ENCODER_NAMES[0],
-        help="what it hears: the ear that ships, CLAP, or, mapper alone, VGGish, its own numbers "
-        "or the quantised ones that AudioSet published (default: ear)",
-    )
-    group.add_argument(
-        "--weights",
-        type=Path,
-        metavar="PATH",
-        help="CLAP's folder, or VGGish's file or folder (default: where they are fetched or "
-        "converted to)",
-    )
-
-
-def _add_projector(parser: argparse.ArgumentParser) -> None:
-    """What `sonolume train projector` takes besides."""
-    group = parser.add_argument_group("projector")
-    group.add_argument(
-        "--decomposer",
-        choices=("soft", "rigid", "sonic"),
-        default="soft",
-        help="stage 1: soft levels, a branch per level, or SonicDiffusion's adapter without "
-        "levels (default: soft)",
-    )
-    group.add_argument(
-        "--generator",
-        choices=("transformer", "self-attention"),
-        default="transformer",
-        help="stage 1: what writes the rows (default: transformer)",
-    )
-    group.add_argument(
-        "--routing",
-        choices=("published", "planned"),
-        default="published",
-        help="stages of the U-Net by level: atmosphere early, or foreground early "
-        "(default: published)",
-    )
-    group.add_argument(
-        "--insertion",
-        choices=("gated", "bend"),
-        default="gated",
-        help="how a checkpoint's U-Net hears: by attention of its own behind gates, or by texts "
-        "that the sound bends; stages 2 and 3 (default: gated)",
-    )
-    group.add_argument(
-        "--norm",
-        type=float,
-        metavar="N",
-        help="stage 1: how long rows shall be (default: 60, of ember as its own)",
-    )
-    group.add_argument(
-        "--steps", type=int, metavar="N", help="steps (default: 3000, 2000, 1000 by stage)"
-    )
-    group.add_argument(
-        "--batch", type=int, metavar="N", help="pairs per small batch (default: 8, 4, 2 by stage)"
-    )
-    group.add_argument(
-        "--precision",
-        choices=("auto", "float32", "bfloat16"),
-        default="auto",
-        help="number format; auto: bfloat16 on a GPU that has it (default: auto)",
-    )
-    group.add_argument(
-        "--convert",
-        type=Path,
-        action="append",
-        metavar="FILE",
-        help="write checkpoints of SonicDiffusion as safetensors to --work instead of training; "
-        "repeatable (default: train)",
-    )
-
-
-def _add_mapper(parser: argparse.ArgumentParser) -> None:
-    """What `sonolume train mapper` takes besides."""
-    group = parser.add_argument_group("mapper")
-    group.add_argument(
-        "--format",
-        choices=FORMAT_NAMES,
-        default=FORMAT_NAMES[0],
-        help="how the folder in --data is laid out (default: auto)",
-    )
-    group.add_argument(
-        "--network",
-        choices=NETWORKS,
-        default=NETWORKS[0],
-        help="V2D's pooled mapper, the wide or the residual one, its sequence model, or "
-        "the straight line of ridge regression, or a small one (default: v2d)",
-    )
-    group.add_argument(
-        "--synthesised",
-        type=int,
-        default=0,
-        metavar="N",
-        help="learn from N synthesised clips of every sound besides (default: 0)",
-    )
-    group.add_argument(
-        "--captions",
-        type=Path,
-        metavar="FILE",
-        help="learn from texts alone, one caption a line, with --encoder clap; --data "
-        "then only measures (default: none)",
-    )
+def _sentence(name: str, text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}." if name == VGGISH else f"Train {text}."

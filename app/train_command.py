@@ -45,6 +45,14 @@ def print_figures(figures: Mapping[str, float], form: str = "10.4g") -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run one stage of ember, or train the listener or a mapper, within its budget."""
+    from app.train_options import unread_words
+
+    if words := unread_words(options.what, getattr(options, "unread", ())):
+        raise UsageError(words)
+    if options.what == "vggish":
+        from app.train_mapper_command import convert
+
+        return convert(options)
     _check_numbers(options)
     if options.what == "listener":
         return _train_listener(options)
@@ -54,10 +62,15 @@ def run(options: argparse.Namespace) -> int:
         return train_projector(options)
     if options.what == "sights":
         return _train_sights(options)
-    if options.what in ("mapper", "vggish"):
-        from app.train_mapper_command import convert, train_mapper
+    if options.what == "mapper":
+        from app.train_mapper_command import train_mapper
 
-        return train_mapper(options) if options.what == "mapper" else convert(options)
+        return train_mapper(options)
+    return _train_stage(options)
+
+
+def _train_stage(options: argparse.Namespace) -> int:
+    """Run a stage of ember or of the network that hears beats."""
     if options.stage is None:
         names = STAGE_NAMES if options.what == "ember" else BEAT_STAGE_NAMES
         raise UsageError(f"{options.what} is trained in stages: --stage {'|'.join(names)}")
@@ -107,8 +120,6 @@ def _stages(what: str) -> Mapping[str, Any]:
 def _train_listener(options: argparse.Namespace) -> int:
     from engine.training.listener.stage import ListenerRequest, run_listener
 
-    if options.stage is not None:
-        raise UsageError("the listener has no stages: leave out --stage")
     if options.data is None:
         raise UsageError(
             "the listener learns from licensed clips: --data DIR, a folder with their table"
@@ -135,7 +146,7 @@ def _train_sights(options: argparse.Namespace) -> int:
     if options.stage not in SIGHTS_STAGE_NAMES:
         names = "|".join(SIGHTS_STAGE_NAMES)
         raise UsageError(f"sights are trained in stages: --stage {names}")
-    if options.data is None:
+    if options.stage == "adapter" and options.data is None:
         raise UsageError(
             "ember learns to hear from licensed clips: --data DIR, a folder with their table"
         )

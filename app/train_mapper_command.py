@@ -14,8 +14,6 @@ _COLUMNS = ("mse", "cosine", "combined", "centred_cosine", "retrieval_at_1")
 
 def train_mapper(options: argparse.Namespace) -> int:
     """Train a mapper, print what was missing and how well it does."""
-    if options.stage is not None:
-        raise UsageError("a mapper has no stages: leave out --stage")
     if options.data is None and options.captions is None:
         raise UsageError(
             "a mapper learns from clips with captions, --data DIR, or from captions alone, "

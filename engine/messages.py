@@ -430,8 +430,8 @@ class SoundStatus:
     levels: tuple[float, ...] = ()
     """How much foreground, background and atmosphere count in the newest sound, sum 1; empty
     where nothing tells them apart."""
-    inside: bool = False
-    """The denoiser itself hears: no row of a prompt is made that could be bent."""
+    unread: tuple[str, ...] = ()
+    """Parameters that what is open does not read: nothing changes with them now."""
     files: Mapping[str, str] = field(default_factory=dict)
     """The user's own adapters, by encoding; the shipped one stands for any other."""
 

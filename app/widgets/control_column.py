@@ -54,6 +54,7 @@ class ControlColumn(QFrame):
         ):
             section = self.sections[name] = Section(name, title)
             section.body.addWidget(panel)
+        self.sections["scene"].add_note(self.prompt.heard)
         self._pages = QStackedWidget()
         self._names = ["controls", "export", "keys"]
         self._widgets = (self._controls(), _scrolled(self.export), self.keys)
@@ -118,7 +119,7 @@ class ControlColumn(QFrame):
         body = QWidget()
         body.setObjectName("scrollBody")
         layout = QVBoxLayout(body)
-        layout.setContentsMargins(16, 8, 10, 16)
+        layout.setContentsMargins(16, 4, 10, 16)
         layout.setSpacing(0)
         layout.addWidget(self.sections["source"])
         for group in PLAYED_MOST:

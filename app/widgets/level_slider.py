@@ -36,6 +36,8 @@ class LevelSlider(ParamSlider):
 
     def _paint_track(self, painter: QPainter, base: float, moved: float, centre: float) -> None:
         self._fill(painter, 1.0, centre, "well")
+        if not self.isEnabled():
+            return
         self._fill(painter, self._level, centre, "accent_low")
         self._fill(painter, self._level * moved, centre, "accent")
         self._paint_moved(painter, base, moved, centre)

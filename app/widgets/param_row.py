@@ -101,6 +101,12 @@ class ParamRow(QWidget):
             self.slider.set_value(value)
             self._show_figure()
 
+    def set_unread(self, readers: str) -> None:
+        """Grey it out, with a tip on who `readers` are; empty: it is read now."""
+        self.setEnabled(not readers)
+        unread = f"<p><b>Changes nothing now.</b> It is for {readers}.</p>" if readers else ""
+        self.setToolTip(unread + _tip(self.spec))
+
     def set_modulated(self, value: float) -> None:
         """Show what the picture gets."""
         self.slider.set_modulated(value)

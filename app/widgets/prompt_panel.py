@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.actions import shown_key
@@ -14,7 +14,7 @@ from app.widgets.scene_button import SceneButton
 from app.widgets.unknown_words import unknown_words_text
 from engine.presets import LONGEST_PROMPT
 
-WARNING_PX = 17
+WARNING_PX = 15
 MOST_CHARACTERS = 200_000
 """Room to paste a whole chapter: it is cut aloud, not in the box."""
 
@@ -33,8 +33,8 @@ class PromptPanel(QWidget):
         self.next = Button(icon_name="next", tip=f"Next prompt ({shown_key('next_prompt')})")
         self.warning = ElidedLabel("", "warn")
         self.warning.setFixedHeight(WARNING_PX)  # always there: its coming must move nothing
-        self.heard = ElidedLabel("", "dim")
-        self.heard.setFixedHeight(WARNING_PX)
+        self.heard = ElidedLabel("", "small")  # placed by the column, in the heading's line
+        self.heard.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.heard.setAccessibleName("What is heard")
         self.shortened = label("", "warn")
         self.shortened.setWordWrap(True)
@@ -49,12 +49,11 @@ class PromptPanel(QWidget):
         row.addWidget(self.next)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(8)
+        layout.setSpacing(4)
         layout.addLayout(row)
         layout.addWidget(self.shortened)
         layout.addWidget(self.warning)
         layout.addLayout(self._list)
-        layout.addWidget(self.heard)
         self.box.returnPressed.connect(self._on_return)
         self.next.clicked.connect(bridge.next_prompt)
         bridge.scenes_changed.connect(self._on_scenes)

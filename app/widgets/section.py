@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.widgets.buttons import Button
 from app.widgets.icons import icon
@@ -24,14 +24,21 @@ class Section(QWidget):
         self.heading.toggled.connect(self._on_toggled)
         self._body = QWidget()
         self.body = QVBoxLayout(self._body)
-        self.body.setContentsMargins(0, 0, 0, 12)
+        self.body.setContentsMargins(0, 0, 0, 8)
         self.body.setSpacing(8)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        layout.addWidget(self.heading)
+        self._line = QHBoxLayout()
+        self._line.setSpacing(8)
+        self._line.addWidget(self.heading, 1)
+        layout.addLayout(self._line)
         layout.addWidget(self._body)
         self._show_arrow(True)
+
+    def add_note(self, note: QWidget) -> None:
+        """Put what changes with the show into the heading's line, on the right."""
+        self._line.addWidget(note, 2)
 
     @property
     def open(self) -> bool:

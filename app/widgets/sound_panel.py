@@ -1,8 +1,8 @@
-"""The sound itself in the picture: by which encoding, how strongly, and what a projector hears."""
+"""The sound itself in the picture: how strongly, by which encoding, and what a projector hears."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from app.widgets.level_slider import LEVEL_PARAMS, LevelSlider
 from app.widgets.param_row import ParamRow
 from engine.conditioning.projector.plan import DOMAINS
 from engine.messages import SoundStatus
-from engine.sound_choices import RAW_ENCODINGS, SOUND_ENCODINGS
+from engine.sound_choices import SOUND_ENCODINGS, readers_of, unread_by
 
 NAMES = {
     "waveform": ("Waveform", "the samples themselves"),
@@ -29,14 +29,17 @@ NAMES = {
 }  # fmt: skip
 """What each encoding is called here, and what it is."""
 FILE_FILTER = "Adapters (*.safetensors);;All files (*)"
-PROJECTORS = ("sound/norm", "sound/temperature", *LEVEL_PARAMS)
-"""What only a projector obeys."""
+BENT = "sound/bend"
 SAME = 0.005
 """Gates nearer than this to a preset's are the preset's: sliders show two digits."""
 
 
 class SoundPanel(QWidget):
-    """Takes the rows of `sound/*` into its own order; shows those that do something now."""
+    """Takes the rows of `sound/*` into its own order; greys out those that nothing reads now.
+
+    The fader comes first: with the heading it is what has to be seen without a scroll. No slider
+    comes or goes with the encoding, so that nothing moves under a hand.
+    """
 
     def __init__(
         self, bridge: EngineBridge, rows: Mapping[str, ParamRow], parent: QWidget | None = None
@@ -89,16 +92,14 @@ class SoundPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
+        layout.addWidget(self.rows["sound/mix"])
         layout.addLayout(head)
         layout.addWidget(self._file_row)
         layout.addSpacing(4)
-        layout.addWidget(self.rows["sound/mix"])
-        for name in ("sound/scale", "sound/bend"):
-            layout.addWidget(self.rows[name])
         for name in LEVEL_PARAMS:
             layout.addWidget(self.rows[name])
         layout.addWidget(self._domain_row)
-        for name in ("sound/norm", "sound/temperature"):
+        for name in ("sound/norm", "sound/temperature", "sound/scale", BENT):
             layout.addWidget(self.rows[name])
         layout.addWidget(self.message)
 
@@ -184,13 +185,10 @@ class SoundPanel(QWidget):
     def _show(self) -> None:
         status, encoding = self._status, self._encoding
         self.choice.setCurrentIndex(self.choice.findData(encoding))
-        raw, projector = encoding in RAW_ENCODINGS, encoding == "projector"
-        for name in PROJECTORS:
-            self.rows[name].setVisible(projector)
-        self._domain_row.setVisible(projector)
-        self.rows["sound/scale"].setVisible(raw)
-        bends = raw or (status.encoding == encoding and not status.inside)
-        self.rows["sound/bend"].setVisible(bends)
+        unread = self._unread()
+        for name, row in self.rows.items():
+            row.set_unread(readers_of(name) if name in unread else "")
+        self._domain_row.setEnabled(LEVEL_PARAMS[0] not in unread)
         for place, name in enumerate(LEVEL_PARAMS):
             slider = self.rows[name].slider
             assert isinstance(slider, LevelSlider)
@@ -198,6 +196,13 @@ class SoundPanel(QWidget):
         self._show_file()
         self.message.setText(status.message)
         self.message.setVisible(bool(status.message))
+
+    def _unread(self) -> Collection[str]:
+        """What is open knows best; before it is, a projector counts as one with ears."""
+        status, encoding = self._status, self._encoding
+        if status.encoding == encoding:
+            return status.unread
+        return (*unread_by(encoding), *((BENT,) if encoding == "projector" else ()))
 
     def _show_file(self) -> None:
         own = self._status.files.get(self._encoding, "")

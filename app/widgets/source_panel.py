@@ -77,7 +77,7 @@ class SourcePanel(QWidget):
         devices.addWidget(self.scan)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(8)
+        layout.setSpacing(6)
         layout.addLayout(segments)
         layout.addWidget(self._device_row)
         layout.addWidget(self.name)

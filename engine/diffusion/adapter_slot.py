@@ -65,7 +65,7 @@ class AdapterSlot:
             str(file),
             encoding,
             tuple(round(share, 3) for share in shares),
-            model.sound_inside,
+            model.sound_unread,
             self.status.files,
         )
 

@@ -128,9 +128,9 @@ class FeedbackModel:
         return self._sound.adapter
 
     @property
-    def sound_inside(self) -> bool:
-        """Whether the denoiser itself hears."""
-        return self._sound.inside
+    def sound_unread(self) -> tuple[str, ...]:
+        """Which parameters it does not read."""
+        return self._sound.unread
 
     @torch.inference_mode()
     def use_adapters(self, shelf: AdapterShelf) -> None:

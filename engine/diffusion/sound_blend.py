@@ -37,7 +37,7 @@ from engine.diffusion.prompts import PromptBank
 from engine.diffusion.sound_led import HeardPart
 from engine.errors import EngineError
 from engine.messages import Float32
-from engine.sound_choices import RAW_ENCODINGS, SOUND_ENCODINGS, SOUND_SCALES
+from engine.sound_choices import RAW_ENCODINGS, SOUND_ENCODINGS, SOUND_SCALES, unread_by
 
 logger = logging.getLogger(__name__)
 
@@ -95,9 +95,14 @@ class SoundBlend:
         return self._opened[0], self._file
 
     @property
-    def inside(self) -> bool:
-        """See `SoundLed.sound_inside`."""
-        return self._eared
+    def unread(self) -> tuple[str, ...]:
+        """See `SoundLed.sound_unread`; ears leave no row of a prompt that could be bent."""
+        encoding = self._encoding
+        if encoding is None or self._opened is None:
+            return ()
+        own = encoding.unread if isinstance(encoding, ProjectorEncoding) else ()
+        ears = ("sound/bend",) if self._eared else ()
+        return (*unread_by(self._opened[0]), *own, *ears)
 
     @property
     def step_s(self) -> float:

@@ -33,8 +33,8 @@ class SoundLed(Protocol):
         ...
 
     @property
-    def sound_inside(self) -> bool:
-        """Whether the denoiser itself hears by that adapter."""
+    def sound_unread(self) -> tuple[str, ...]:
+        """Parameters of sound that the open encoding does not read; empty while none is open."""
         ...
 
     def use_adapters(self, shelf: AdapterShelf) -> None:

@@ -20,15 +20,22 @@ from engine.conditioning.encodings import AdapterShelf
 from engine.diffusion.loop import DiffusionLoop
 from engine.diffusion.models.lora_fit import check_loras_run
 from engine.diffusion.structure.opening import open_structure
-from engine.errors import AudioFileError, ModelLoadError, ResumeError, SinkError
+from engine.errors import ModelLoadError, ResumeError, SinkError
 from engine.export.fingerprint import check_same, fingerprint
 from engine.export.heard_sound import SlicedSound
 from engine.export.hearing import Hearing
 from engine.export.join import join
 from engine.export.number_format import number_format
 from engine.export.segments import Segments, frames_each
-from engine.export.settings import ExportProgress, ExportReport, ExportSettings, check_settings
+from engine.export.settings import (
+    ExportProgress,
+    ExportReport,
+    ExportSettings,
+    check_settings,
+    frame_count,
+)
 from engine.export.sound_track import SoundTrack
+from engine.export.unread_sound import UnreadSound
 from engine.export.work_folder import WorkFolder
 from engine.mailbox import Latest
 from engine.messages import ControlState, Float32, Picture, Uint8, freeze
@@ -93,8 +100,9 @@ class _Export:
         self._reference: list[Float32] = []
         reader = SoundReader(settings.audio)
         self._rate = reader.sample_rate
-        self._total = _frame_count(settings, reader.duration_s)
+        self._total = frame_count(settings, reader.duration_s)
         preset = self._preset()
+        self._unread = UnreadSound(preset, settings.sound_given, say)
         self._loras = tuple(lora.choice for lora in preset.loras)
         check_loras_run(settings.model, settings.runner, settings.dtype, self._loras)
         self._hearing = Hearing(settings, preset, reader, self._keep)
@@ -217,6 +225,7 @@ class _Export:
                     raise ModelLoadError(f"{self._diffusion.message}{hint}")
                 if self._diffusion.sound_message:  # a video without what was asked for is none
                     raise ModelLoadError(self._diffusion.sound_message)
+                self._unread.look(self._diffusion.sound)
                 self._made += 1
             shown_s = control.time_s if control is not None else settings.start_s + time_s
             pixels = self._composer.compose(
@@ -382,18 +391,6 @@ class _Export:
     def _audio_offset_ms(self, path: Path) -> float | None:
         reference = np.concatenate(self._reference)
         return measure_audio_offset_ms(path, reference, self._rate)
-
-
-def _frame_count(settings: ExportSettings, duration_s: float) -> int:
-    if settings.start_s >= duration_s:
-        raise AudioFileError(
-            f"{settings.audio.name} is {duration_s:.1f} s long, so it cannot start at "
-            f"{settings.start_s:.1f} s"
-        )
-    seconds = duration_s - settings.start_s
-    if settings.seconds is not None:
-        seconds = min(seconds, settings.seconds)
-    return max(1, int(seconds * settings.fps + 1e-6))
 
 
 def _black(settings: ExportSettings) -> Uint8:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from engine.commands import NO_STRUCTURE, StructureChoice
-from engine.errors import GuidesError, MovieError, UsageError
+from engine.errors import AudioFileError, GuidesError, MovieError, UsageError
 from engine.messages import LoraChoice
 from engine.presets import DEFAULT_PRESET, Preset
 from engine.registry import (
@@ -49,6 +49,8 @@ class ExportSettings:
     """Which sound a picture answers: None, as live, what was heard just before it."""
     adapters: Mapping[str, Path] = field(default_factory=dict)
     """Files of the adapters between sound and prompt, by the name of their encoding."""
+    sound_given: Mapping[str, str] = field(default_factory=dict)
+    """Parameters of sound that a command was given, as the user wrote them: `unread_words`."""
     prompts: tuple[str, ...] = ()
     """When given, these replace the preset's prompts, spread evenly over the video."""
     model: str = DEFAULT_MODEL
@@ -150,3 +152,16 @@ def _same_file(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except OSError:  # at least one of them does not exist
         return False
+
+
+def frame_count(settings: ExportSettings, duration_s: float) -> int:
+    """How many frames a video of so long a sound has. Raises `AudioFileError` without any."""
+    if settings.start_s >= duration_s:
+        raise AudioFileError(
+            f"{settings.audio.name} is {duration_s:.1f} s long, so it cannot start at "
+            f"{settings.start_s:.1f} s"
+        )
+    seconds = duration_s - settings.start_s
+    if settings.seconds is not None:
+        seconds = min(seconds, settings.seconds)
+    return max(1, int(seconds * settings.fps + 1e-6))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -11,7 +11,12 @@ from typing import Literal
 from engine.errors import PresetError, UsageError
 from engine.presets import Preset, PromptScene
 from engine.runtime.limits import check_prompts
-from engine.sound_choices import ADAPTER_ENCODINGS, RAW_ENCODINGS, SOUND_ENCODINGS, SOUND_SCALES
+from engine.sound_choices import (
+    ADAPTER_ENCODINGS,
+    SOUND_ENCODINGS,
+    SOUND_SCALES,
+    readers_of,
+)
 
 SeedPolicy = Literal["fixed", "walk", "per-slice"]
 SEED_POLICIES: tuple[SeedPolicy, ...] = ("fixed", "walk", "per-slice")
@@ -30,18 +35,23 @@ USUAL_SCALE = "manifold"
 
 def check_sound(encoding: str, checkpoint: Path | None) -> None:
     """Raise `UsageError` where an encoding and a checkpoint do not belong together."""
-    if encoding in RAW_ENCODINGS and checkpoint is not None:
+    if encoding not in ADAPTER_ENCODINGS and checkpoint is not None:
         raise UsageError(
             f"--checkpoint is for --encoding {' or '.join(ADAPTER_ENCODINGS)}"
             f", and {encoding} has none: leave it out"
         )
 
 
-def scale_words(encoding: str, scale: str | None) -> str:
-    """One line where a scale was given that nothing reads; else empty."""
-    if scale is None or encoding in RAW_ENCODINGS:
-        return ""
-    return f"--scale {scale} changes nothing: it is for {', '.join(RAW_ENCODINGS)}"
+def unread_words(given: Mapping[str, str], unread: Collection[str]) -> str:
+    """One line on what was given and nothing reads; empty where all of it is read.
+
+    `given`: by the parameter that it sets, as the user wrote it.
+    """
+    return "; ".join(
+        f"{words} changes nothing: it is for {readers_of(name)}"
+        for name, words in given.items()
+        if name in unread
+    )
 
 
 def usual_mix(encoding: str, *, told: bool) -> float:
@@ -60,6 +70,12 @@ def sound_params(encoding: str, scale: str | None, mix: float, bend: float) -> d
         "sound/scale": float(SOUND_SCALES.index(scale or USUAL_SCALE)),
         "sound/bend": bend,
     }
+
+
+def sound_given(scale: str | None, bend: float) -> dict[str, str]:
+    """What a command was told of `--scale` and `--bend`, for `unread_words`."""
+    given = {} if scale is None else {"sound/scale": f"--scale {scale}"}
+    return given | ({"sound/bend": f"--bend {bend:g}"} if bend else {})
 
 
 def slices_look(marks: Sequence[Mark], sound: dict[str, float], seeds: SeedPolicy) -> Preset:

@@ -17,7 +17,14 @@ from engine.conditioning.sound_embedding import SoundMoment
 from engine.contact_sheet import write_sheet
 from engine.diffusion.loop import DiffusionLoop
 from engine.errors import AudioFileError, ModelLoadError, UsageError
-from engine.export.sound_look import USUAL_SCALE, check_sound, scale_words, sound_params, usual_mix
+from engine.export.sound_look import (
+    USUAL_SCALE,
+    check_sound,
+    sound_given,
+    sound_params,
+    unread_words,
+    usual_mix,
+)
 from engine.mailbox import Latest
 from engine.messages import ControlState, Float32, Picture, PromptWeight, Travel
 from engine.params import defaults
@@ -29,7 +36,7 @@ from engine.semantic.bank import Bank, open_bank
 from engine.semantic.listener_names import DEFAULT_LISTENER
 from engine.semantic.listeners import open_listener
 from engine.semantic.stage import SemanticStage
-from engine.sound_choices import ADAPTER_ENCODINGS, RAW_ENCODINGS
+from engine.sound_choices import ADAPTER_ENCODINGS, RAW_ENCODINGS, unread_by
 
 SEMANTIC = "semantic"
 """The encoding by words: what the listener hears is said."""
@@ -125,11 +132,10 @@ def paint_sound(settings: PictureSettings) -> PictureReport:
         notices.append(f"{settings.audio.name} holds nothing that the bank knows: {without}")
         mix = 0.0
     scale = settings.scale or USUAL_SCALE if settings.encoding in RAW_ENCODINGS else None
-    if words := scale_words(settings.encoding, settings.scale):
-        notices.append(words)
     said = heard if settings.encoding == SEMANTIC else None
     prompts = _prompts(settings.prompt, said, mix)
-    _paint(settings, prompts or (PromptWeight(QUIET_PROMPT, 1.0),), sound, mix)
+    unread = _paint(settings, prompts or (PromptWeight(QUIET_PROMPT, 1.0),), sound, mix)
+    notices += _unread_options(settings, unread)
     if not prompts and mix < 1.0:
         prompts = (PromptWeight(QUIET_PROMPT, 1.0),)
     return PictureReport(
@@ -247,7 +253,8 @@ def _what_is_heard(stage: SemanticStage, bank: Bank, sound: SoundMoment) -> _Hea
 
 def _paint(
     settings: PictureSettings, prompts: tuple[PromptWeight, ...], sound: SoundMoment, mix: float
-) -> None:
+) -> tuple[str, ...]:
+    """Paint and write; return which parameters of sound nothing read."""
     values = defaults() | {"diffusion/seed": float(settings.seed)}
     if settings.encoding != SEMANTIC:
         values |= sound_params(settings.encoding, settings.scale, mix, settings.bend)
@@ -267,6 +274,7 @@ def _paint(
         loop.open_now(lambda: _open_model(settings))
         picture = loop.step(control)
         problem = loop.sound_message or ("" if picture is not None else loop.message)
+        unread = loop.sound.unread
     finally:
         loop.close()
     if picture is None or problem:
@@ -274,6 +282,22 @@ def _paint(
     black = np.zeros((settings.height, settings.width, 3), np.uint8)
     composer = Composer(settings.width, settings.height, black)
     write_sheet(settings.output, composer.compose(picture, control, time_s=0.0, dt_s=1.0))
+    return unread_by(SEMANTIC) if settings.encoding == SEMANTIC else unread
+
+
+def _unread_options(settings: PictureSettings, unread: tuple[str, ...]) -> list[str]:
+    """One line for every option that was given and changed nothing."""
+    words = unread_words(sound_given(settings.scale, settings.bend), unread)
+    lines = [words] if words else []
+    if settings.encoding == SEMANTIC and settings.mix and not settings.prompt:
+        lines.append(f"--mix {settings.mix:g} changes nothing: there is no --prompt to mix with")
+    if settings.encoding in RAW_ENCODINGS:
+        for flag, given in (
+            ("--listener", settings.listener != DEFAULT_LISTENER), ("--labels", settings.labels),
+        ):  # fmt: skip
+            if given:
+                lines.append(f"{flag} changes nothing: nobody listens with {settings.encoding}")
+    return lines
 
 
 def _open_model(settings: PictureSettings) -> ImageModel:
@@ -305,6 +329,5 @@ def _check(settings: PictureSettings) -> None:
         raise UsageError("--strength says how much of an init image is painted anew: give one")
     if settings.output.suffix.lower() not in _SUFFIXES:
         raise UsageError(f"{settings.output} is no picture's name: end it in .png or .jpg")
-    if settings.encoding != SEMANTIC:
-        check_sound(settings.encoding, settings.checkpoint)
+    check_sound(settings.encoding, settings.checkpoint)
     find_model(settings.model)

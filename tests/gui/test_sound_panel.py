@@ -1,22 +1,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
 from app.settings import SettingsStore
 from app.widgets.level_slider import LEVEL_PARAMS, LevelSlider
 from app.widgets.param_row import ParamRow
+from app.widgets.param_slider import KNOB_HEIGHT_PX
 from app.widgets.sound_panel import NAMES
 from engine import commands as cmd
 from engine.conditioning.projector.plan import DOMAINS
-from engine.messages import SoundStatus
+from engine.messages import SoundStatus, SourceStatus
 from engine.params import PARAMS, defaults
+from engine.presets import load_preset
 from engine.sound_choices import SOUND_ENCODINGS
 from tests.adapter_files import write_projector
 from tests.gui.fake_engine import FakeEngine
@@ -24,8 +27,11 @@ from tests.gui.test_structure_panel import drop
 
 Look = Callable[..., None]
 LEFT = Qt.MouseButton.LeftButton
-SHIPPED = SoundStatus("", "/s/ember_projector.safetensors", "projector", (0.6, 0.3, 0.1), True)
-PROJECTOR = {"mix", "norm", "temperature", "foreground", "background", "atmosphere"}
+SHIPPED = SoundStatus(
+    "", "/s/ember_projector.safetensors", "projector", (0.6, 0.3, 0.1),
+    ("sound/scale", "sound/bend"),
+)  # fmt: skip
+GATES = {"norm", "temperature", "foreground", "background", "atmosphere"}
 
 
 def by(encoding: str, **changes: float) -> dict[str, float]:
@@ -34,24 +40,76 @@ def by(encoding: str, **changes: float) -> dict[str, float]:
     return defaults() | asked | named
 
 
-def shown(window: MainWindow) -> set[str]:
+def grey(window: MainWindow) -> set[str]:
     panel = window.column.into_picture
-    return {row.spec.label for row in panel.rows.values() if row.isVisibleTo(panel)}
+    assert all(row.isVisibleTo(panel) for name, row in panel.rows.items()
+               if name != "sound/encoding")  # fmt: skip
+    return {row.spec.label for row in panel.rows.values() if not row.isEnabled()}
 
 
 def gates(window: MainWindow) -> tuple[float, ...]:
     return tuple(window.column.params.rows[name].slider.value for name in LEVEL_PARAMS)
 
 
-def test_only_what_does_something_with_an_encoding_shows(window: MainWindow, look: Look) -> None:
+def test_what_the_encoding_does_not_read_is_greyed_out_and_follows_it(
+    window: MainWindow, look: Look
+) -> None:
     look(values=by("mel"))
-    assert shown(window) == {"mix", "scale", "bend"}
+    assert grey(window) == GATES
     look(values=by("projector"), sound=SHIPPED)
-    assert shown(window) == PROJECTOR
-    look(sound=SoundStatus("", "/a/p.safetensors", "projector", (0.6, 0.3, 0.1), False))
-    assert shown(window) == PROJECTOR | {"bend"}  # its rows are a prompt, which can be bent
-    look(values=by("mapper"), sound=SoundStatus("", "/a/m.safetensors", "mapper"))
-    assert shown(window) == {"mix", "bend"}
+    assert grey(window) == {"scale", "bend"}
+    own = SoundStatus("", "/a/p.safetensors", "projector", (0.6, 0.3, 0.1), ("sound/scale",))
+    look(sound=own)
+    assert grey(window) == {"scale"}  # its rows are a prompt, which can be bent
+    look(sound=replace(own, unread=("sound/scale", "sound/temperature")))
+    assert grey(window) == {"scale", "temperature"}
+    look(values=by("mapper"))
+    assert grey(window) == GATES | {"scale"}
+    look(values=by("projector"), sound=SoundStatus())  # not open yet
+    assert grey(window) == {"scale", "bend"}
+
+
+def test_a_grey_row_says_whom_it_is_for_and_takes_no_hand(
+    window: MainWindow, engine: FakeEngine, look: Look, qtbot: QtBot
+) -> None:
+    look(values=by("projector"), sound=SHIPPED)
+    row = window.column.params.rows["sound/bend"]
+    assert "Changes nothing now" in row.toolTip()
+    assert "waveform, fft, mel, mfcc, mapper" in row.toolTip()
+    qtbot.mouseClick(row.slider, LEFT)
+    assert engine.commands == []
+    look(values=by("mel"))
+    assert "Changes nothing" not in row.toolTip()
+    qtbot.mouseClick(row.slider, LEFT)
+    assert [command.name for command in engine.commands] == ["sound/bend"]
+
+
+def test_domains_are_grey_with_the_gates_that_they_set(window: MainWindow, look: Look) -> None:
+    music = window.column.into_picture.domains["music"]
+    look(values=by("mel"))
+    assert not music.isEnabled()
+    look(values=by("projector"), sound=SHIPPED)
+    assert music.isEnabled()
+
+
+@pytest.mark.parametrize("size", [(1600, 900), (1440, 880), (1280, 720)])
+def test_the_fader_of_sound_is_seen_without_a_scroll_at_the_first_start(
+    window: MainWindow, look: Look, size: tuple[int, int]
+) -> None:
+    window.resize(*size)
+    look(source=SourceStatus("demo", "The demo track", True, duration_s=88.0))
+    column = window.column
+    column.prompt._on_scenes(tuple(scene.text for scene in load_preset("default").prompts))
+    QApplication.processEvents()
+    page = column.shown_page
+    for part in (
+        column.sections["source"].heading, column.params.rows["audio/gain"].slider,
+        column.params.rows["master/fade"].slider, column.prompt.box, column.prompt.scenes[-1],
+        column.params.sections["sound"].heading, column.params.rows["sound/mix"].slider,
+    ):  # fmt: skip
+        assert part.isVisibleTo(window)
+        middle = part.mapTo(page, part.rect().center()).y()
+        assert 0 < middle <= page.height() - KNOB_HEIGHT_PX / 2, part
 
 
 def test_no_parameter_is_twice_in_the_window(window: MainWindow) -> None:

@@ -35,7 +35,8 @@ def test_the_status_has_the_levels_and_the_file_and_a_bad_one_leaves_the_show_as
     engine.post(cmd.SetParam("sound/mix", 1.0))
     status = until(engine, lambda s: bool(s.sound.levels))
     assert sum(status.sound.levels) == pytest.approx(1.0, abs=0.01)
-    assert (status.sound.adapter, status.sound.inside) == (str(shipped), True)
+    assert status.sound.adapter == str(shipped)
+    assert set(status.sound.unread) == {"sound/scale", "sound/bend"}
     own = write_projector(tmp_path / "own.safetensors")  # fits ember, but hears another ear
     engine.post(cmd.LoadAdapter("projector", own))
     status = until(engine, lambda s: "own.safetensors hears" in s.message)

@@ -102,14 +102,64 @@ def test_prompt_mix_and_bend_change_the_picture(tmp_path: Path, capsys) -> None:
             assert np.abs(made[one] - made[two]).mean() > 0.5, (one, two)
 
 
-def test_a_scale_that_nothing_reads_is_said(rain: Path, tmp_path: Path, capsys) -> None:
-    asked = ("--encoding", "projector", "--scale", "raw")
-    code, report = image(capsys, rain, "-o", tmp_path / "a.png", *asked)
-    assert code == 0
-    assert "--scale raw changes nothing" in str(report["notice"])
-    assert report["scale"] is None
-    code, report = image(capsys, rain, "-o", tmp_path / "a.png", "--encoding", "mel")
-    assert (report["scale"], report["notice"]) == ("manifold", "")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("projector", "--scale", "raw"), "--scale raw changes nothing: it is for waveform, fft"),
+        (("projector", "--bend", "1"), "--bend 1 changes nothing: it is for waveform, fft, mel, "
+         "mfcc, mapper, and a projector whose rows are a prompt"),
+        (("semantic", "--bend", "1"), "--bend 1 changes nothing"),
+        (("semantic", "--scale", "raw"), "--scale raw changes nothing"),
+        (("semantic", "--mix", "0.4"), "--mix 0.4 changes nothing: there is no --prompt"),
+        (("mel", "--listener", "descriptors"), "--listener changes nothing"),
+        (("mapper", "--bend", "1"), ""),
+        (("mel", "--bend", "1", "--scale", "raw", "--mix", "0.4"), ""),
+        (("semantic", "--mix", "0.4", "--prompt", "a red castle"), ""),
+    ],
+)  # fmt: skip
+def test_an_option_that_nothing_reads_is_said_and_one_that_is_read_is_not(
+    rain: Path, tmp_path: Path, capsys, words: tuple[str, ...], said: str
+) -> None:
+    encoding, *more = words
+    made = []
+    for name, asked in (("plain", more[2:] if "--prompt" in more else ()), ("asked", more)):
+        path = tmp_path / f"{name}.png"
+        code, report = image(capsys, rain, "-o", path, "--encoding", encoding, *asked)
+        assert code == 0
+        made.append(pixels(path))
+    notice = str(report["notice"])
+    assert (said in notice) if said else notice == ""
+    assert np.array_equal(*made) == bool(said)
+    assert (report["scale"] is None) == (encoding != "mel")
+
+
+def test_a_video_says_once_what_nothing_reads(two_tones: Path, tmp_path: Path, capsys) -> None:
+    asked = ("--encoding", "projector", "--bend", "1", "--scale", "raw", "--seconds", "0.5")
+    words = ["--path", str(two_tones), "-o", str(tmp_path / "a.mp4"), "--size", "128x128",
+             "--fps", "8", "--threads", "1", *asked]  # fmt: skip
+    assert main(["audio2video", *words]) == 0
+    error = capsys.readouterr().err
+    assert error.count("changes nothing") == 2
+    assert error.count("--bend 1 changes nothing") == error.count("--scale raw changes") == 1
+
+
+def test_a_render_says_what_its_preset_wants_of_sound_and_nothing_reads(
+    two_tones: Path, tmp_path: Path
+) -> None:
+    look = slices_look(((0.0, "a sunset over the sea"),), {"sound/mix": 1.0}, "fixed")
+    said: dict[str, list[str]] = {}
+    for name, params in (
+        ("bent", {"sound/bend": 1.0}), ("normed", {"sound/norm": 90.0}), ("mute", {}),
+    ):  # fmt: skip
+        preset = look.model_copy(update={"params": look.params | params})
+        settings = ExportSettings(
+            two_tones, tmp_path / f"{name}.mp4", look=preset, width=128, height=128, fps=8.0,
+            seconds=0.5, threads=1,
+        )  # fmt: skip
+        lines = said[name] = []
+        render(settings, say=lines.append)
+    assert [line.split(":")[0] for line in said["bent"]] == ["sound/bend 1 changes nothing"]
+    assert (said["normed"], said["mute"]) == ([], [])
 
 
 def test_an_init_image_shows_through(rain: Path, tmp_path: Path, capsys) -> None:
@@ -162,6 +212,7 @@ def test_the_loudest_window_of_a_long_file_is_found(tmp_path: Path) -> None:
     ("words", "code", "said"),
     [
         (("--encoding", "fft", "--checkpoint", "x.safetensors"), 2, "leave it out"),
+        (("--checkpoint", "x.safetensors"), 2, "semantic has none"),
         (("--encoding", "mapper", "--checkpoint", "no.safetensors"), 1, "no.safetensors"),
         (("--strength", "0.4"), 2, "give one"),
         (("--mix", "3"), 2, "--mix 3 is outside 0 to 1"),

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from app.adapter_arguments import chosen_adapters
+from app.adapter_arguments import chosen_adapters, unheard_adapters
 from app.cli import _parser
 from app.export_job import ExportRequest
 from engine.errors import ModelLoadError
 from engine.export import ExportSettings
 from engine.export.fingerprint import fingerprint
-from engine.presets import load_preset
+from engine.presets import Route, load_preset
 from tests.adapter_files import write_projector
 
 COMMANDS = (["live"], ["render", "demo", "-o", "x.mp4"])
@@ -70,3 +70,18 @@ def test_an_export_out_of_the_window_names_the_files_of_the_show() -> None:
     )
     options = _parser().parse_args(request.arguments())
     assert (options.projector, options.mapper) == (Path("/a/p.st"), Path("/a/m.st"))
+
+
+def test_a_file_that_a_render_never_hears_by_is_said() -> None:
+    files = ("projector", "mapper")
+    default, weather = load_preset("default"), load_preset("weather")
+    assert [line.split(": ")[-1] for line in unheard_adapters(default, files)] == [
+        "its sound/mix is 0"
+    ] * 2
+    assert unheard_adapters(weather, files) == [
+        "--mapper changes nothing with the preset Weather: its sound/encoding is projector"
+    ]
+    moved = default.model_copy(
+        update={"routes": (Route(source="low.hit", target="sound/mix", amount=0.5),)}
+    )
+    assert unheard_adapters(moved, ("projector",)) == []

@@ -90,11 +90,11 @@ def test_without_a_path_the_shipped_one_comes_back_with_its_ears(
     slot = AdapterSlot(AdapterShelf({"projector": own}, opener))
     slot.give_to(ember)
     painted(slot, ember)
-    assert not slot.status.inside
+    assert slot.status.unread == ("sound/scale",)
     slot.request("projector", None)
     slot.serve(ember)
     assert slot.status.files == {}
-    assert ember.sound_inside
+    assert ember.sound_unread == ("sound/scale", "sound/bend")
     encoding, path = ember.sound_adapter or ("", Path())
     assert (encoding, path.name) == ("projector", "ember_projector.safetensors")
 

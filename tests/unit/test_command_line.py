@@ -15,7 +15,13 @@ from app.argument_values import as_host_port, as_size
 from app.cli import _parser, main
 from app.live_command import choose_source
 from app.settings import Settings, SourceSettings
-from app.train_command import STAGE_NAMES
+from app.train_command import (
+    BEAT_STAGE_NAMES,
+    PROJECTOR_STAGE_NAMES,
+    SIGHTS_STAGE_NAMES,
+    STAGE_NAMES,
+)
+from app.train_options import TRAIN_OPTIONS, TRAINER_NAMES
 from engine.commands import SourceChoice
 from engine.errors import ModelLoadError, UsageError
 from engine.registry import find_model
@@ -142,20 +148,24 @@ def test_analyze_has_no_description_of_silence(
 
 
 @pytest.mark.parametrize(
-    "command", ["live", "render", "analyze", "listen", "score", "train", "osc"]
-)
+    "command",
+    ["live", "render", "image", "audio2video", "analyze", "listen", "score", "osc",
+     *(f"train {name}" for name in TRAINER_NAMES)],
+)  # fmt: skip
 def test_every_flag_says_what_it_means_and_what_it_is_left_alone(command: str) -> None:
-    parser = _subparser(command)
+    parser = _parser()
+    for name in command.split():
+        parser = _subparser(parser, name)
     for action in parser._actions:
         if action.help == argparse.SUPPRESS or isinstance(action, argparse._HelpAction):
             continue
         assert action.help, f"{command} {action.dest}"
         if action.option_strings and not action.required:
-            assert "(default: " in action.help, f"{command} {action.option_strings}"
+            assert re.search(r"\((no )?default: ", action.help), f"{command} {action.dest}"
 
 
-def _subparser(command: str) -> argparse.ArgumentParser:
-    for action in _parser()._actions:
+def _subparser(parser: argparse.ArgumentParser, command: str) -> argparse.ArgumentParser:
+    for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             found: argparse.ArgumentParser = action.choices[command]
             return found
@@ -184,3 +194,74 @@ def test_training_that_cannot_begin_says_why_in_one_line(
 ) -> None:
     assert main(["train", *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+def _help(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    with pytest.raises(SystemExit) as stop:
+        main([*words, "--help"])
+    assert stop.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_the_help_of_training_names_every_trainer_and_no_option_of_theirs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = _help(capsys, "train")
+    assert all(re.search(rf"^    {name}\b", text, re.MULTILINE) for name in TRAINER_NAMES)
+    assert set(re.findall(r"--[a-z-]+", text)) == {"--help", "--debug"}
+
+
+@pytest.mark.parametrize("trainer", TRAINER_NAMES)
+def test_each_trainer_helps_with_what_it_reads_alone_and_one_example_that_parses(
+    capsys: pytest.CaptureFixture[str], trainer: str
+) -> None:
+    text = _help(capsys, "train", trainer)
+    options, example = text.split("example:\n  sonolume ")
+    shown = set(re.findall(r"^  (--[a-z-]+)", options, re.MULTILINE))
+    read = {option.flag for option in TRAIN_OPTIONS if trainer in option.readers}
+    assert shown == read - {"--out"} | {"--debug"}
+    asked = _parser().parse_args(example.split())
+    assert asked.what == trainer
+    assert not hasattr(asked, "unread")
+
+
+def test_stages_are_in_the_help_of_those_trainers_that_have_some(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for trainer, names in (
+        ("ember", STAGE_NAMES), ("beat", BEAT_STAGE_NAMES), ("sights", SIGHTS_STAGE_NAMES),
+        ("projector", PROJECTOR_STAGE_NAMES),
+    ):  # fmt: skip
+        assert f"one of {', '.join(names)}" in " ".join(_help(capsys, "train", trainer).split())
+    assert "--stage" not in _help(capsys, "train", "mapper")
+
+
+@pytest.mark.parametrize("trainer", TRAINER_NAMES)
+def test_an_option_that_a_trainer_does_not_read_is_refused_and_its_readers_are_named(
+    capsys: pytest.CaptureFixture[str], trainer: str
+) -> None:
+    for option in TRAIN_OPTIONS:
+        if trainer in option.readers:
+            continue
+        for words in ((option.flag,), (option.flag, "3"), (f"{option.flag}=3",)):
+            assert main(["train", trainer, *words]) == 2
+            error = capsys.readouterr().err
+            assert error.count("\n") == 1
+            said = re.search(rf"leave out {option.flag} \(only (.*) reads? it\)", error)
+            assert said, error
+            assert tuple(re.split(", | and ", said[1])) == option.readers
+
+
+def test_an_option_that_no_trainer_has_is_wrong_usage_of_that_trainer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "beat", "--nonsense"])
+    assert stop.value.code == 2
+    assert "sonolume train beat: error: no such argument: --nonsense" in capsys.readouterr().err
+
+
+def test_debug_is_heard_before_and_after_the_trainer() -> None:
+    for words in (["--debug", "ember"], ["ember", "--debug"]):
+        with pytest.raises(UsageError):
+            main(["train", *words])

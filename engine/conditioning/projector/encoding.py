@@ -76,6 +76,13 @@ class ProjectorEncoding:
         return self._network.plan.norm
 
     @property
+    def unread(self) -> tuple[str, ...]:
+        """Parameters that its network does not read, by their names in the table."""
+        plan = self._network.plan
+        soft = () if plan.decomposer == "soft" else ("sound/temperature",)
+        return soft if plan.norm else ("sound/norm", *soft)
+
+    @property
     def hearing(self) -> Hearing:
         """Temperature, norm and gates of the next call."""
         return self._hearing

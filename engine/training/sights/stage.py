@@ -36,8 +36,8 @@ SIGHTS_FILE, ADAPTER_FILE, HEADS_FILE = "sights.npz", "ember.safetensors", "head
 class SightsRequest:
     """What to train from and for how long."""
 
-    data: Path
-    """Folder of licensed clips with their table."""
+    data: Path | None
+    """Folder of licensed clips with their table; only the adapter hears them."""
     out_dir: Path
     budget_min: float
     resume: bool = False
@@ -67,6 +67,7 @@ def run_heads(request: SightsRequest) -> dict[str, float]:
 
 def run_adapter(request: SightsRequest) -> dict[str, float]:
     """Train projector and attention; returns the loss of the last steps."""
+    assert request.data is not None
     torch.set_num_threads(request.threads)
     sounds = prepare_sounds(
         request.data, request.out_dir / "sounds", seed=request.seed,
