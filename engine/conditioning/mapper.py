@@ -55,7 +55,8 @@ class MapperEncoding:
             )
         self._window_s = window_s
         self._waiting = waiting
-        self._newest: tuple[Float32, SoundEmbedding] | None = None
+        self._heard: Float32 | None = None  # what was mapped last, and to what
+        self._embedding: SoundEmbedding | None = None
 
     @property
     def encoder(self) -> str:
@@ -79,34 +80,29 @@ class MapperEncoding:
 
     def embed(self, moment: SoundMoment) -> SoundEmbedding | None:
         """Encode; None in silence, and until a listener has answered."""
-        import torch
-
         heard = self._vector(moment)
         if heard is None:
             return None
-        if self._newest is not None and self._newest[0] is heard:
-            return self._newest[1]
-        with torch.inference_mode():
-            vector = self._mapper.bridged(torch.from_numpy(heard)[None])
-            tokens, pooled = self._mapper.prompts(self._mapper(vector))
-        made = SoundEmbedding(tokens[0].numpy(), None if pooled is None else pooled[0].numpy())
-        self._newest = heard, made
-        return made
+        if heard is not self._heard:  # else nothing new has come from afar
+            self._heard, self._embedding = heard, self._mapped(heard)
+        return self._embedding
 
     def _vector(self, moment: SoundMoment) -> Float32 | None:
         if self._hear is not None:
             if not loudness_rms(moment.samples) >= SILENCE_RMS:  # NaN is none
                 return None
-            heard = self._hear(moment.samples, moment.sample_rate)
-            if heard is None:
-                return None
-        elif not moment.views:
+            return self._hear(moment.samples, moment.sample_rate)
+        if not moment.views:
             return None
-        else:
-            self.card.check(moment.encoder, moment.views[-1].shape[-1], self._target, self._path)
-            heard = np.mean(moment.views, axis=0)
-            if self._mapper.shape.unit:
-                heard = heard / (np.linalg.norm(heard) + 1e-9)
+        self.card.check(moment.encoder, moment.views[-1].shape[-1], self._target, self._path)
+        heard = np.mean(moment.views, axis=0)
+        if self._mapper.shape.unit:
+            heard = heard / (np.linalg.norm(heard) + 1e-9)
+        return np.asarray(heard, np.float32)
+
+    def _mapped(self, heard: Float32) -> SoundEmbedding | None:
+        import torch
+
         heard = np.ascontiguousarray(heard, np.float32)
         if heard.shape[-1] != self.card.input_width:
             raise ModelLoadError(
@@ -116,7 +112,11 @@ class MapperEncoding:
         if not np.isfinite(heard).all():
             return None
         patches = self._mapper.shape.patches
-        return picked(heard, patches) if patches else heard
+        with torch.inference_mode():
+            sound = torch.from_numpy(picked(heard, patches) if patches else heard)
+            vector = self._mapper.bridged(sound[None])
+            tokens, pooled = self._mapper.prompts(self._mapper(vector))
+        return SoundEmbedding(tokens[0].numpy(), None if pooled is None else pooled[0].numpy())
 
 
 def picked(rows: Float32, count: int) -> Float32:

@@ -58,6 +58,7 @@ class FarHearing:
         self._ears = ears
         self._open_work = open_work
         self._memory = SoundMemory(LONGEST_S)
+        self._index: int | None = None  # one past the newest sample of the step before
         self._process: FarProcess | None = None
         self._encoder = ""  # of the process
         self._wish: Wish | None = None
@@ -79,8 +80,10 @@ class FarHearing:
 
     def begin_anew(self) -> None:
         """Forget what was heard: the next sound is another source's."""
-        self._memory = SoundMemory(LONGEST_S)
+        self._memory, self._index = SoundMemory(LONGEST_S), None
         self._outdated = self._pending is not None
+        if self._opened and not self._outdated:
+            self._since_s = math.inf
         if self._wish is not None and not self._failed:
             self._ears.heard.put(FarHeard(self._wish, (), waiting(self._wish.encoder)))
 
@@ -92,7 +95,8 @@ class FarHearing:
         if wish is None:
             return
         asked, self._version = version != self._version, version
-        dt_s = max(0, sample_index - (self._memory.sample_index or sample_index)) / sample_rate
+        before, self._index = self._index, sample_index
+        dt_s = 0.0 if before is None else max(0, sample_index - before) / sample_rate
         self._idle_s = 0.0 if asked else self._idle_s + dt_s
         self._since_s += dt_s
         self._memory.hear(window, sample_rate, sample_index)
@@ -162,7 +166,9 @@ class FarHearing:
                 case Found(vectors):
                     kind, self._pending = self._pending, None
                     outdated, self._outdated = self._outdated, False
-                    if kind is not None and not outdated:
+                    if outdated:
+                        self._since_s = math.inf
+                    elif kind is not None:
                         self._publish(wish, kind, vectors)
 
     def _begin(self, message: str) -> None:
