@@ -30,6 +30,8 @@ from engine.semantic.sound_memory import SoundMemory
 logger = logging.getLogger(__name__)
 
 VGGISH_PERIOD_S = 0.5
+ASKED_S = 5.0
+"""Musical time since the newest picture that wanted to hear, for which sound still goes over."""
 IDLE_S = 120.0
 """Musical time after which a process that nobody asks is let go, with its memory."""
 REMEDY = "load the adapter again, or one that hears ear"
@@ -78,6 +80,10 @@ class FarHearing:
         """How much sound it wants to be given at a step at least; 0: none."""
         return 0.0 if self._wish is None else 2.0
 
+    @property
+    def _wanted(self) -> bool:
+        return self._opened and self._idle_s < ASKED_S
+
     def begin_anew(self) -> None:
         """Forget what was heard: the next sound is another source's."""
         self._memory, self._index = SoundMemory(LONGEST_S), None
@@ -100,6 +106,8 @@ class FarHearing:
         self._idle_s = 0.0 if asked else self._idle_s + dt_s
         self._since_s += dt_s
         self._memory.hear(window, sample_rate, sample_index)
+        if isinstance(listener, ClapListener):
+            listener.also = None  # unless it is shared, below
         if wish != self._wish:
             self._turn_to(wish)
         if self._failed:
@@ -125,7 +133,7 @@ class FarHearing:
     def _hear(self, wish: Wish, listener: Listener | None, *, asked: bool) -> None:
         shared = listener if isinstance(listener, ClapListener) else None
         if shared is not None and self._process is None and _has_weights_of(wish, shared):
-            self._hear_with(wish, shared, asked=asked)
+            self._hear_with(wish, shared)
             return
         if self._shared:
             raise ModelLoadError("the listener's CLAP has ended")
@@ -138,13 +146,13 @@ class FarHearing:
         if self._idle_s >= IDLE_S:
             self.close()
             self._ears.heard.put(FarHeard(wish, (), waiting(wish.encoder)))
-        elif asked and self._opened and self._pending is None and self._since_s >= self._period_s:
+        elif self._wanted and self._pending is None and self._since_s >= self._period_s:
             self._hand_over(wish, self._process)
 
-    def _hear_with(self, wish: Wish, listener: ClapListener, *, asked: bool) -> None:
+    def _hear_with(self, wish: Wish, listener: ClapListener) -> None:
         """Have the listener's process hear for the adapter too, with the same window."""
         self._shared, self._message = True, listener.warning and UNTRUSTED
-        listener.also = wish.kind if asked else None
+        listener.also = wish.kind if self._idle_s < ASKED_S else None
         found, listener.found = listener.found, None
         if found is not None:
             self._publish(wish, *found)
