@@ -28,7 +28,12 @@ THREADS: tuple[ThreadSpec, ...] = (
     ThreadSpec("audio-file", "10 ms", "decoder", "SampleRing"),
     ThreadSpec("lookahead", "once per file", "decoder", "BeatGrid"),
     ThreadSpec("analysis", "hop, about 94 Hz", "ring wait", "features, controls"),
-    ThreadSpec("semantic", "2 Hz, late steps dropped", "CPU", "Latest[SemanticState]"),
+    ThreadSpec(
+        "semantic",
+        "2 Hz, late steps dropped",
+        "CPU",
+        "Latest[SemanticState], Latest[FarHeard] for adapters",
+    ),
     ThreadSpec("structure", "video or camera rate", "camera, decoder", "newest pictures"),
     ThreadSpec("diffusion", "free-running, paced", "device", "Latest[Picture]"),
     ThreadSpec("loader", "once per checkpoint", "disk", "files into the system's cache"),

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from engine.semantic.clap_folder import DEFAULT_CLAP
+
 CLIP_WORDS = ["l", "o", "w", "e", "r", "s", "t", "i", "d", "n", "lo", "l</w>", "w</w>", "r</w>",
               "t</w>", "low</w>", "er</w>", "lowest</w>", "newer</w>", "wider</w>",
               "<unk>", "<|startoftext|>", "<|endoftext|>"]  # fmt: skip
@@ -338,6 +340,14 @@ def write_clap(folder: Path, *, seed: int = 0, fused: bool = False) -> Path:
     }  # fmt: skip
     (folder / "preprocessor_config.json").write_text(json.dumps(extractor))
     return folder
+
+
+def write_fetched_clap(cache: Path) -> Path:
+    """The same where the hub's cache has `DEFAULT_CLAP` once it was fetched."""
+    home = cache / f"models--{DEFAULT_CLAP.replace('/', '--')}"
+    (home / "refs").mkdir(parents=True)
+    (home / "refs" / "main").write_text("0" * 40)
+    return write_clap(home / "snapshots" / ("0" * 40))
 
 
 def _write_byte_tokenizer(folder: Path) -> None:

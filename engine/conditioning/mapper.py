@@ -15,8 +15,8 @@ from engine.conditioning.vggish import VggishEncoder
 from engine.errors import ModelLoadError
 from engine.messages import Float32
 
-Hear = Callable[[Float32, int], Float32]
-"""Mono samples and their rate to `(width,)`, or for a sequence to `(n, width)`."""
+Hear = Callable[[Float32, int], "Float32 | None"]
+"""Mono samples and their rate to `(width,)`, or for a sequence to `(n, width)`; None: not yet."""
 SEQUENCE_S = 10.0
 """How much sound a sequence is made of: ten patches of VGGish, as V2D's AudioCaps clips."""
 STEP_S = 0.5
@@ -30,13 +30,14 @@ class MapperEncoding:
     """
 
     def __init__(
-        self, path: Path, target: TargetSpec, *, hear: Hear | None = None, window_s: float = 0.0
-    ) -> None:
+        self, path: Path, target: TargetSpec, *, hear: Hear | None = None, window_s: float = 0.0,
+        waiting: Callable[[], str] = lambda: "",
+    ) -> None:  # fmt: skip
         """Raises `ModelLoadError` for a mapper that speaks to another model than `target`.
 
         `hear` is the encoder that the file names and `window_s` how much sound it wants; without
         it the encoder's views have to come with the sound, but VGGish, which makes none, is
-        opened from where it was converted to.
+        opened from where it was converted to. `waiting` says why nothing is heard.
         """
         self._mapper, self.card = load_mapper(path)
         self.card.check(self.card.encoder, self.card.input_width, target, path)
@@ -53,6 +54,9 @@ class MapperEncoding:
                 "'sonolume image', or train another --network"
             )
         self._window_s = window_s
+        self._waiting = waiting
+        self._heard: Float32 | None = None  # what was mapped last, and to what
+        self._embedding: SoundEmbedding | None = None
 
     @property
     def encoder(self) -> str:
@@ -69,30 +73,36 @@ class MapperEncoding:
         """A network listens: twice a second is soon enough."""
         return STEP_S
 
+    @property
+    def message(self) -> str:
+        """Why nothing is heard, where somebody else listens."""
+        return self._waiting()
+
     def embed(self, moment: SoundMoment) -> SoundEmbedding | None:
         """Encode; None in silence, and until a listener has answered."""
-        import torch
-
         heard = self._vector(moment)
         if heard is None:
             return None
-        with torch.inference_mode():
-            vector = self._mapper.bridged(torch.from_numpy(heard)[None])
-            tokens, pooled = self._mapper.prompts(self._mapper(vector))
-        return SoundEmbedding(tokens[0].numpy(), None if pooled is None else pooled[0].numpy())
+        if heard is not self._heard:  # else nothing new has come from afar
+            self._heard, self._embedding = heard, self._mapped(heard)
+        return self._embedding
 
     def _vector(self, moment: SoundMoment) -> Float32 | None:
         if self._hear is not None:
             if not loudness_rms(moment.samples) >= SILENCE_RMS:  # NaN is none
                 return None
-            heard = self._hear(moment.samples, moment.sample_rate)
-        elif not moment.views:
+            return self._hear(moment.samples, moment.sample_rate)
+        if not moment.views:
             return None
-        else:
-            self.card.check(moment.encoder, moment.views[-1].shape[-1], self._target, self._path)
-            heard = np.mean(moment.views, axis=0)
-            if self._mapper.shape.unit:
-                heard = heard / (np.linalg.norm(heard) + 1e-9)
+        self.card.check(moment.encoder, moment.views[-1].shape[-1], self._target, self._path)
+        heard = np.mean(moment.views, axis=0)
+        if self._mapper.shape.unit:
+            heard = heard / (np.linalg.norm(heard) + 1e-9)
+        return np.asarray(heard, np.float32)
+
+    def _mapped(self, heard: Float32) -> SoundEmbedding | None:
+        import torch
+
         heard = np.ascontiguousarray(heard, np.float32)
         if heard.shape[-1] != self.card.input_width:
             raise ModelLoadError(
@@ -102,7 +112,11 @@ class MapperEncoding:
         if not np.isfinite(heard).all():
             return None
         patches = self._mapper.shape.patches
-        return picked(heard, patches) if patches else heard
+        with torch.inference_mode():
+            sound = torch.from_numpy(picked(heard, patches) if patches else heard)
+            vector = self._mapper.bridged(sound[None])
+            tokens, pooled = self._mapper.prompts(self._mapper(vector))
+        return SoundEmbedding(tokens[0].numpy(), None if pooled is None else pooled[0].numpy())
 
 
 def picked(rows: Float32, count: int) -> Float32:

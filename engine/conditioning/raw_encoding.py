@@ -43,6 +43,11 @@ class RawEncoding:
         """It costs next to nothing."""
         return 0.0
 
+    @property
+    def message(self) -> str:
+        """Samples are there at once."""
+        return ""
+
     def embed(self, moment: SoundMoment) -> SoundEmbedding | None:
         """Encode; None in silence."""
         target = self.text.target

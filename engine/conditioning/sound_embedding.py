@@ -95,6 +95,11 @@ class SoundEncoding(Protocol):
         """How often it wants to be asked, seconds of sound; 0: for every picture."""
         ...
 
+    @property
+    def message(self) -> str:
+        """One line while it cannot answer, or not to be trusted; else empty."""
+        ...
+
     def embed(self, moment: SoundMoment) -> SoundEmbedding | None:
         """Encode; None while there is nothing to encode: silence, or no views yet."""
         ...

@@ -57,12 +57,12 @@ class SoundBlend:
     """
 
     def __init__(self, bundle: Bundle, prompts: PromptBank) -> None:
-        self.message = ""
-        """See `SoundLed.sound_message`."""
         self.ears_changed = 0
         """Counts up when the denoiser got other ears, or lost them."""
         self._bundle = bundle
         self._prompts = prompts
+        self._listens = False  # the fader is open
+        self._refused = ""  # why there is no encoding
         self._shelf = AdapterShelf()
         self._parts: Sequence[HeardPart] = ()
         self._text: TextStatistics | None = None
@@ -75,6 +75,13 @@ class SoundBlend:
         self._eared = False
         self._tokens: Tensor | None = None
         self._pooled: Tensor | None = None
+
+    @property
+    def message(self) -> str:
+        """See `SoundLed.sound_message`."""
+        if not self._listens or self._encoding is None:
+            return self._refused
+        return self._encoding.message
 
     @property
     def hearing(self) -> bool:
@@ -131,8 +138,9 @@ class SoundBlend:
 
     def window_s(self, values: Mapping[str, float]) -> float:
         """See `SoundLed`; opens what is asked for."""
-        if values["sound/mix"] < _LEAST_MIX:
-            self.message = ""
+        self._listens = values["sound/mix"] >= _LEAST_MIX
+        if not self._listens:
+            self._refused = ""
             return 0.0
         self._open(
             SOUND_ENCODINGS[int(values["sound/encoding"])],
@@ -187,7 +195,7 @@ class SoundBlend:
             self._adopt(key, self._encoding_of(name, file, scale, self._shelf), file)
         except EngineError as error:
             self._encoding = None
-            self.message = str(error)
+            self._refused = str(error)
             logger.info("sound is not mixed in: %s", error)
 
     def _encoding_of(
@@ -239,7 +247,7 @@ class SoundBlend:
             self.ears_changed += 1
         self._eared = self._hearing = False
         self._heard = None
-        self._encoding, self._opened, self._file, self.message = None, None, None, ""
+        self._encoding, self._opened, self._file, self._refused = None, None, None, ""
         self._embedded.clear()
 
     def _statistics(self) -> TextStatistics:

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from engine import commands as cmd
 from engine.clock import Clock, MonotonicClock
@@ -51,6 +52,8 @@ from engine.runtime.tempo_slot import TempoOpener, TempoSlot
 from engine.semantic.adapters import open_live_adapter
 from engine.semantic.bank import open_bank
 from engine.semantic.describer import Describer
+from engine.semantic.far_ears import FarEars
+from engine.semantic.far_hearing import FarHearing, work_of
 from engine.semantic.listeners import open_listener
 from engine.threads import Worker
 
@@ -115,6 +118,7 @@ class Engine:
             self._modulation.apply(cmd.SetParam("diffusion/seed", float(config.seed)))
         self._composer = Composer(config.width, config.height, first_still(config.still))
         self._tap = SoundTap()
+        far_ears = FarEars()
         self._diffusion = DiffusionLoop(
             self._controls,
             self._pictures,
@@ -122,7 +126,7 @@ class Engine:
             self._brush(DEFAULT_MODEL, "auto", DEFAULT_RUNNER),
             self._structure.picture_at,
             self._tap.sound_at,
-            AdapterShelf(config.adapters, open_live_adapter),
+            AdapterShelf(config.adapters, partial(open_live_adapter, far_ears)),
         )
         self._semantic = SemanticLoop(
             self._slot,
@@ -132,6 +136,7 @@ class Engine:
                 config.listener, config.device_compute, stopping=stopping
             ),
             open_bank(config.labels),
+            FarHearing(far_ears, partial(work_of, device=config.device_compute)),
         )
         self._recordings = Recordings(config.width, config.height, config.fps)
         self.logged = ""

@@ -12,6 +12,8 @@ from engine.messages import AudioFeatures, Float32, SemanticState
 from engine.protocols import Listener
 from engine.runtime.source_slot import SourceSlot
 from engine.semantic.bank import Bank
+from engine.semantic.far_ears import FarEars
+from engine.semantic.far_hearing import FarHearing
 from engine.semantic.sound_memory import SoundMemory
 from engine.semantic.stage import SemanticStage
 
@@ -36,7 +38,9 @@ class SemanticLoop:
         gain_db: Callable[[], float],
         open_listener: Callable[[threading.Event], Listener | None],
         bank: Bank,
+        far: FarHearing | None = None,
     ) -> None:
+        """`far` hears for adapters, from windows of the same reading."""
         self.states: Latest[SemanticState] = Latest()
         """The newest state. Any thread may read."""
         self.message = ""
@@ -49,6 +53,8 @@ class SemanticLoop:
         self._gain_db = gain_db
         self._open_listener = open_listener
         self._bank = bank
+        self._far = far or FarHearing(FarEars())
+        self._listener: Listener | None = None  # semantic thread only
 
     def run(self, stopping: threading.Event) -> None:
         """Listen until `stopping` is set. Semantic thread."""
@@ -57,14 +63,17 @@ class SemanticLoop:
             self._listen(stage, stopping)
         finally:
             stage.close()
+            self._far.close()
 
     def _open_stage(self, stopping: threading.Event) -> SemanticStage:
         try:
-            return SemanticStage(self._open_listener(stopping), self._bank)
+            self._listener = self._open_listener(stopping)
+            return SemanticStage(self._listener, self._bank)
         except ModelLoadError as error:
             if not stopping.is_set():
                 logger.warning("%s", error)
                 self.message = str(error)
+            self._listener = None
             return SemanticStage(None, self._bank)
 
     def _listen(self, stage: SemanticStage, stopping: threading.Event) -> None:
@@ -80,10 +89,12 @@ class SemanticLoop:
             if number != heard.number:
                 number, due = heard.number, ring.written + step
                 memory = SoundMemory(stage.window_s)
+                self._far.begin_anew()
             if not ring.wait(due, WAIT_S):
                 continue
             due += (ring.written - due) // step * step  # late: what was due meanwhile is dropped
-            count = min(round(stage.window_s * rate), due, round(_SAFE_SHARE * ring.capacity))
+            wanted_s = max(stage.window_s, self._far.window_s)
+            count = min(round(wanted_s * rate), due, round(_SAFE_SHARE * ring.capacity))
             try:
                 window: Float32 = ring.read(due - count, count).mean(axis=1)
             except OverrunError:
@@ -94,4 +105,5 @@ class SemanticLoop:
                 stage.step(memory.samples, rate, due, self._features.get(), self._gain_db())
             )
             self.message = stage.message or self.message
+            self._far.step(window, rate, due, self._listener)
             due += step

@@ -8,13 +8,21 @@ from pathlib import Path
 import numpy as np
 
 from engine.conditioning.adapter_file import card_of
-from engine.conditioning.encoder_names import CLAP, EAR
+from engine.conditioning.encoder_names import CLAP, EAR, ENCODER_NAMES, VIEWED_ENCODERS
+from engine.conditioning.mapper import MapperEncoding
 from engine.conditioning.raw_encoding import SILENCE_RMS, loudness_rms
 from engine.conditioning.sound_embedding import SoundEncoding, SoundMoment, TargetSpec
-from engine.errors import ModelLoadError
+from engine.conditioning.vggish import VggishEncoder
+from engine.conditioning.vggish_file import vggish_file
 from engine.messages import Float32
+from engine.semantic.clap_folder import DEFAULT_CLAP, clap_folder, clap_width
+from engine.semantic.far_ears import FarEars, FarSeer, FarVector
 from engine.semantic.mapper_hearing import hearing_mapper
+from engine.semantic.process_messages import Kind
 from engine.semantic.sound_vectors import SoundViews, open_sound_views
+
+MOMENT_S = 2.0
+"""Of a moment whose vectors come from afar: only how loud it is is looked at."""
 
 
 def open_adapter(name: str, path: Path, target: TargetSpec) -> SoundEncoding:
@@ -24,17 +32,54 @@ def open_adapter(name: str, path: Path, target: TargetSpec) -> SoundEncoding:
     return hearing_projector(path, target)
 
 
-def open_live_adapter(name: str, path: Path, target: TargetSpec) -> SoundEncoding:
-    """Open an adapter for a show. Raises `ModelLoadError`, for one that hears CLAP too.
+def open_live_adapter(
+    ears: FarEars, name: str, path: Path, target: TargetSpec
+) -> SoundEncoding:  # fmt: skip
+    """Open an adapter for a show. Raises `ModelLoadError`.
 
-    Whatever listens for an adapter listens on the thread that paints, and CLAP takes seconds.
+    The shipped ear listens on the thread that paints (some 10 ms twice a second); what takes
+    longer is heard by `ears`.
     """
-    if card_of(path).encoder == CLAP:
-        raise ModelLoadError(
-            f"{path.name} hears CLAP, which takes seconds a time and would stop the painting: use "
-            f"it with 'sonolume render' or 'image', or train one that hears {EAR}"
-        )
-    return open_adapter(name, path, target)
+    heard = VIEWED_ENCODERS if name == "projector" else ENCODER_NAMES
+    encoder = card_of(path).encoder
+    if encoder == EAR or encoder not in heard:
+        return open_adapter(name, path, target)
+    if name == "mapper":
+        return _far_mapper(ears, path, target)
+    return _far_projector(ears, path, target)
+
+
+def far_width(encoder: str) -> int:
+    """How many numbers a vector of CLAP or VGGish has, by what lies on this machine.
+
+    Loads no weights. Raises `ModelLoadError` with the remedy where there are none.
+    """
+    if encoder == CLAP:
+        return clap_width(clap_folder(DEFAULT_CLAP))
+    vggish_file(None)
+    return VggishEncoder.width
+
+
+def _far_projector(ears: FarEars, path: Path, target: TargetSpec) -> SoundEncoding:
+    from engine.conditioning.projector.encoding import open_projector
+
+    encoding = open_projector(path, target)
+    card = encoding.card
+    card.check(card.encoder, far_width(card.encoder), target, path)
+    ear = ears.ear(card.encoder, "views", card.input_width)
+    encoding.listen(FarSeer(ear, card.encoder), MOMENT_S, ear.message)
+    return encoding
+
+
+def _far_mapper(ears: FarEars, path: Path, target: TargetSpec) -> SoundEncoding:
+    card = card_of(path)
+    kind: Kind = "sequence" if card.settings.get("patches") else "vector"
+    ear = ears.ear(card.encoder, kind, card.input_width)
+    encoding = MapperEncoding(
+        path, target, hear=FarVector(ear), window_s=MOMENT_S, waiting=ear.message
+    )
+    card.check(card.encoder, far_width(card.encoder), target, path)
+    return encoding
 
 
 def hearing_projector(path: Path, target: TargetSpec) -> SoundEncoding:

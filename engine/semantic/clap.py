@@ -7,8 +7,6 @@ is handed out the next time somebody listens.
 from __future__ import annotations
 
 import math
-import multiprocessing
-import signal
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -19,9 +17,11 @@ import numpy as np
 from engine.clock import Clock, MonotonicClock
 from engine.errors import ModelLoadError
 from engine.messages import Float32
-from engine.semantic import clap_process as process
+from engine.semantic import clap_process
+from engine.semantic import process_messages as process
 from engine.semantic.clap_encoder import RATE_HZ, SAMPLES, TEMPERATURE, Encoder, open_clap
 from engine.semantic.clap_folder import DEFAULT_CLAP, clap_folder
+from engine.semantic.far_process import FarProcess, FarWork
 from engine.semantic.text_vectors import TextVectors
 
 WINDOW_S = SAMPLES / RATE_HZ
@@ -35,9 +35,7 @@ LIKENESS_LIMIT = 0.8
 LOAD_S = 180.0
 OVERDUE_S = 60.0
 """Musical time of sound after which an answer is not waited for any more."""
-_HIGHEST_RATE_HZ = 192_000
 _LOOK_S = 0.1
-_LEAVE_S, _TERMINATE_S, _KILL_S = 0.3, 0.7, 0.7
 
 T = TypeVar("T")
 
@@ -67,12 +65,18 @@ class ClapListener:
         self.temperature = TEMPERATURE
         self.warning = ""
         """One line after `load` when the encoder cannot be trusted."""
-        self._model = model
+        self.model = model
+        """Immutable."""
+        self.also: process.Kind | None = None
+        """What an adapter hears of the next window, beside the listener."""
+        self.found: tuple[process.Kind, tuple[Float32, ...]] | None = None
+        """The newest of that, until it is taken."""
+        self._also: process.Kind | None = None  # of the window that is being worked on
         self._device = device
         self._patient = patient
         self._stopping = stopping or threading.Event()
         self._opener = encoder
-        self._child: _Child | None = None
+        self._child: FarProcess | None = None
         self._texts: TextVectors | None = None
         self._width = 0
         self._period_s = CPU_PERIOD_S
@@ -82,15 +86,15 @@ class ClapListener:
 
     def load(self) -> None:
         """Start the process and wait until it has its weights. Raises `ModelLoadError`."""
-        opener = self._opener or partial(open_clap, clap_folder(self._model), self._device)
-        self._child = _Child(opener)
+        opener = self._opener or partial(open_clap, clap_folder(self.model), self._device)
+        self._child = FarProcess(FarWork("CLAP", clap_process.serve, opener))
         ready = self._wait(process.Ready)
         self.temperature, self._width = ready.temperature, ready.width
         self._period_s = GPU_PERIOD_S if ready.on_gpu else CPU_PERIOD_S
         self._texts = TextVectors(ready.digest)
         if not ready.likeness < LIKENESS_LIMIT:
             self.warning = (
-                f"CLAP {self._model} hardly tells sounds apart (a tone is like noise or clicks "
+                f"CLAP {self.model} hardly tells sounds apart (a tone is like noise or clicks "
                 f"by {ready.likeness:.2f}, should be below {LIKENESS_LIMIT}): use {DEFAULT_CLAP}"
             )
 
@@ -118,12 +122,18 @@ class ClapListener:
         if self._busy and self._since_s > OVERDUE_S:
             raise child.fail(f"CLAP has not answered for {OVERDUE_S:.0f} s: it is given up")
         if not self._busy and self._since_s >= self._period_s:
-            child.hand_over(samples, sample_rate)
+            self._also = also = self.also
+            child.hand_over(samples, lambda count: process.Window(count, sample_rate, also))
             self._busy, self._since_s = True, 0.0
         if self._patient and self._busy:
             self._take(self._wait(process.Answer))
         heard, self._heard = self._heard, None
         return heard
+
+    @property
+    def loaded(self) -> bool:
+        """Whether it can be asked: not before `load`, nor after `close`."""
+        return self._child is not None
 
     def close(self) -> None:
         """End the process, within 2 s; idempotent."""
@@ -131,7 +141,7 @@ class ClapListener:
             self._child.close()
             self._child = None
 
-    def _loaded(self) -> tuple[_Child, TextVectors]:
+    def _loaded(self) -> tuple[FarProcess, TextVectors]:
         if self._child is None or self._texts is None:
             raise ModelLoadError("CLAP is not loaded")
         return self._child, self._texts
@@ -155,89 +165,5 @@ class ClapListener:
         if isinstance(message, process.Answer):
             self._busy = False
             self._heard = message.direction
-
-
-class _Child:
-    """The process and the two ways to it."""
-
-    def __init__(self, opener: Callable[[], Encoder]) -> None:
-        self._failure = ""
-        context = multiprocessing.get_context("spawn")
-        self._shared = context.RawArray("f", round(WINDOW_S * _HIGHEST_RATE_HZ))
-        self._sound = np.frombuffer(self._shared, np.float32)
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(
-            target=process.serve, args=(theirs, self._shared, opener), name="sonolume-clap",
-            daemon=True,
-        )  # fmt: skip
-        try:
-            self._process.start()
-        except OSError as error:
-            self._pipe.close()
-            raise ModelLoadError(
-                f"CLAP's process cannot be started ({error}): close other programs"
-            ) from error
-        finally:
-            theirs.close()  # so that the end of the process is the end of the pipe
-
-    def hand_over(self, samples: Float32, sample_rate: int) -> None:
-        """Ask for the direction of a window. Only while nothing is asked for."""
-        count = min(len(samples), len(self._sound))
-        self._sound[:count] = samples[len(samples) - count :]
-        self.send(process.Window(count, sample_rate))
-
-    def send(self, message: object) -> None:
-        """Ask. Raises `ModelLoadError` when nobody is there."""
-        self._check()
-        try:
-            self._pipe.send(message)
-        except OSError as error:
-            while self.receive(0.0) is not None:
-                pass  # its last words may say why
-            raise self._gone() from error
-
-    def receive(self, wait_s: float) -> object:
-        """Return the next answer, None when there is none yet. Raises `ModelLoadError`."""
-        self._check()
-        try:
-            if not self._pipe.poll(wait_s):
-                return None
-            message = self._pipe.recv()
-        except (EOFError, OSError) as error:
-            raise self._gone() from error
-        if isinstance(message, process.Failure):
-            raise self.fail(message.line)
-        return message
-
-    def fail(self, line: str) -> ModelLoadError:
-        """End the process; return what to raise, now and whenever it is asked again."""
-        self._failure = line
-        self.close()
-        return ModelLoadError(line)
-
-    def close(self) -> None:
-        """Ask to leave by closing the pipe, then insist; idempotent."""
-        if self._pipe.closed:
-            return
-        self._pipe.close()
-        self._process.join(_LEAVE_S)
-        for insist, wait_s in (
-            (self._process.terminate, _TERMINATE_S), (self._process.kill, _KILL_S),
-        ):  # fmt: skip
-            if self._process.is_alive():
-                insist()
-                self._process.join(wait_s)
-        if not self._process.is_alive():
-            self._process.close()
-
-    def _check(self) -> None:
-        if self._failure:
-            raise ModelLoadError(self._failure)
-
-    def _gone(self) -> ModelLoadError:
-        self._process.join(_LEAVE_S)
-        code = self._process.exitcode
-        how = f"exit code {code}"
-        if code is not None and code < 0:
-            how = f"killed by {signal.Signals(-code).name}; was there enough memory?"
-        return self.fail(f"CLAP's process has ended ({how})")
+            if self._also is not None:
+                self.found = self._also, message.also

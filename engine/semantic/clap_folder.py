@@ -9,6 +9,8 @@ from pathlib import Path
 from engine.errors import ModelLoadError
 
 DEFAULT_CLAP = "laion/clap-htsat-unfused"
+USUAL_WIDTH = 512
+"""Of a direction, where a configuration does not say (transformers, `ClapConfig`)."""
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _TOKENS = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt")
 
@@ -43,17 +45,33 @@ def clap_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _fetched(hub_id: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+def clap_width(folder: Path) -> int:
+    """Return how many numbers a direction has, by the configuration of a checked folder.
 
+    Raises `ModelLoadError`.
+    """
+    config = folder / "config.json"
     try:
-        return Path(snapshot_download(hub_id, local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError) as error:
+        return int(json.loads(config.read_text("utf-8")).get("projection_dim", USUAL_WIDTH))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ModelLoadError(f"{config} is damaged: {_remedy(str(folder))}") from error
+
+
+def _fetched(hub_id: str) -> Path:
+    """Look where the hub's cache has it: importing all of its client takes a second."""
+    from huggingface_hub import constants
+
+    home = Path(constants.HF_HUB_CACHE) / f"models--{hub_id.replace('/', '--')}"
+    try:
+        commit = (home / "refs" / "main").read_text("utf-8").strip()
+    except (OSError, ValueError):
+        commit = ""
+    if not commit or not (home / "snapshots" / commit).is_dir():
         raise ModelLoadError(
-            f"CLAP {hub_id} is not on this machine: {_remedy(hub_id)}, "
-            "or choose the listener that ships with --listener embedded"
-        ) from error
+            f"CLAP {hub_id} is not on this machine: {_remedy(hub_id)}, or choose what ships: "
+            "--listener embedded, an adapter that hears ear"
+        )
+    return home / "snapshots" / commit
 
 
 def _check(folder: Path, name: str) -> None:

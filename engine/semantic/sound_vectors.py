@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from importlib.resources import files
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from safetensors import SafetensorError
@@ -30,6 +30,9 @@ from engine.messages import Float32
 from engine.semantic.log_mel import FRAMES, HOP_S, WINDOW_S, as_levels, mel_power
 from engine.semantic.network import HEAD, ListenerNetwork
 from engine.semantic.views import hear_views
+
+if TYPE_CHECKING:
+    from engine.semantic.clap_encoder import Encoder
 
 EAR_HOP_S = 0.5
 EAR_QUIET_DB = -45.0
@@ -79,12 +82,13 @@ def open_sound_vectors(
     if name == EAR:
         return EarVectors()
     if name == CLAP:
-        return ClapVectors(weights, device)
+        return ClapVectors.opened(weights, device)
     if name in (VGGISH, VGGISH_QUANTISED):
         return VggishEncoder(weights, quantised=name == VGGISH_QUANTISED)
     raise ModelLoadError(f"no encoder {name!r}: choose one of {', '.join(ENCODER_NAMES)}")
 
 
+@runtime_checkable
 class SoundViews(Protocol):
     """An encoder that sees a sound in three views too, for projectors. One thread."""
 
@@ -122,7 +126,7 @@ def open_sound_views(name: str, weights: Path | None = None, device: str = "cpu"
     if name == EAR:
         return EarVectors()
     if name == CLAP:
-        return ClapVectors(weights, device)
+        return ClapVectors.opened(weights, device)
     raise ModelLoadError(
         f"Sonolume sees no views of a sound by {name!r}: choose {' or '.join(VIEWED_ENCODERS)}, "
         "for which 'sonolume train projector' trains too"
@@ -175,20 +179,25 @@ class EarVectors:
 
 
 class ClapVectors:
-    """CLAP's audio tower, in this process: directions of ten seconds, and of texts."""
+    """CLAP's audio tower: directions of ten seconds, and of texts."""
 
     name = CLAP
+    window_s = 10.0
 
-    def __init__(self, folder: Path | None, device: str) -> None:
-        """Raises `ModelLoadError`."""
-        from engine.semantic.clap_encoder import RATE_HZ, SAMPLES, ClapEncoder
+    def __init__(self, encoder: Encoder, width: int) -> None:
+        """`width`: how many numbers its directions have."""
+        self._encoder = encoder
+        self.width = width
+        self.digest = encoder.digest
+
+    @classmethod
+    def opened(cls, folder: Path | None, device: str) -> ClapVectors:
+        """Open a checkpoint in this process. Raises `ModelLoadError`."""
+        from engine.semantic.clap_encoder import SAMPLES, ClapEncoder
         from engine.semantic.clap_folder import DEFAULT_CLAP, clap_folder
 
-        home = clap_folder(DEFAULT_CLAP if folder is None else str(folder))
-        self._encoder = ClapEncoder(home, device)
-        self.digest = self._encoder.digest
-        self.window_s = SAMPLES / RATE_HZ
-        self.width = self._encoder.embed_sounds(np.zeros((1, SAMPLES), np.float32)).shape[1]
+        encoder = ClapEncoder(clap_folder(DEFAULT_CLAP if folder is None else str(folder)), device)
+        return cls(encoder, encoder.embed_sounds(np.zeros((1, SAMPLES), np.float32)).shape[1])
 
     def encode(self, samples: Float32, sample_rate: int) -> Float32:
         """The direction of the mean over windows."""

@@ -26,7 +26,7 @@ def ear() -> EarVectors:
 
 @pytest.fixture(scope="module")
 def clap(tmp_path_factory: pytest.TempPathFactory) -> ClapVectors:
-    return ClapVectors(write_clap(tmp_path_factory.mktemp("clap")), "cpu")
+    return ClapVectors.opened(write_clap(tmp_path_factory.mktemp("clap")), "cpu")
 
 
 def test_features_are_what_the_listeners_direction_is_computed_from(ear: EarVectors) -> None:

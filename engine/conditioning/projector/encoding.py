@@ -45,6 +45,7 @@ class ProjectorEncoding:
         self._network = network
         self._window_s = LONG_S
         self._seer: Callable[[SoundMoment], SoundMoment] = lambda moment: moment
+        self._waiting: Callable[[], str] = lambda: ""
         self._hearing = Hearing()
         self._key: tuple[tuple[int, ...], Hearing] | None = None
         self._views: tuple[Float32, ...] = ()  # held, so that their ids are nobody else's
@@ -61,9 +62,20 @@ class ProjectorEncoding:
         """How much sound its listener wants."""
         return self._window_s
 
-    def listen(self, seer: Callable[[SoundMoment], SoundMoment], window_s: float) -> None:
-        """Have moments that come without views be given some by `seer`."""
-        self._seer, self._window_s = seer, window_s
+    def listen(
+        self, seer: Callable[[SoundMoment], SoundMoment], window_s: float,
+        waiting: Callable[[], str] = lambda: "",
+    ) -> None:  # fmt: skip
+        """Have moments that come without views be given some by `seer`.
+
+        `waiting` says why there are none.
+        """
+        self._seer, self._window_s, self._waiting = seer, window_s, waiting
+
+    @property
+    def message(self) -> str:
+        """Why nothing is heard, where somebody else listens."""
+        return self._waiting()
 
     @property
     def step_s(self) -> float:
@@ -128,6 +140,7 @@ class ProjectorEncoding:
         if not moment.views:
             moment = self._seer(moment)
         if not moment.views:
+            self._key = self.levels = None
             return False
         key = (tuple(id(view) for view in moment.views), self._hearing)
         if key != self._key:
