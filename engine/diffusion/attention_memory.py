@@ -39,7 +39,7 @@ class AttentionMemory:
         self, shapes: Sequence[AttentionShape], slots: int, rows: int, weight: Tensor,
         params: FrameParams,
     ) -> None:  # fmt: skip
-        """Room for `slots` pictures of `rows` rows, in the format and on the device of `weight`."""
+        """Room for `slots` pictures of `rows` rows, in format and place of `weight`."""
         self.rows = rows
         self.slots = slots
         self.keeping = False
@@ -61,6 +61,7 @@ class AttentionMemory:
         """Of the buffer."""
         return self.buffer.untyped_storage().nbytes()
 
+    @torch.inference_mode()
     def forget(self) -> None:
         """Zero everything: what is no number would come through a weight of zero."""
         self.buffer.zero_()

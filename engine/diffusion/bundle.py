@@ -237,7 +237,7 @@ class Remembers(Protocol):
         ...
 
     def remember(self, memory: AttentionMemory | None) -> None:
-        """Have the next calls look at `memory`, and write it where it says so; None: the plain one.
+        """Have the next calls look at `memory`, and write it where it says so; None: at nothing.
 
         Before a captured graph runs, never inside.
         """

@@ -1,8 +1,8 @@
 """Self-attention of a diffusers U-Net that also sees what earlier pictures left there.
 
 StreamV2V (Liang et al. 2024) keeps keys and values of every `attn1`; so does this, without its
-merging of tokens and its questions to the device. Processors are exchanged for the time of one call
-and put back, so that whoever else calls, traces or compares the U-Net meets it as it is.
+merging of tokens and its questions to the device. Processors are exchanged for the time of one
+call and put back, so that whoever else calls, traces or compares the U-Net meets it as it is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ class SelfAttentions:
             for name, block in unet.named_modules()
             if type(block).__name__ == "BasicTransformerBlock"
             and not block.attn1.is_cross_attention
-            and not block.only_cross_attention
         }
         self._attentions = list(found.values())
         self._halvings = [_halvings(unet, name) for name in found]

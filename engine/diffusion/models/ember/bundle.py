@@ -221,7 +221,7 @@ class EmberBundle:
         return AttentionMemory(shapes, self.memory_slots, rows, flow.coarse.weight, params)
 
     def remember(self, memory: AttentionMemory | None) -> None:
-        """See `Remembers`. With it the U-Net is called as it is, whatever the runner made of it."""
+        """See `Remembers`; the U-Net itself is called then, not what a runner made of it."""
         self._memory = memory
 
     def close(self) -> None:
