@@ -95,6 +95,12 @@ PARAMS: Mapping[str, ParamSpec] = _table(
         "How far the noise goes along when the picture moves: 1 sticks to it.", 0.0, 1.0,
     ),
     ParamSpec(
+        "diffusion/memory", 0.0, 0.0, 1.0, "", "picture",
+        "How much pictures look back at those of the last second: shapes are steadier and change "
+        "later; not on SD 3.x, which cannot.",
+        0.0, 1.0,
+    ),
+    ParamSpec(
         "diffusion/steps", 1.0, 1.0, 4.0, "", "picture",
         "Model calls per picture: more are truer to the prompt and take that much longer.",
         integer=True,

@@ -10,6 +10,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from engine.diffusion.attention_memory import AttentionMemory
+from engine.diffusion.frame_params import FrameParams
 from engine.diffusion.noise_level import NoiseLevel
 from engine.messages import Reading, Uint8
 
@@ -215,6 +217,29 @@ class HearsSound(Protocol):
         `rows` is the same object as long as it is the same sound, so that keys and values are
         computed once per sound; None: the plain denoiser. Before a captured graph runs, never
         inside.
+        """
+        ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A bundle whose denoiser can look at pictures it painted before. Diffusion thread only."""
+
+    @property
+    def memory_slots(self) -> int:
+        """How many pictures it can keep, at least 2; 0 where its attention is of another kind."""
+        ...
+
+    def open_memory(
+        self, width: int, height: int, rows: int, params: FrameParams
+    ) -> AttentionMemory:
+        """Make room for so many pictures of one size; `rows` 2 where calls may be guided."""
+        ...
+
+    def remember(self, memory: AttentionMemory | None) -> None:
+        """Have the next calls look at `memory`, and write it where it says so; None: at nothing.
+
+        Before a captured graph runs, never inside.
         """
         ...
 

@@ -19,6 +19,7 @@ from engine.diffusion.governor import AT_REST
 from engine.diffusion.lora import Changed
 from engine.diffusion.lora_rack import LoraRack
 from engine.diffusion.outbox import Outbox
+from engine.diffusion.picture_memory import PictureMemory
 from engine.diffusion.prompts import PromptBank
 from engine.diffusion.runners.frames import FrameOpener, FrameRunner, direct_frames
 from engine.diffusion.sound_blend import SoundBlend
@@ -52,6 +53,7 @@ class FeedbackModel:
         self._sound = SoundBlend(bundle, self._prompts)
         self._loras = LoraRack(bundle)
         self._state = FrameState(bundle, self.width, self.height)
+        self._memory = PictureMemory(bundle, self._state)
         self._outbox = Outbox(self._state.pixels, self._state.report)
         self._frames = frames(FrameProgram(bundle, self._state), self._state)
         self._has_picture = self._has_latent = False
@@ -101,6 +103,7 @@ class FeedbackModel:
         )
         self._state.picture.copy_(tensor / 127.5 - 1.0)
         self._has_picture, self._has_latent = True, False
+        self._memory.forget()
 
     @torch.inference_mode()
     def steer(self, picture: Uint8 | None) -> None:
@@ -159,7 +162,7 @@ class FeedbackModel:
     @property
     def advice(self) -> str:
         """One line on how the model would paint better; empty when all is well."""
-        return getattr(self._bundle, "advice", "")
+        return self._memory.message or getattr(self._bundle, "advice", "")
 
     def generate(self, control: ControlState, dt_s: float) -> Uint8:
         """Paint the next picture, `(h, w, 3)` uint8, and wait for it."""
@@ -176,7 +179,7 @@ class FeedbackModel:
         if self._sound.ears_changed != self._ears:
             self._ears = self._sound.ears_changed
             self._state.prompt_shape += 1  # what is recorded has the denoiser's other ears
-        mode = self._mode(control)
+        mode = self._mode(control, dt_s)
         self._plan(mode, control, dt_s)
         self._state.params.send()
         empty = self._prompts.empty() if mode.guided else prompt
@@ -197,6 +200,7 @@ class FeedbackModel:
             return pixels
         # An overflow would feed on itself for ever: the next picture is painted from nothing.
         self._has_picture = self._has_latent = False
+        self._memory.forget()
         self._unfit += 1
         if self._unfit >= _UNFIT_IN_A_ROW or self._newest is None:
             raise ModelLoadError(
@@ -213,6 +217,7 @@ class FeedbackModel:
         self._has_picture = self._has_latent = self._learnt = False
         self._at_rest = True
         self._state.anchor.forget()
+        self._memory.forget()
 
     @torch.inference_mode()
     def state(self) -> dict[str, Any]:
@@ -225,6 +230,7 @@ class FeedbackModel:
             "travel": asdict(self._travel),
             "noise": self._state.noise.state(),
             "anchor": self._state.anchor.state(),
+            "memory": self._memory.state(),
             "loras": self._loras.state(),
         }
 
@@ -238,6 +244,7 @@ class FeedbackModel:
         self._travel = Travel(**state["travel"])
         self._state.noise.restore(state["noise"])
         self._state.anchor.restore(state["anchor"])
+        self._memory.restore(state["memory"])
         self._drop_outdated(self._loras.restore(state["loras"]))
 
     def reading(self, prompt: str) -> Reading:
@@ -258,7 +265,7 @@ class FeedbackModel:
             self._prompts.forget()
             self._sound.forget()
 
-    def _mode(self, control: ControlState) -> FrameMode:
+    def _mode(self, control: ControlState, dt_s: float) -> FrameMode:
         """What kind of frame comes next."""
         values = control.values
         guidance = values["diffusion/guidance"] * self._bundle.natural_guidance
@@ -270,19 +277,27 @@ class FeedbackModel:
         if isinstance(self._bundle, HearsSound) and not heard:
             self._bundle.hear(None, 0.0)
         steered = self._state.steering.amount(values["structure/amount"]) > 0.0
+        recall = self._memory.plan(
+            values["diffusion/memory"], dt_s, guided=guided, fresh=not self._has_picture
+        )
+        remembered, kept = recall != "none", recall == "kept"
         if not self._has_picture:
             fresh = self._bundle.fresh_steps
             return FrameMode("nothing", fresh, guided, anchored, led=led, heard=heard)
         calls = round(values["diffusion/steps"])
         still = is_still(self._travel, control.travel)
         if still and self._has_latent and not steered and not (anchored and not self._at_rest):
-            return FrameMode("latent", calls, guided, anchored, led=led, heard=heard)
+            return FrameMode(
+                "latent", calls, guided, anchored, led=led, heard=heard,
+                remembered=remembered, kept=kept,
+            )  # fmt: skip
         return FrameMode(
             "picture", calls, guided, anchored,
             moved=not still, bent=is_bent(self._travel, control.travel),
             sharpened=values["diffusion/sharpen"] != 0.0,
             steered=steered, led=led, heard=heard,
             noise_moved=not still and values["diffusion/noise_warp"] > 0.0,
+            remembered=remembered, kept=kept,
         )  # fmt: skip
 
     def _plan(self, mode: FrameMode, control: ControlState, dt_s: float) -> None:

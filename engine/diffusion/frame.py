@@ -52,6 +52,10 @@ class FrameMode:
     """The denoiser hears a sound beside its prompt."""
     noise_moved: bool = False
     """The noise goes the picture's way."""
+    remembered: bool = False
+    """The denoiser sees earlier pictures beside its own."""
+    kept: bool = False
+    """It is one that later ones see."""
 
 
 class FrameState:

@@ -18,6 +18,8 @@ MOST_CALLS = 8
 """Model calls that one frame can make: a fresh picture of a plain checkpoint needs so many."""
 MOST_PROMPTS = 8
 """Prompts whose homes the governor mixes; more than any scene walk and listener give."""
+MOST_SLOTS = 4
+"""Pictures that a network remembers at most."""
 IN_FLIGHT = 2
 """Frames that may be on their way on a device: host vectors are written in turn."""
 
@@ -37,6 +39,8 @@ FIELDS: Mapping[str, tuple[int, ...]] = {
     "levels": (MOST_CALLS, 3),  # alpha, sigma and time of each model call
     "noise": (MOST_CALLS, 2),  # weights of each call's two fields
     "guidance": (),
+    "memory_bias": (MOST_SLOTS,),  # ln of what each remembered picture counts
+    "memory_slot": (),  # which of them is written
     "noise_warp": (),  # share of the picture's way that the noise goes
     "noise_turn": (),  # where in the reservoir new noise is taken from, in [0, 1)
 }

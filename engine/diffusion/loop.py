@@ -187,6 +187,7 @@ class DiffusionLoop:
             self._give_up(self._short_words())
             return None
         self._note_runner()
+        self._note_advice()
         finished_s = self._clock.now()
         if not self._fresh:
             self._note_interval(finished_s)
@@ -226,7 +227,7 @@ class DiffusionLoop:
         model: object = self._model
         if isinstance(model, LoraWearer):
             model.put_on(loras)
-            self.advice = model.advice
+            self._note_advice()
         elif loras:
             raise ModelLoadError(f"{self.model_name} takes no LoRAs: choose another model")
         self.loras = loras
@@ -405,7 +406,7 @@ class DiffusionLoop:
         self._fresh = True
         self._adapters.give_to(model)
         self.loras = ()
-        self.advice = model.advice if isinstance(model, LoraWearer) else ""
+        self._note_advice()
 
     def _close_model(self) -> None:
         if self._model is not None:
@@ -438,6 +439,10 @@ class DiffusionLoop:
             self.runner, self.runner_message = model.runner, model.runner_message
         else:
             self.runner = self.runner_message = ""
+
+    def _note_advice(self) -> None:
+        model: object = self._model
+        self.advice = model.advice if isinstance(model, LoraWearer) else ""
 
     def _read_prompts(self, control: ControlState) -> None:
         assert self._model is not None

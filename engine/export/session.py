@@ -128,6 +128,7 @@ class _Export:
         self._fingerprint = fingerprint(settings, preset)
         self._saved = self._load() if resume else None
         self._made = 0  # pictures so far
+        self._advised = ""  # what was said last of how it would paint better
         self._saved_s = self._looked_s = self._host.now()
         self._rendering = False
 
@@ -138,9 +139,9 @@ class _Export:
             self._set_base_values()
             self._diffusion.open_now(self._open_model)
             self._diffusion.put_on(self._loras)
-            for line in (self._diffusion.runner_message, self._diffusion.advice):
-                if line:
-                    self._say(line)
+            if self._diffusion.runner_message:
+                self._say(self._diffusion.runner_message)
+            self._say_advice()
             if self._saved is None:
                 if self._folder.resumable:
                     self._say(
@@ -226,6 +227,7 @@ class _Export:
                 if self._diffusion.sound_message:  # a video without what was asked for is none
                     raise ModelLoadError(self._diffusion.sound_message)
                 self._unread.look(self._diffusion.sound)
+                self._say_advice()
                 self._made += 1
             shown_s = control.time_s if control is not None else settings.start_s + time_s
             pixels = self._composer.compose(
@@ -345,6 +347,12 @@ class _Export:
             self._hearing.modulation.apply(
                 cmd.SetParam("diffusion/strength", self._settings.strength)
             )
+
+    def _say_advice(self) -> None:
+        advice = self._diffusion.advice
+        if advice and advice != self._advised:
+            self._say(advice)
+            self._advised = advice
 
     def _open_model(self) -> ImageModel:
         settings = self._settings

@@ -67,8 +67,12 @@ def pictures(model: FeedbackModel, frames: int = FRAMES, **values: float) -> lis
         ("ember", {}),
         ("ember", {"diffusion__noise_warp": 0.8, "diffusion__steps": 2}),
         ("ember", {"diffusion__guidance": 1.7, "diffusion__sharpen": 0.2}),
+        ("ember", {"diffusion__memory": 0.7}),
+        ("ember", {"diffusion__memory": 1.0, "diffusion__guidance": 1.7, "diffusion__steps": 2}),
         ("sd", {"diffusion__steps": 3}),
+        ("sd", {"diffusion__memory": 1.0, "diffusion__steps": 2}),
         ("sdxl", {"diffusion__guidance": 2.0, "diffusion__noise_warp": 1.0}),
+        ("sdxl", {"diffusion__memory": 0.5}),
     ],
 )
 def test_what_was_recorded_paints_what_the_program_paints(
@@ -77,8 +81,10 @@ def test_what_was_recorded_paints_what_the_program_paints(
     plain, replaying = opened(name, folders), opened(name, folders)
     tape = recorded(replaying)
     made, again = pictures(plain, **values), pictures(replaying, **values)
-    assert tape.taped == 1
-    assert tape.replayed == FRAMES - 1 - WARM_UPS - 1  # the first picture is a kind of its own
+    kinds = 2 if "diffusion__memory" in values else 1  # those that are kept, and the others
+    assert tape.taped == kinds
+    # The first picture is a kind of its own.
+    assert tape.replayed == FRAMES - 1 - kinds * (WARM_UPS + 1)
     for k in range(FRAMES):
         assert np.array_equal(made[k], again[k]), k
     assert len({picture.tobytes() for picture in made}) == FRAMES
@@ -167,7 +173,7 @@ class Weighed:
     """Runs frames and notes the memory that each made, and what was left of it afterwards."""
 
     def __init__(self, program: FrameProgram) -> None:
-        self.made_bytes: list[int] = []
+        self.made_bytes: list[tuple[FrameMode, int]] = []
         self.left_bytes: list[int] = []
         self._program = program
 
@@ -177,19 +183,22 @@ class Weighed:
             made = watch.new_bytes
             watch.steps.clear()  # they hold what was made
         events = profiled.function_events or []
-        self.made_bytes.append(made)
+        self.made_bytes.append((mode, made))
         self.left_bytes.append(sum(event.self_cpu_memory_usage for event in events))
 
 
+@pytest.mark.parametrize("memory", [0.0, 1.0])
 @pytest.mark.parametrize("name", ["ember", "sd"])
 def test_every_frame_makes_the_same_memory_and_leaves_none(
-    name: str, folders: dict[str, Path]
+    name: str, memory: float, folders: dict[str, Path]
 ) -> None:
     model = opened(name, folders)
     weighed = Weighed(FrameProgram(model.bundle, model._state))
     model._frames = weighed  # type: ignore[assignment]
-    pictures(model, 10, diffusion__noise_warp=0.5)
-    assert len(set(weighed.made_bytes[3:])) == 1
+    pictures(model, 10, diffusion__noise_warp=0.5, diffusion__memory=memory)
+    kinds = {mode for mode, _ in weighed.made_bytes[3:]}
+    assert len(kinds) == (2 if memory else 1)
+    assert len(set(weighed.made_bytes[3:])) == len(kinds)
     assert weighed.left_bytes[3:] == [0] * 7
 
 

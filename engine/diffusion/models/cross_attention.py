@@ -165,10 +165,11 @@ def can_cache(unet: Any) -> bool:
     """
     layers = _cross_attentions(unet)
     odd = unet.config.get("encoder_hid_dim_type") is not None
-    return bool(layers) and not odd and all(_is_plain(layer) for layer in layers)
+    return bool(layers) and not odd and all(is_plain(layer) for layer in layers)
 
 
-def _is_plain(attention: Any) -> bool:
+def is_plain(attention: Any) -> bool:
+    """Whether an attention layer is projections and products, and nothing else."""
     linear = all(
         isinstance(layer, torch.nn.Linear) and layer.bias is None
         for layer in (attention.to_k, attention.to_v)

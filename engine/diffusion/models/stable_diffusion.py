@@ -12,7 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from engine.diffusion.attention_memory import AttentionMemory
 from engine.diffusion.bundle import HeardRows, PromptEmbedding, SizeRule
+from engine.diffusion.frame_params import FrameParams
 from engine.diffusion.guidance import guided
 from engine.diffusion.memory import release_memory
 from engine.diffusion.models.audio_attention import AudioAttention
@@ -26,6 +28,7 @@ from engine.diffusion.models.guidance_input import guidance_input
 from engine.diffusion.models.image_prompt import ImagePrompt, open_image_prompt
 from engine.diffusion.models.parts import DecoderPart, EncoderPart, UNetPart
 from engine.diffusion.models.schedule import NoiseSchedule
+from engine.diffusion.models.self_attention import SelfAttentions
 from engine.diffusion.models.sound_hearing import open_sound_hearing
 from engine.diffusion.models.text_bending import BentText
 from engine.diffusion.noise_level import NoiseLevel, on_device
@@ -34,6 +37,9 @@ from engine.errors import ModelLoadError
 from engine.messages import Reading, Uint8
 from engine.registry import NO_GUIDES, Guides
 
+MEMORY_SLOTS = 2
+"""Pictures it remembers, each of which costs 15 % of the U-Net's work at 512x512: as few as can
+take turns."""
 LATENT_LIMIT = 5.0
 """Latents are scaled to unit variance; a picture's hardly reach four."""
 
@@ -67,6 +73,8 @@ class StableDiffusionBundle:
         self._factor = vae.factor
         self._text: ClipText | None = ClipText(parts, xl=self._xl)
         check_width(parts.name, "unet", self._text.width, family.text_width)
+        self._looking: SelfAttentions | None = SelfAttentions(self._unet)
+        self._memory: AttentionMemory | None = None
         self._keys: CrossAttentionCache | None = None
         if can_cache(self._unet):
             self._keys = CrossAttentionCache(self._unet, self._text.length)
@@ -251,9 +259,29 @@ class StableDiffusionBundle:
             self._audio.hear(rows.stages, rows.silence)
             self._audio.weigh(strength)
 
+    @property
+    def memory_slots(self) -> int:
+        """See `Remembers`."""
+        assert self._looking is not None, "the bundle is closed"
+        return MEMORY_SLOTS if self._looking.can_remember else 0
+
+    def open_memory(
+        self, width: int, height: int, rows: int, params: FrameParams
+    ) -> AttentionMemory:
+        """See `Remembers`."""
+        assert self._looking is not None, "the bundle is closed"
+        shapes = self._looking.shapes(height // self._factor, width // self._factor)
+        weight = self._unet.conv_in.weight
+        return AttentionMemory(shapes, MEMORY_SLOTS, rows, weight, params)
+
+    def remember(self, memory: AttentionMemory | None) -> None:
+        """See `Remembers`; a compiled U-Net cannot, so meanwhile the network itself is called."""
+        self._memory = memory
+
     def close(self) -> None:
         """Drop all weights; idempotent."""
         self._controlnet = self._image_prompt = self._audio = None
+        self._looking = self._memory = None
         self._unet = self._vae = self._text = self._keys = None
         self._parts.clear()
         self._compiled.clear()
@@ -287,12 +315,20 @@ class StableDiffusionBundle:
 
     def _call(self, name: str, *inputs: Tensor) -> Tensor:
         """Call a compiled network where there is one, for one row; else the part itself."""
-        network = self._compiled.get(name) if inputs[0].shape[0] == 1 else None
+        remembering = name == "unet" and self._memory is not None
+        alone = inputs[0].shape[0] == 1 and not remembering
+        network = self._compiled.get(name) if alone else None
         result: Tensor = (network or self._parts[name])(*inputs)
         return result
 
     def _predict(self, noisy: Tensor, time: Tensor, prompt: PromptEmbedding) -> Tensor:
         """The network's answers to noisy latents, one row per prompt."""
+        if self._memory is None or self._looking is None:
+            return self._predict_now(noisy, time, prompt)
+        with self._looking.remembering(self._memory):
+            return self._predict_now(noisy, time, prompt)
+
+    def _predict_now(self, noisy: Tensor, time: Tensor, prompt: PromptEmbedding) -> Tensor:
         added = self._added(noisy, prompt)
         if self._controlnet is None or not self._controlnet.active:
             return self._call("unet", noisy, time, prompt.tokens, *added)

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from engine.conditioning.word_table import MAX_WORDS, heard_words
+from engine.diffusion.attention_memory import AttentionMemory
 from engine.diffusion.bundle import HeardRows, PromptEmbedding, SizeRule
 from engine.diffusion.feedback import FeedbackModel
+from engine.diffusion.frame_params import MOST_SLOTS, FrameParams
 from engine.diffusion.fresh import denoised_once
 from engine.diffusion.guidance import guided
 from engine.diffusion.models.ember.autoencoder import LATENT_CHANNELS, PIXELS_PER_LATENT
@@ -24,6 +26,7 @@ from engine.diffusion.models.ember.weights import Sampling, load_ember
 from engine.diffusion.noise_level import NoiseLevel, flow_level, on_device
 from engine.diffusion.runners.choose import choose_frames
 from engine.diffusion.runners.runner import Runner, ShapedNetwork, open_runner
+from engine.diffusion.runners.torch_network import TorchNetwork
 from engine.errors import ModelLoadError
 from engine.messages import Reading
 from engine.registry import ModelRequest
@@ -66,6 +69,7 @@ class EmberBundle:
         self._ear: SoundEar | None = None
         self._loud = torch.zeros(2, device=runner.device)  # of the prompt, of the empty prompt
         self._heard: HeardRows | None = None
+        self._memory: AttentionMemory | None = None
 
     def prepare(self, width: int, height: int) -> None:
         """Have every network ready for pictures of one size, so that none is prepared on stage."""
@@ -203,10 +207,27 @@ class EmberBundle:
             assert rows.pooled is not None, "ember's adapters write both"
             self._ear.hear(SoundRows(rows.tokens[None], rows.pooled[None], self._loud))
 
+    @property
+    def memory_slots(self) -> int:
+        """See `Remembers`: its pictures have few cells where they look at themselves."""
+        return MOST_SLOTS
+
+    def open_memory(
+        self, width: int, height: int, rows: int, params: FrameParams
+    ) -> AttentionMemory:
+        """See `Remembers`."""
+        flow = self._open.flow
+        shapes = flow.attention_shapes(height // PIXELS_PER_LATENT, width // PIXELS_PER_LATENT)
+        return AttentionMemory(shapes, self.memory_slots, rows, flow.coarse.weight, params)
+
+    def remember(self, memory: AttentionMemory | None) -> None:
+        """See `Remembers`; the U-Net itself is called then, not what a runner made of it."""
+        self._memory = memory
+
     def close(self) -> None:
         """Drop all weights; idempotent."""
         self.attach_sound(None)
-        self._networks = None
+        self._networks = self._memory = None
 
     @property
     def _open(self) -> _Networks:
@@ -219,7 +240,11 @@ class EmberBundle:
         assert prompt.pooled is not None
         t = level.time.expand(noisy.shape[0])
         pooled = prompt.pooled if self._ear is None else self._ear.leaning(prompt.pooled)
-        return self._open.unet(noisy, t, prompt.tokens, pooled)
+        if self._memory is None:
+            return self._open.unet(noisy, t, prompt.tokens, pooled)
+        flow = self._open.flow
+        with flow.remembering(self._memory):
+            return TorchNetwork(flow, self._runner.weights_dtype)(noisy, t, prompt.tokens, pooled)
 
 
 def ember_folder() -> Path:

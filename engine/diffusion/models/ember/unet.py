@@ -12,12 +12,15 @@ sides must be multiples of `LATENT_MULTIPLE`, that is, picture sides multiples o
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.diffusion.attention_memory import AttentionMemory, AttentionShape, LayerMemory
 from engine.diffusion.models.ember.autoencoder import LATENT_CHANNELS
 
 LATENT_MULTIPLE = 4
@@ -87,6 +90,7 @@ class _Attention(nn.Module):
         self.query = nn.Linear(width, width, bias=False)
         self.words = nn.Linear(text_width, 2 * width, bias=False)
         self.out = nn.Linear(width, width)
+        self.memory: LayerMemory | None = None
         _start_at_zero(self.out)
 
     def forward(self, x: Tensor, tokens: Tensor) -> Tensor:
@@ -98,7 +102,11 @@ class _Attention(nn.Module):
             key_value = torch.cat([key_value, self.own(normed)], dim=1)
         q = self._split(self.query(normed))
         k, v = (self._split(part) for part in key_value.chunk(2, dim=2))
-        h = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, height * width, c)
+        bias = None
+        if self.memory is not None:
+            k, v, bias = self.memory.beside(k, v)
+        h = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        h = h.transpose(1, 2).reshape(b, height * width, c)
         out: Tensor = x + self.out(h).reshape(b, height, width, c).permute(0, 3, 1, 2)
         return out
 
@@ -203,6 +211,27 @@ class FlowUNet(nn.Module):
             h = self.up[index](h, conditioning, tokens)
             levels.append(h)
         return levels
+
+    def attention_shapes(self, height: int, width: int) -> list[AttentionShape]:
+        """The layers that look at the picture itself, for latents of a size in cells."""
+        cells = (height // LATENT_MULTIPLE) * (width // LATENT_MULTIPLE)
+        head = self.config.head_width
+        return [AttentionShape(a.heads, cells, head) for a in self._looking_at_itself()]
+
+    @contextmanager
+    def remembering(self, memory: AttentionMemory) -> Iterator[None]:
+        """Have it see, inside, what `memory` has beside the picture; afterwards it is plain."""
+        layers = self._looking_at_itself()
+        for attention, layer in zip(layers, memory.layers, strict=True):
+            attention.memory = layer
+        try:
+            yield
+        finally:
+            for attention in layers:
+                attention.memory = None
+
+    def _looking_at_itself(self) -> list[_Attention]:
+        return [a for a in self.modules() if isinstance(a, _Attention) and a.own is not None]
 
     def _layout(self, h: Tensor, pooled: Tensor) -> Tensor:
         """What place and words say about each cell of the coarsest level, before the noise."""
