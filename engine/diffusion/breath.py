@@ -47,8 +47,9 @@ def breathe() -> None:
 def breathe_between_blocks(networks: Iterable[nn.Module]) -> None:
     """Make every block of the networks a place to breathe, before it computes.
 
-    A block is a module with others inside: of SD-Turbo's U-Net some 400, the longest 0.3 s at
-    512x512 on two cores. What is computed stays the same to the last bit.
+    A block is a module with others inside: 223 of SD-Turbo's U-Net. Between two of them a 512x512
+    picture computes for 0.38 s at most, for 0.64 s after the last (one thread of a Xeon without
+    AMX, 28 Nov 2026). What is computed stays the same to the last bit.
     """
     for network in networks:
         for module in network.modules():
