@@ -311,6 +311,18 @@ class OnRunner(Protocol):
         ...
 
 
+@runtime_checkable
+class Breathing(Protocol):
+    """An image model that can be left in the middle of a picture."""
+
+    def breathe(self) -> None:
+        """Call `engine.diffusion.breath.breathe` between the parts of every picture from now on.
+
+        What that raises leaves `generate`; the next call paints the picture it would have painted.
+        """
+        ...
+
+
 class FrameSink(Protocol):
     """Takes output frames, in order, on its own `sink-*` thread."""
 

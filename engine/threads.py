@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatch
 
 from engine.errors import EngineError
 
@@ -43,6 +44,15 @@ THREADS: tuple[ThreadSpec, ...] = (
     ThreadSpec("watchdog", "2 Hz", "device list", "SourceStatus"),
     ThreadSpec("export", "as fast as it goes", "device, encoder", "the exported file"),
 )
+
+
+def threads_left() -> tuple[str, ...]:
+    """Names of the program's own threads that have not ended. Any thread, never blocks."""
+    return tuple(
+        thread.name
+        for thread in threading.enumerate()
+        if any(fnmatch(thread.name, spec.name) for spec in THREADS)
+    )
 
 
 class Worker:

@@ -74,6 +74,6 @@ class AwaitedBrush:
         return brush
 
     def close(self) -> None:
-        """End the reading."""
+        """Have the reading end, at its next slice or library; nobody needs to wait for that."""
         if self._loader is not None:
-            self._loader.stop()
+            self._loader.stopping.set()

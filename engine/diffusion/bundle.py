@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.diffusion.attention_memory import AttentionMemory
 from engine.diffusion.frame_params import FrameParams
@@ -250,6 +250,16 @@ class GuidedInside(Protocol):
 
     def take_guidance(self, guidance: float) -> bool:
         """Have the next calls guided so; False where a second row has to do it."""
+        ...
+
+
+@runtime_checkable
+class Ponderous(Protocol):
+    """A bundle whose calls may take seconds, so that they have to be left midway."""
+
+    @property
+    def networks(self) -> Sequence[nn.Module]:
+        """All that is called for a picture and its prompts, see `breathe_between_blocks`."""
         ...
 
 

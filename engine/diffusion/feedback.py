@@ -11,7 +11,8 @@ import torch
 
 from engine.conditioning.encodings import AdapterShelf
 from engine.conditioning.sound_embedding import LevelShares
-from engine.diffusion.bundle import Bundle, Guided, GuidedInside, HearsSound
+from engine.diffusion.breath import breathe_between_blocks
+from engine.diffusion.bundle import Bundle, Guided, GuidedInside, HearsSound, Ponderous
 from engine.diffusion.frame import FrameMode, FrameProgram, FrameState
 from engine.diffusion.frame_params import MOST_CALLS
 from engine.diffusion.fresh import strengths
@@ -93,6 +94,11 @@ class FeedbackModel:
 
     def load(self) -> None:
         """Nothing is left to do: the bundle is open."""
+
+    def breathe(self) -> None:
+        """See `Breathing`; what a device records has no such places."""
+        if self._frames.stepwise and isinstance(self._bundle, Ponderous):
+            breathe_between_blocks(self._bundle.networks)
 
     @torch.inference_mode()
     def start_from(self, pixels: Uint8) -> None:

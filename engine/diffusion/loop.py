@@ -12,6 +12,7 @@ from typing import Any
 from engine.clock import Clock
 from engine.conditioning.encodings import AdapterShelf
 from engine.diffusion.adapter_slot import AdapterSlot
+from engine.diffusion.breath import Abandoned, breathing
 from engine.diffusion.brush import AwaitedBrush, Brush, ModelOpener
 from engine.diffusion.memory import is_out_of_memory, release_memory
 from engine.diffusion.sound_led import HeardPart, SoundLed
@@ -26,7 +27,15 @@ from engine.messages import (
     Uint8,
     control_from,
 )
-from engine.protocols import ImageModel, LoraWearer, OnRunner, Outspoken, Resumable, Steerable
+from engine.protocols import (
+    Breathing,
+    ImageModel,
+    LoraWearer,
+    OnRunner,
+    Outspoken,
+    Resumable,
+    Steerable,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +60,10 @@ class DiffusionLoop:
     a fallback the last picture stays. At the start, while the files of a large model are read, the
     fallback paints too. A model that runs out of memory is opened again with fewer pixels before
     that, and comes back to the size asked for when there is room.
+
+    While a model is opened, what paints goes on between two tensors that are copied. A picture
+    that nobody waits for any more, at the end of the show or when another model can be opened, is
+    left between two blocks of a network.
     """
 
     def __init__(
@@ -78,6 +91,8 @@ class DiffusionLoop:
         self._comes_back: Brush | None = None  # diffusion thread only: what it steps up to again
         self._come_back_s = 0.0  # when, on `clock`
         self._come_back_wait_s = COME_BACK_S
+        self._stopping = Event()  # of the show; an export never sets it
+        self._made_in_s = 0.0  # the newest picture
         self._requests: Fifo[Brush] = Fifo(8)
         self._lora_requests: Fifo[tuple[LoraChoice, ...]] = Fifo(8)
         self._model: ImageModel | None = None  # diffusion thread only
@@ -152,17 +167,26 @@ class DiffusionLoop:
     def run(self, stopping: Event) -> None:
         """Paint until told to stop. Diffusion thread only."""
         version = 0
+        self._stopping = stopping
         try:
             while not stopping.is_set():
-                self._switch_model()
-                control, version = self._controls.wait(version, 0.1)
-                if control is None or self._model is None:
-                    if self._model is None:
-                        stopping.wait(0.02)
-                    continue
-                self.step(control)
+                try:
+                    version = self._turn(version)
+                except Abandoned:
+                    logger.debug("a picture or an opening was left midway")
         finally:
             self.close()
+
+    def _turn(self, version: int) -> int:
+        """Switch models, wait for a state newer than `version` and paint it; its version."""
+        self._switch_model()
+        control, version = self._controls.wait(version, 0.1)
+        if self._model is None:
+            self._stopping.wait(0.02)
+        elif control is not None:
+            with breathing(self._look_up):
+                self.step(control)
+        return version
 
     def step(self, control: ControlState) -> Picture | None:
         """Paint one picture for `control` and publish it; None when the model failed."""
@@ -192,6 +216,7 @@ class DiffusionLoop:
         if not self._fresh:
             self._note_interval(finished_s)
         self._last_finished_s = finished_s
+        self._made_in_s = finished_s - started_s
         self._index += 1
         picture = Picture(
             index=self._index,
@@ -268,16 +293,43 @@ class DiffusionLoop:
         self._awaited.close()
         self._close_model()
 
-    def _switch_model(self) -> None:
-        wishes = self._lora_requests.drain()
-        if wishes:
-            self._wanted_loras = wishes[-1]
+    def _look_up(self) -> None:
+        """In the middle of a picture: go on, unless nobody waits for it any more."""
+        if self._stopping.is_set():
+            raise Abandoned
+        self._take_requests()
+        first = self._meanwhile and self._fresh  # the show begins with it, whatever is awaited
+        if self._awaited.brush is not None and not first and self._awaited.is_read():
+            raise Abandoned
+
+    def _paint_beside(self) -> None:
+        """In the middle of an opening: let what paints have every other picture's time."""
+        self._look_up()
+        control = self._controls.get()
+        rested = self._clock.now() - self._last_finished_s >= self._made_in_s
+        if self._model is not None and control is not None and not self._fresh and rested:
+            with breathing(self._look_up):
+                self.step(control)
+
+    def _take_requests(self) -> bool:
+        """Await the model that was asked for last; whether any was."""
         requests = self._requests.drain()
         if requests:
             self._short = self._comes_back = None
             self._come_back_wait_s = COME_BACK_S
             self._ask(requests[-1])
-        elif wishes and self._model is not None and not self._meanwhile:
+        return bool(requests)
+
+    def _switch_model(self) -> None:
+        wishes = self._lora_requests.drain()
+        if wishes:
+            self._wanted_loras = wishes[-1]
+        if (
+            not self._take_requests()
+            and wishes
+            and self._model is not None
+            and not self._meanwhile
+        ):
             self.message = self._dress()
         if self._awaited.brush is not None:
             self._open_awaited(self._awaited.brush)
@@ -310,8 +362,9 @@ class DiffusionLoop:
                 return  # the first picture of the show is not to wait for the disk
         if not self._awaited.is_read():
             return
+        opened = self._open(self._awaited.take())
         meanwhile, self._meanwhile = self._meanwhile, False
-        if not self._open(self._awaited.take()) and meanwhile and self._model is not None:
+        if not opened and meanwhile and self._model is not None:
             why = self.message
             self._dress()
             self.message = f"{why}; {self.model_name} paints instead"
@@ -372,7 +425,8 @@ class DiffusionLoop:
     def _open(self, brush: Brush, *, dressed: bool = True) -> bool:
         self.model_opening = brush.name
         try:
-            self.open_now(brush.opener)
+            with breathing(self._paint_beside):
+                self.open_now(brush.opener)
         except EngineError as error:  # the show goes on with the model it has
             self._refuse(brush, error)
             return False
@@ -383,7 +437,7 @@ class DiffusionLoop:
             if problem:
                 self.message = f"{problem}; {self.model_name} paints without"
             self.model_asked = brush.name
-            self._brush = brush
+            self._brush, self._short = brush, None
             return True
         finally:
             self.model_opening = self._awaited.name
@@ -400,6 +454,8 @@ class DiffusionLoop:
     def _adopt(self, model: ImageModel) -> None:
         self._close_model()
         self._model = model
+        if isinstance(model, Breathing):
+            model.breathe()
         self.model_name = model.name
         self._readings.clear()
         self._note_runner()

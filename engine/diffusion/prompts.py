@@ -135,13 +135,15 @@ class PromptBank:
         self._jobs = {text: job for text, job in self._jobs.items() if text in missing}
         until_s = self._now() + WORK_SHARE * min(self._intervals_s, default=0.0)
         for text in missing:
-            job = self._jobs[text] = self._jobs.get(text) or self._job(text)
+            job = self._jobs.pop(text, None) or self._job(text)  # one that is left midway is gone
             while (prompt := job.advance()) is None and not job.enqueued:
                 if self._now() >= until_s:
+                    self._jobs[text] = job
                     return
             if prompt is not None:
                 self._adopt(text, prompt)
-                del self._jobs[text]
+            else:
+                self._jobs[text] = job
             if self._now() >= until_s:
                 return
 

@@ -63,8 +63,10 @@ EXTRAPOLATE_S = 0.25
 """A control state older than this no longer carries the motion on."""
 WATCH_S = 0.5
 """A device that comes back is heard within 2 s."""
-STOP_LIMIT_S = 60.0
-"""A model that is being opened, or paints slowly, may need this long to notice the end."""
+STOP_LIMIT_S = 10.0
+"""Painting and opening are left midway (`engine.diffusion.breath`); what has no places to look up,
+as importing torch or merging a LoRA, may need this long. After that the process ends all the same,
+see `app.__main__`."""
 
 
 @dataclass(frozen=True, slots=True)

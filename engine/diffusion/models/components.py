@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import torch
 
-from engine.diffusion.memory import is_out_of_memory
 from engine.diffusion.models.family import read_json
+from engine.diffusion.models.named_errors import named_errors
 from engine.diffusion.models.weights import FileWeights, Weights, fill
 from engine.errors import ModelLoadError
 from engine.quiet_loaders import quiet_loaders
@@ -115,8 +115,7 @@ def diffusers_network(
 
     with named_errors(part), torch.device("meta"):
         network = getattr(diffusers, class_name).from_config(config)
-    with named_errors(part):
-        fill(network, weights, part, device, dtype)
+    fill(network, weights, part, device, dtype)
     return network
 
 
@@ -135,28 +134,5 @@ def clip_encoder(
     encoder_class = CLIPTextModelWithProjection if projected else CLIPTextModel
     with named_errors(part), torch.device("meta"):
         encoder: Any = encoder_class(CLIPTextConfig.from_dict(config))
-    with named_errors(part):
-        fill(encoder, weights, part, device, dtype)
+    fill(encoder, weights, part, device, dtype)
     return encoder
-
-
-class named_errors:  # noqa: N801 - reads like the context managers of contextlib
-    """Turn what a loader raises into one line that names the component and the remedy."""
-
-    def __init__(self, *path: str) -> None:
-        self._part = ": ".join(path)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(
-            error, (OSError, ValueError, RuntimeError, KeyError, ImportError, TypeError)
-        ):
-            if is_out_of_memory(error):
-                return
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-            raise ModelLoadError(
-                f"{self._part} cannot be loaded ({reason}): "
-                "fetch the checkpoint again, with safetensors weights"
-            ) from error

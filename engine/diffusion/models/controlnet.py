@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.diffusion.models.components import named_errors
+from engine.diffusion.models.named_errors import named_errors
 from engine.diffusion.structure.control_map import control_map
 from engine.errors import ModelLoadError
 from engine.messages import Uint8
@@ -53,7 +53,7 @@ class ControlNetBranch:
             network = network_class.from_pretrained(
                 folder, torch_dtype=dtype, use_safetensors=True, low_cpu_mem_usage=False
             )
-        self._network = network.to(device).to(memory_format=torch.channels_last).eval()
+        self.network: Any = network.to(device).to(memory_format=torch.channels_last).eval()
         self._kind = kind
         self._device = device
         self._dtype = dtype
@@ -89,7 +89,7 @@ class ControlNetBranch:
         `sample` is `(b, 4, h/8, w/8)`; all rows see the same picture.
         """
         assert self._planes is not None, "no picture was seen"
-        down, middle = self._network(
+        down, middle = self.network(
             sample,
             timestep,
             encoder_hidden_states=tokens,

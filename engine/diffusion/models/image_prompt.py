@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.diffusion.models.components import named_errors
 from engine.diffusion.models.guide_files import encoder_folder
+from engine.diffusion.models.named_errors import named_errors
 from engine.diffusion.structure.fitting import cover
 from engine.diffusion.structure.image import read_picture
 from engine.errors import ModelLoadError, StructureError

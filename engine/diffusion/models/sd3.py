@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.diffusion.bundle import PromptEmbedding, SizeRule
 from engine.diffusion.guidance import guided
@@ -82,6 +83,12 @@ class Sd3Bundle:
     def natural_guidance(self) -> float:
         """As the family says."""
         return self.pace.guidance
+
+    @property
+    def networks(self) -> Sequence[nn.Module]:
+        """See `Ponderous`."""
+        assert self._text is not None, "the bundle is closed"
+        return [self._transformer, self._vae, *self._text.networks]
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Shape `(1, 16, h/8, w/8)`."""

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.diffusion.bundle import PromptEmbedding
 from engine.diffusion.models.clip_text import ClipText, check_width
-from engine.diffusion.models.components import Components, named_errors
+from engine.diffusion.models.components import Components
+from engine.diffusion.models.named_errors import named_errors
 from engine.weights_file import component_files, read_weights_file
 
 T5_PLACES = 256
@@ -47,6 +48,12 @@ class Sd3Text:
     def clip(self) -> ClipText:
         """The two CLIP encoders."""
         return self._clip
+
+    @property
+    def networks(self) -> list[nn.Module]:
+        """All encoders there are."""
+        t5 = [] if self._t5 is None else [self._t5[1]]
+        return [*self._clip.encoders.values(), *t5]
 
     def _read_t5(self, text: str) -> Tensor:
         if self._t5 is None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from engine.diffusion.models.clip_tokens import clip_tokenizer
-from engine.diffusion.models.components import clip_encoder, diffusers_network, named_errors
+from engine.diffusion.models.components import clip_encoder, diffusers_network
 from engine.diffusion.models.ldm_config import (
     UNET,
     VAE,
@@ -22,6 +22,7 @@ from engine.diffusion.models.ldm_config import (
     unet_config,
     vae_config,
 )
+from engine.diffusion.models.named_errors import named_errors
 from engine.diffusion.models.single_file_family import scheduler_of_file
 from engine.diffusion.models.weights import FileWeights, HeldWeights
 from engine.errors import ModelLoadError

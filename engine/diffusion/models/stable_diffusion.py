@@ -6,7 +6,7 @@ picture loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -138,6 +138,12 @@ class StableDiffusionBundle:
         """U-Net and text encoders, see `LoraBearer`."""
         assert self._text is not None, "the bundle is closed"
         return {"unet": self._unet, **self._text.encoders}
+
+    @property
+    def networks(self) -> Sequence[nn.Module]:
+        """See `Ponderous`."""
+        led = [] if self._controlnet is None else [self._controlnet.network]
+        return [*self.lora_networks.values(), self._vae, *led]
 
     def paint_in_few_steps(self, on: bool) -> None:
         """With a few-step LoRA, guidance is inside and nothing has to be advised."""

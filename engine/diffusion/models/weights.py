@@ -10,6 +10,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from engine.diffusion.breath import breathe
+from engine.diffusion.models.named_errors import named_errors
 from engine.errors import ModelLoadError
 from engine.weights_file import TensorFacts, read_weights_file
 
@@ -69,11 +71,26 @@ def fill(
     """Give a network, made on the meta device, its weights in `dtype` on `device`.
 
     Convolutions come channels last. No tensor is in memory twice. `part` is how an error names
-    it, as in `sd-turbo: unet`. Raises `ModelLoadError`, naming the tensor.
+    it, as in `sd-turbo: unet`. A show breathes between two tensors. Raises `ModelLoadError`,
+    naming the tensor.
     """
+    with named_errors(part):
+        names = _sources(network, weights, part)
+    state: dict[str, Tensor] = {}
+    for name, source in names.items():
+        with named_errors(part):
+            state[name] = _copied(weights.tensor(source), device, dtype)
+        breathe()
+    with named_errors(part):
+        network.load_state_dict(state, strict=True, assign=True)
+        _number_positions(network, part, device)
+    network.requires_grad_(requires_grad=False).eval()
+
+
+def _sources(network: nn.Module, weights: Weights, part: str) -> dict[str, str]:
+    """Name in the network -> name in the file, of the same shape."""
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     names = _matched(wanted, weights.facts, part)
-    state = {}
     for name, source in names.items():
         found = weights.facts[source].shape
         if found != wanted[name]:
@@ -81,14 +98,13 @@ def fill(
                 f"{part}: {source} has the shape {_words(found)}, its config.json says "
                 f"{_words(wanted[name])}: weights and configuration are of different checkpoints"
             )
-    for name, source in names.items():
-        tensor = weights.tensor(source)
-        layout = torch.channels_last if tensor.dim() == 4 else torch.contiguous_format
-        kind = dtype if tensor.is_floating_point() else tensor.dtype
-        state[name] = tensor.to(device, kind, copy=True, memory_format=layout)
-    network.load_state_dict(state, strict=True, assign=True)
-    _number_positions(network, part, device)
-    network.requires_grad_(requires_grad=False).eval()
+    return names
+
+
+def _copied(tensor: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    layout = torch.channels_last if tensor.dim() == 4 else torch.contiguous_format
+    kind = dtype if tensor.is_floating_point() else tensor.dtype
+    return tensor.to(device, kind, copy=True, memory_format=layout)
 
 
 def _matched(

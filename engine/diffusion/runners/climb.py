@@ -44,6 +44,11 @@ class ClimbingFrames:
         """See `FrameRunner`."""
         return "compile" if self._compiled else self._below.name
 
+    @property
+    def stepwise(self) -> bool:
+        """See `FrameRunner`."""
+        return self._below.stepwise
+
     def run(self, mode: FrameMode) -> None:
         """See `FrameRunner`; between two frames of a show it may take over networks."""
         if self._workshop is not None:

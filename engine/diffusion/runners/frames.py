@@ -28,6 +28,11 @@ class FrameRunner(Protocol):
         """One line about what is being prepared or could not be; empty when all is well."""
         ...
 
+    @property
+    def stepwise(self) -> bool:
+        """Whether Python runs every operation of every frame, so that one can be left midway."""
+        ...
+
     def run(self, mode: FrameMode) -> None:
         """Start the next frame; on a GPU it may still be painting when this returns."""
         ...
@@ -58,6 +63,7 @@ class DirectFrames:
 
     name = "eager"
     message = ""
+    stepwise = True
 
     def __init__(self, program: FrameProgram) -> None:
         self._program = program
@@ -82,6 +88,11 @@ class SaidFrames:
         """See `FrameRunner`."""
         return self._frames.name
 
+    @property
+    def stepwise(self) -> bool:
+        """See `FrameRunner`."""
+        return self._frames.stepwise
+
     def run(self, mode: FrameMode) -> None:
         """See `FrameRunner`."""
         self._frames.run(mode)
@@ -99,6 +110,7 @@ class RecordedFrames:
     """
 
     message = ""
+    stepwise = False
 
     def __init__(self, program: FrameProgram, state: FrameState, recorder: Recorder) -> None:
         self._program = program
