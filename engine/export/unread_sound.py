@@ -18,7 +18,7 @@ class UnreadSound:
         self, preset: Preset, given: Mapping[str, str], say: Callable[[str], None]
     ) -> None:
         """`given` as for `unread_words`; what the preset sets or moves counts too."""
-        self._asked = dict(asked_by(preset) | given)
+        self._asked = {**asked_by(preset), **given}
         self._say = say
 
     def look(self, status: SoundStatus) -> None:
