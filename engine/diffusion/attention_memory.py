@@ -46,7 +46,9 @@ class AttentionMemory:
         """Whether calls write their keys and values; a frame's last call is what stays."""
         sizes = [rows * shape.heads * slots * shape.cells * shape.width for shape in shapes]
         self.buffer = torch.zeros(2 * sum(sizes), dtype=weight.dtype, device=weight.device)
-        parts = iter(self.buffer.split([size for size in sizes for _ in ("keys", "values")]))
+        parts = iter(
+            torch.split(self.buffer, [size for size in sizes for _ in ("keys", "values")])
+        )
         self.layers = tuple(
             LayerMemory(self, params, *(
                 next(parts).view(rows, shape.heads, slots, shape.cells, shape.width)

@@ -32,7 +32,8 @@ class PictureMemory:
         self._bundle = bundle
         self._state = state
         self._memory: AttentionMemory | None = None
-        self._begin()
+        self._filled = self._newest = 0
+        self._since_s = SLOT_S
         self._rows = 1
         self._wanted = False
 
