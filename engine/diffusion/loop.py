@@ -15,6 +15,8 @@ from engine.diffusion.adapter_slot import AdapterSlot
 from engine.diffusion.breath import Abandoned, breathing
 from engine.diffusion.brush import AwaitedBrush, Brush, ModelOpener
 from engine.diffusion.memory import is_out_of_memory, release_memory
+from engine.diffusion.picture_rate import PictureRate
+from engine.diffusion.readings import Readings
 from engine.diffusion.sound_led import HeardPart, SoundLed
 from engine.errors import EngineError, MemoryShortError, ModelLoadError
 from engine.mailbox import Fifo, Latest
@@ -22,7 +24,6 @@ from engine.messages import (
     ControlState,
     LoraChoice,
     Picture,
-    Reading,
     SoundStatus,
     Uint8,
     control_from,
@@ -45,8 +46,6 @@ StructureAt = Callable[[float], "Uint8 | None"]
 SoundAt = Callable[[ControlState, float, float], "Sequence[HeardPart]"]
 """The sound that a picture answers, so many seconds of it, another after so many seconds (0: at
 every picture); empty while there is none."""
-
-_SMOOTHING = 0.1
 
 COME_BACK_S = 60.0
 """After running out of memory: when the size asked for is tried again; then after twice that."""
@@ -96,40 +95,19 @@ class DiffusionLoop:
         self._requests: Fifo[Brush] = Fifo(8)
         self._lora_requests: Fifo[tuple[LoraChoice, ...]] = Fifo(8)
         self._model: ImageModel | None = None  # diffusion thread only
-        self._index = 0
-        self._interval_s = 0.0
-        self._last_finished_s = 0.0
-        self._painting_s = 0.0
-        self._intervals = 0
+        self.rate = PictureRate()  # written by diffusion only
+        self.readings = Readings()  # written by diffusion only
         self._fresh = True
         self._previous: ControlState | None = None
-        self._readings: dict[str, Reading] = {}
         self.message = ""  # written by diffusion only
         self.model_name = ""  # written by diffusion only
         self.model_asked = ""  # written by diffusion only: the name of the brush that paints
         self.model_opening = ""  # written by diffusion only: what is being opened
         self.runner = ""  # written by diffusion only: what executes the model's frames now
         self.runner_message = ""  # written by diffusion only: what it is preparing, or could not
-        self.unknown_words: tuple[tuple[str, str], ...] = ()  # written by diffusion only
-        self.words_left_out = 0  # written by diffusion only: of the newest prompt
         self._wanted_loras: tuple[LoraChoice, ...] = ()  # diffusion thread only
         self.advice = ""  # written by diffusion only: how the model would paint better
         self.loras: tuple[LoraChoice, ...] = ()  # written by diffusion only: what is put on
-
-    @property
-    def pictures_made(self) -> int:
-        """Pictures since the start. Any thread, never blocks."""
-        return self._index
-
-    @property
-    def pictures_per_second(self) -> float:
-        """Smoothed rate. Any thread, never blocks."""
-        return 1.0 / self._interval_s if self._interval_s > 0.0 else 0.0
-
-    @property
-    def mean_pictures_per_second(self) -> float:
-        """Over the whole run, the loading of models left out. Any thread, never blocks."""
-        return self._intervals / self._painting_s if self._painting_s > 0.0 else 0.0
 
     @property
     def sound(self) -> SoundStatus:
@@ -196,7 +174,7 @@ class DiffusionLoop:
             self._model.restart()
             self._fresh = True
         dt_s = max(0.0, control.time_s - self._previous.time_s) if self._previous else 0.0
-        self._read_prompts(control)
+        self.readings.look(control, self._model)
         try:
             self._lead(control)
             pixels = self._model.generate(control, dt_s)
@@ -213,17 +191,14 @@ class DiffusionLoop:
         self._note_runner()
         self._note_advice()
         finished_s = self._clock.now()
-        if not self._fresh:
-            self._note_interval(finished_s)
-        self._last_finished_s = finished_s
+        self.rate.note(finished_s, fresh=self._fresh)
         self._made_in_s = finished_s - started_s
-        self._index += 1
         picture = Picture(
-            index=self._index,
+            index=self.rate.made,
             pixels=pixels,
             control=control,
             made_in_ms=1000.0 * (finished_s - started_s),
-            seconds_per_picture=self._interval_s,
+            seconds_per_picture=self.rate.interval_s,
             fresh=self._fresh,
         )
         self._fresh = False
@@ -269,11 +244,8 @@ class DiffusionLoop:
             "model": model.state(),
             "previous": None if self._previous is None else asdict(self._previous),
             "fresh": self._fresh,
-            "pace": [
-                self._index, self._intervals,
-                self._interval_s, self._last_finished_s, self._painting_s,
-            ],
-        }  # fmt: skip
+            "pace": self.rate.state(),
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on after the picture that `state` was taken after; the model is open already."""
@@ -283,10 +255,7 @@ class DiffusionLoop:
         previous = state["previous"]
         self._previous = None if previous is None else control_from(previous)
         self._fresh = state["fresh"]
-        (
-            self._index, self._intervals,
-            self._interval_s, self._last_finished_s, self._painting_s,
-        ) = state["pace"]  # fmt: skip
+        self.rate.restore(state["pace"])
 
     def close(self) -> None:
         """Close the model. Diffusion thread only."""
@@ -306,7 +275,7 @@ class DiffusionLoop:
         """In the middle of an opening: let what paints have every other picture's time."""
         self._look_up()
         control = self._controls.get()
-        rested = self._clock.now() - self._last_finished_s >= self._made_in_s
+        rested = self._clock.now() - self.rate.finished_s >= self._made_in_s
         if self._model is not None and control is not None and not self._fresh and rested:
             with breathing(self._look_up):
                 self.step(control)
@@ -457,7 +426,7 @@ class DiffusionLoop:
         if isinstance(model, Breathing):
             model.breathe()
         self.model_name = model.name
-        self._readings.clear()
+        self.readings.forget()
         self._note_runner()
         self._fresh = True
         self._adapters.give_to(model)
@@ -469,14 +438,6 @@ class DiffusionLoop:
             self._model.close()
             self._model = None
             release_memory()
-
-    def _note_interval(self, finished_s: float) -> None:
-        interval_s = finished_s - self._last_finished_s
-        self._painting_s += interval_s
-        self._intervals += 1
-        if self._interval_s == 0.0:
-            self._interval_s = interval_s
-        self._interval_s += _SMOOTHING * (interval_s - self._interval_s)
 
     def _lead(self, control: ControlState) -> None:
         """Let the model see and hear what leads the next picture, beside its prompts."""
@@ -499,16 +460,3 @@ class DiffusionLoop:
     def _note_advice(self) -> None:
         model: object = self._model
         self.advice = model.advice if isinstance(model, LoraWearer) else ""
-
-    def _read_prompts(self, control: ControlState) -> None:
-        assert self._model is not None
-        unknown: list[tuple[str, str]] = []
-        left_out = 0
-        for prompt in control.prompts:
-            if prompt.text not in self._readings:
-                self._readings[prompt.text] = self._model.reading(prompt.text)
-            reading = self._readings[prompt.text]
-            unknown += reading.unknown_words
-            left_out = reading.left_out
-        self.unknown_words = tuple(dict.fromkeys(unknown))
-        self.words_left_out = left_out

@@ -212,7 +212,7 @@ def test_a_painter_that_fails_beside_an_opening_does_not_end_it() -> None:
     show.loop.step(control())
     show.loop.request_model(Brush("large", opener))
     show.loop._switch_model()
-    assert (show.loop.model_asked, show.loop.pictures_made) == ("large", 1)
+    assert (show.loop.model_asked, show.loop.rate.made) == ("large", 1)
     assert show.models[0].closed
     assert show.loop.step(control(0.1)) is not None
 
