@@ -34,7 +34,7 @@ class Sight:
 
 SIGHT_OF: Mapping[str, Sight] = MappingProxyType(
     {
-        "thunder": Sight("lightning strikes from dark clouds", SKY, 0.35),
+        "thunder": Sight("lightning strikes from dark clouds", SKY, 0.3),
         "rain": Sight("rain drops on a window", EVERYWHERE, 0.15),
         "waves": Sight("ocean waves", GROUND),
         "fire": Sight("a wall of fire", GROUND, 0.15),
@@ -59,8 +59,8 @@ SIGHT_OF: Mapping[str, Sight] = MappingProxyType(
 """Label of the listener's bank -> how it is seen."""
 
 
-OFTEN = ("thunder", "rain", "waves", "fire", "rooster")
-"""Labels that come five times as often as the rest."""
+OFTEN = ("thunder", "rain", "waves", "fire", "rooster", "rooster")
+"""Labels that come five times as often as the rest; of the rooster most is to be learnt."""
 LANDS = (
     "forest", "skyline", "waves", "mountains", "dunes", "castle", "sunset", "lighthouse", "tree",
     "winter cabin", "bridge", "volcano", "cloud_sea", "moon", "flower", "waterfall",
@@ -73,11 +73,11 @@ def region(where: str, height: int, width: int) -> Tensor:
     y = torch.linspace(1.0, -1.0, height)[:, None].expand(height, width)
     x = torch.linspace(-1.0, 1.0, width)[None].expand(height, width)
     if where == SKY:
-        return smoothstep(-0.35, 0.35, y)
+        return smoothstep(-0.25, 0.4, y)
     if where == GROUND:
-        return smoothstep(0.1, -0.4, y)
+        return smoothstep(-0.1, -0.5, y)
     if where == MIDDLE:
         return smoothstep(1.05, 0.6, ((x / 0.75) ** 2 + ((y + 0.1) / 0.9) ** 2).sqrt())
     if where == EVERYWHERE:
-        return torch.full((height, width), 0.5)
+        return torch.full((height, width), 0.42)
     raise ValueError(f"no region {where!r}")
