@@ -39,7 +39,7 @@ def _settings(options: argparse.Namespace) -> ExportSettings:
     marks = _marks(options, audio)
     mix = options.mix
     if mix is None:
-        mix = usual_mix(options.encoding, told=bool(marks))
+        mix = usual_mix(options.encoding, options.checkpoint, told=bool(marks))
     sound = sound_params(options.encoding, options.scale, mix, options.bend)
     adapters = {} if options.checkpoint is None else {options.encoding: options.checkpoint}
     return ExportSettings(

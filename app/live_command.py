@@ -320,7 +320,7 @@ def _run_headless(engine: Engine, seconds: float | None) -> int:
 
 def _watch(engine: Engine, stop: threading.Event, seconds: float | None) -> None:
     """Wait for the end of the show; what the window would say goes to the terminal, once."""
-    said = blamed = gone = ""
+    said = blamed = gone = painter = ""
     clock = MonotonicClock()
     end_s = clock.now() + seconds if seconds is not None else math.inf
     while True:
@@ -336,6 +336,10 @@ def _watch(engine: Engine, stop: threading.Event, seconds: float | None) -> None
         if problem and problem not in (message, blamed):
             print(f"sonolume: {problem}", file=sys.stderr, flush=True)
         blamed = problem
+        changed = bool(painter) and status.model not in ("", painter)
+        if changed and f"{status.model} paints" not in message:
+            print(f"sonolume: {status.model} paints now", file=sys.stderr, flush=True)
+        painter = status.model or painter
         if ended:
             return
 

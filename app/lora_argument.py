@@ -36,8 +36,10 @@ def as_lora(text: str) -> LoraChoice:
         path, weight = text, 1.0
     if not separator:
         path, weight = text, 1.0
-    if not path or not -4.0 <= weight <= 4.0:
+    if not path:
         raise argparse.ArgumentTypeError(f"{text!r} is no LoRA; write PATH or PATH:0.8, -4 to 4")
+    if not -4.0 <= weight <= 4.0:
+        raise argparse.ArgumentTypeError(f"the weight of {text!r} is outside -4 to 4; usual is 1")
     return LoraChoice(_place(path), weight)
 
 

@@ -131,6 +131,10 @@ def _wanted(name: str) -> tuple[str, str]:
         return known.hub_id, known.file if name == known.name else ""
     if name in {entry.name for entry in model_entries()}:
         raise UnknownModelError(f"{name} is here already: there is nothing to fetch")
+    if Path(name).expanduser().exists():
+        raise UnknownModelError(
+            f"{name} is here already: there is nothing to fetch, --model takes it"
+        )
     owner, _, rest = name.partition("/")
     repository, _, file = rest.partition("/")
     if not owner or not repository or name.startswith((".", "~")):

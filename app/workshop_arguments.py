@@ -51,13 +51,14 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
         "--sheets",
         type=Path,
         metavar="DIR",
-        help="for --quality and encodings: write contact sheets there (default: none)",
+        help="for --quality, encodings and sights: write contact sheets there (default: none)",
     )
     parser.add_argument(
         "--data",
         type=Path,
         metavar="DIR",
-        help="hearing: compare beat trackers on loops and sounds in DIR (default: on the demo)",
+        help="hearing: compare beat trackers on loops and sounds in DIR (default: on the demo); "
+        "sights: recordings that were left out of training (default: synthesised sounds)",
     )
     add_runner(parser, "all")
     parser.add_argument(

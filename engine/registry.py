@@ -136,6 +136,8 @@ def find_model(name: str) -> ModelEntry:
     fetched = [known.name for known in KNOWN_MODELS if known.role == "checkpoint"]
     if _HUB_ID.fullmatch(name) or name in fetched or _exists(Path(name).expanduser()):
         return CHECKPOINT
+    if name.endswith(".safetensors"):
+        raise UnknownModelError(f"there is no file {name[:200]}: check the path")
     names = [entry.name for entry in entries if entry.name != _TEST_MODEL] + fetched
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"; did you mean {close[0]!r}?" if close else ";"

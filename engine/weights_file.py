@@ -70,6 +70,8 @@ def read_weights_file(path: Path) -> WeightsFile:
                     f"{path} is no safetensors file ({size} bytes): fetch it again"
                 )
             text = file.read(length)
+    except FileNotFoundError as error:
+        raise ModelLoadError(f"there is no file {path}: check the path") from error
     except OSError as error:
         raise ModelLoadError(
             f"{path} cannot be read ({error.strerror}): fetch it again"

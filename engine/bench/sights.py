@@ -130,7 +130,7 @@ def painted(
     Raises `ModelLoadError` where the sound is not in it.
     """
     if mix is None:
-        mix = usual_mix(encoding, told=bool(prompt))
+        mix = usual_mix(encoding, None, told=bool(prompt))
     if clip is None:
         mix = 0.0
     values = defaults() | {

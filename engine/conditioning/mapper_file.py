@@ -49,7 +49,10 @@ def load_mapper(path: Path) -> tuple[EmbeddingMapper, AdapterCard]:
         )
     card = card_of(path)
     if card.kind != KIND:
-        raise ModelLoadError(f"{path} is a {card.kind}, not a mapper: choose it as what it is")
+        raise ModelLoadError(
+            f"{path} is a {card.kind}, not a mapper: choose the encoding '{card.kind}', or "
+            "another file"
+        )
     try:
         with torch.device("meta"):
             mapper = EmbeddingMapper(card.input_width, card.target, shape_of(card.settings))

@@ -54,12 +54,19 @@ def unread_words(given: Mapping[str, str], unread: Collection[str]) -> str:
     )
 
 
-def usual_mix(encoding: str, *, told: bool) -> float:
+def usual_mix(encoding: str, checkpoint: Path | None, *, told: bool) -> float:
     """How much of the prompt is the sound unless said: all of it, or half beside words.
 
-    A projector takes nothing away from what is told, so it is heard in full.
+    A projector with ears, as the shipped one, takes nothing away from what is told, so it is
+    heard in full. Raises `ModelLoadError` for a checkpoint that is none.
     """
-    return 0.5 if told and encoding != "projector" else 1.0
+    if not told:
+        return 1.0
+    if encoding == "projector":
+        from engine.conditioning.projector.projector_file import has_ears
+
+        return 1.0 if checkpoint is None or has_ears(checkpoint) else 0.5
+    return 0.5
 
 
 def sound_params(encoding: str, scale: str | None, mix: float, bend: float) -> dict[str, float]:

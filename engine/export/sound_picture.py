@@ -110,7 +110,7 @@ def paint_sound(settings: PictureSettings) -> PictureReport:
     _check(settings)
     mix = settings.mix
     if mix is None:
-        mix = usual_mix(settings.encoding, told=bool(settings.prompt))
+        mix = usual_mix(settings.encoding, settings.checkpoint, told=bool(settings.prompt))
     heard: _Heard | None = None
     with SoundReader(settings.audio) as reader:
         if settings.encoding == SEMANTIC:

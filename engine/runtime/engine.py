@@ -274,6 +274,8 @@ class Engine:
         features = status.features
         record = status.record or status.recorded
         return {
+            "model": status.model,
+            "runner": self._diffusion.runner,
             "frames": status.frames,
             "ai_fps": round(self._diffusion.rate.mean_per_second, 2),
             "output_fps": round(self._pace.mean_frames_per_second, 2),

@@ -68,8 +68,8 @@ def _fetched(hub_id: str) -> Path:
         commit = ""
     if not commit or not (home / "snapshots" / commit).is_dir():
         raise ModelLoadError(
-            f"CLAP {hub_id} is not on this machine: {_remedy(hub_id)}, or choose what ships: "
-            "--listener embedded, an adapter that hears ear"
+            f"CLAP {hub_id} is not on this machine: {_remedy(hub_id)}, or choose what "
+            "ships: the listener embedded, adapters that hear ear (train: --encoder ear)"
         )
     return home / "snapshots" / commit
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -262,3 +264,18 @@ def test_another_format_version_is_refused(saved: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 99}))
     with pytest.raises(ModelLoadError, match="99"):
         _load(saved)
+
+
+def test_reading_the_weights_makes_torch_import_nothing_that_a_start_would_wait_for() -> None:
+    script = (
+        "import sys, torch\n"
+        "from engine.diffusion.models.ember.bundle import ember_folder\n"
+        "from engine.diffusion.models.ember.weights import load_ember\n"
+        "before = set(sys.modules)\n"
+        "load_ember(ember_folder(), 'cpu', torch.float32)\n"
+        "print(len(set(sys.modules) - before))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 50  # one random number on the meta device: 500

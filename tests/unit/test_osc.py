@@ -175,7 +175,7 @@ def test_an_adapter_is_loaded_by_its_path_and_is_what_its_card_says(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "says"),
     [
-        ("gone.safetensors", None, "cannot be read"),
+        ("gone.safetensors", None, "there is no file"),
         ("old.ckpt", b"x", "is a pickle"),
         ("bare.safetensors", b"\x02" + b"\0" * 7 + b"{}", "is no adapter of Sonolume"),
     ],

@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from engine.conditioning.projector.spread import spread
+
 _HEADS = 8
 
 
@@ -47,11 +49,11 @@ class ProjectionTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.memory_in = nn.Linear(memory_width, width)
-        self.queries = nn.Parameter(0.02 * torch.randn(tokens, width))
-        self.places = nn.Parameter(0.02 * torch.randn(tokens, width))
+        self.queries = spread(0.02, tokens, width)
+        self.places = spread(0.02, tokens, width)
         self.layers = nn.ModuleList(_DecoderLayer(width) for _ in range(layers))
         self.out_proj = nn.Linear(width, out_width)
-        self.out_places = nn.Parameter(0.02 * torch.randn(tokens, out_width))
+        self.out_places = spread(0.02, tokens, out_width)
         self.out_norm = nn.LayerNorm(out_width)
 
     def forward(self, memory: Tensor) -> Tensor:

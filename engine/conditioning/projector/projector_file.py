@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn import Module
 
 from engine.conditioning.adapter_file import AdapterCard, card_metadata, card_of
 from engine.conditioning.int8_rows import unpacked
@@ -61,14 +62,27 @@ def load_projector(path: Path) -> tuple[AdapterCard, Projector | SonicProjector]
     try:
         with torch.device("meta"):
             network = projector(plan_of(card))
+        _check_shapes(path, network, tensors)
         network.load_state_dict(tensors, strict=True, assign=True)
     except (RuntimeError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise ModelLoadError(
-            f"{path} is no projector of the shape its card says ({reason}): fetch it again, or "
-            "train one with 'sonolume train projector'"
-        ) from error
+        raise ModelLoadError(_wrong_shape(path, " ".join(str(error).split())[:160])) from error
     return card, network.float().eval().requires_grad_(False)
+
+
+def _check_shapes(path: Path, network: Module, tensors: Mapping[str, Tensor]) -> None:
+    for name, wanted in network.state_dict().items():
+        found = tuple(tensors[name].shape) if name in tensors else "missing"
+        if found != tuple(wanted.shape):
+            raise ModelLoadError(
+                _wrong_shape(path, f"{name} is {found}, not {tuple(wanted.shape)}")
+            )
+
+
+def _wrong_shape(path: Path, what: str) -> str:
+    return (
+        f"{path} is no projector of the shape its card says ({what}): fetch it again, or train "
+        "one with 'sonolume train projector'"
+    )
 
 
 def has_ears(path: Path) -> bool:

@@ -38,6 +38,8 @@ def checkpoint_path(name: str) -> Path:
     inside = _HUB_FILE.fullmatch(name)
     if inside:
         return _fetched_file(inside.group(1), inside.group(2))
+    if path.suffix.lower() == ".safetensors":
+        raise ModelLoadError(f"there is no file {name}: check the path")
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise ModelLoadError(
             f"no model {name!r}: it is no known name, folder, file or hub id; "

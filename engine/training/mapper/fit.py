@@ -56,7 +56,10 @@ def set_scalings(mapper: EmbeddingMapper, lessons: Lessons, prompts: Tensor) -> 
     scale = (share @ (prompts - mean).square()).sqrt()
     rms = float(scale.square().mean().sqrt())
     if rms < _TINY:
-        raise TrainingError("all captions become one prompt: there is nothing to learn")
+        raise TrainingError(
+            f"all {len(counts)} captions to learn from become one prompt: there is nothing to "
+            "learn; give more that differ, or leave no clips out (--fold 0)"
+        )
     mapper.output_mean.copy_(mean)
     mapper.output_scale.copy_(torch.where(scale < 1e-4 * rms, 0.0, scale))
 

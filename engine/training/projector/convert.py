@@ -72,7 +72,8 @@ def _state(path: Path) -> dict[str, Tensor]:
         found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise TrainingError(f"there is no file {path}") from error
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError) as error:
+    except (pickle.UnpicklingError, LookupError, RuntimeError, OSError, EOFError, TypeError,
+            ValueError) as error:  # fmt: skip
         raise TrainingError(
             f"{path} holds more than tensors, or is damaged, and is not opened: fetch it again "
             "from where its author published it"

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.conditioning.projector.spread import spread
 from engine.conditioning.word_table import MAX_WORDS, UnknownWord, WordTable
 
 _SLOT_SPREAD = 0.5
@@ -80,9 +81,9 @@ class TextEncoder(nn.Module):
         self.word_in = nn.Linear(config.word_width, config.width)
         self.theme_in = nn.Linear(config.word_width, config.width)
         self.slot_theme_in = nn.Linear(config.word_width, config.slots * config.width)
-        self.start = nn.Parameter(0.02 * torch.randn(config.width))
-        self.slots = nn.Parameter(_SLOT_SPREAD * torch.randn(config.slots, config.width))
-        self.position = nn.Parameter(0.02 * torch.randn(MAX_WORDS + 1, config.width))
+        self.start = spread(0.02, config.width)
+        self.slots = spread(_SLOT_SPREAD, config.slots, config.width)
+        self.position = spread(0.02, MAX_WORDS + 1, config.width)
         self.layers = nn.ModuleList(
             _Layer(config.width, config.heads) for _ in range(config.layers)
         )
