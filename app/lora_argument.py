@@ -39,7 +39,9 @@ def as_lora(text: str) -> LoraChoice:
     if not path:
         raise argparse.ArgumentTypeError(f"{text!r} is no LoRA; write PATH or PATH:0.8, -4 to 4")
     if not -4.0 <= weight <= 4.0:
-        raise argparse.ArgumentTypeError(f"the weight of {text!r} is outside -4 to 4; usual is 1")
+        raise argparse.ArgumentTypeError(
+            f"the weight of {text!r} is outside -4 to 4; write PATH or PATH:0.8"
+        )
     return LoraChoice(_place(path), weight)
 
 

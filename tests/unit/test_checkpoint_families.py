@@ -502,3 +502,9 @@ def same(found: Any, original: Any) -> None:
     state = found.state_dict()
     assert state.keys() == expected.keys()
     assert all(torch.equal(tensor, expected[name]) for name, tensor in state.items())
+
+
+def test_a_checkpoint_without_its_unet_is_said_to_lack_it(broken: Path) -> None:
+    shutil.rmtree(broken / "unet")
+    with pytest.raises(ModelLoadError, match="unet"):
+        family_of_folder(broken)

@@ -71,8 +71,8 @@ def family_of_folder(folder: Path) -> Family:
         if transformer.get("_class_name") == "SD3Transformer2DModel":
             width = int(transformer.get("joint_attention_dim", 4096))
             return Family("sd3", "SD 3.x", width, _PLAIN_FLOW, "taesd3")
-    if class_name.startswith("StableDiffusion"):  # its own index leaves it out
-        part = "transformer" if class_name.startswith("StableDiffusion3") else "unet"
+    part = "transformer" if class_name.startswith("StableDiffusion3") else "unet"
+    if class_name.startswith("StableDiffusion") and not (folder / part).is_dir():
         raise ModelLoadError(f"{folder} has no folder {part}: fetch the whole checkpoint again")
     raise ModelLoadError(f"{folder} is a {class_name}, another family: {_KNOWN}")
 
