@@ -23,7 +23,7 @@ from app.device_scan import ListedDevice
 from app.engine_bridge import EngineBridge
 from app.export_job import ExportState
 from app.first_paint import FirstPaint
-from app.garbage import delete_now, freed_by_this_thread, hide_from_collectors
+from app.garbage import delete_now
 from app.interrupt import quit_on_signals
 from app.memory import Memory
 from app.output_window import Output
@@ -340,25 +340,10 @@ def run_window(
     app.setApplicationDisplayName("Sonolume")
     app.setDesktopFileName("sonolume")
     apply_style(app)
-    with freed_by_this_thread():
-        _run(app, engine, settings, list_devices, seconds, painted)
-    return 0
-
-
-def _run(
-    app: QApplication,
-    engine: RunningEngine,
-    settings: SettingsStore,
-    list_devices: Callable[[], Sequence[ListedDevice]],
-    seconds: float | None,
-    painted: Callable[[], None] | None,
-) -> None:
-    """Build, show and close the window; nothing refers to it when this returns."""
     crash_log = CrashLog()
     bridge = EngineBridge(engine, list_devices, crash_log)
     with crash_log, quit_on_signals(app):
         window = MainWindow(bridge, settings)
-        hide_from_collectors()
         if painted is not None:
             FirstPaint(window.picture, painted)
         window.show()
@@ -373,3 +358,4 @@ def _run(
         window.output.close()
         window.hide()
     delete_now(window, bridge)
+    return 0

@@ -39,8 +39,8 @@ EAR_QUIET_DB = -45.0
 """A window whose loudest frame is this far below the sound's is left out: pauses teach nothing."""
 
 
-class SoundVectors(Protocol):
-    """An encoder by the name that `AdapterCard.encoder` keeps. One thread."""
+class SoundEncoder(Protocol):
+    """What hears for adapters, whatever it makes of it."""
 
     @property
     def name(self) -> str:
@@ -61,6 +61,10 @@ class SoundVectors(Protocol):
     def window_s(self) -> float:
         """How much sound one vector is made of, seconds."""
         ...
+
+
+class SoundVectors(SoundEncoder, Protocol):
+    """An encoder by the name that `AdapterCard.encoder` keeps. One thread."""
 
     def encode(self, samples: Float32, sample_rate: int) -> Float32:
         """`(width,)` of mono `samples`, the whole of them."""
@@ -89,28 +93,8 @@ def open_sound_vectors(
 
 
 @runtime_checkable
-class SoundViews(Protocol):
-    """An encoder that sees a sound in three views too, for projectors. One thread."""
-
-    @property
-    def name(self) -> str:
-        """One of `VIEWED_ENCODERS`."""
-        ...
-
-    @property
-    def width(self) -> int:
-        """How many numbers a view has."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """Names the weights."""
-        ...
-
-    @property
-    def window_s(self) -> float:
-        """How much sound it looks at, seconds."""
-        ...
+class SoundViews(SoundEncoder, Protocol):
+    """An encoder of `VIEWED_ENCODERS`: three views of a sound, for projectors. One thread."""
 
     def views(self, samples: Float32, sample_rate: int) -> tuple[Float32, ...]:
         """One vector `(width,)` per view of the sound that ends with mono `samples`."""

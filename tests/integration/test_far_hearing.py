@@ -92,6 +92,15 @@ def shown() -> Iterator[Callable[..., Show]]:
         show.hearing.close()
 
 
+def show_of(shown: Callable[..., Show], work: FarWork) -> tuple[FarEars, FarEar, Show]:
+    """A show in which an adapter hears one vector of CLAP."""
+    ears = FarEars()
+    ear = ears.ear(CLAP, "vector", encoders.WIDTH)
+    show = shown(ears, work)
+    show.ear = ear
+    return ears, ear, show
+
+
 def clap_work(opener: Callable[[], Encoder]) -> FarWork:
     return FarWork("CLAP", clap_process.serve, opener)
 
@@ -139,10 +148,7 @@ def test_painting_gets_what_there_is_at_once_while_the_process_works_and_the_new
     shown: Callable[..., Show],
 ) -> None:
     work, begun, let_go = held()
-    ears = FarEars()
-    ear = ears.ear(CLAP, "vector", encoders.WIDTH)
-    show = shown(ears, work)
-    show.ear = ear
+    _, ear, show = show_of(shown, work)
     show.step(tone(0))
     show.answered(tone(1))
     assert begun.wait(WAIT_S)
@@ -166,10 +172,7 @@ def test_painting_gets_what_there_is_at_once_while_the_process_works_and_the_new
 def test_a_window_goes_over_every_two_seconds_of_music_on_a_cpu(
     shown: Callable[..., Show],
 ) -> None:
-    ears = FarEars()
-    ear = ears.ear(CLAP, "vector", encoders.WIDTH)
-    show = shown(ears, clap_work(encoders.BandEncoder))
-    show.ear = ear
+    _, _, show = show_of(shown, clap_work(encoders.BandEncoder))
     show.step(tone(0))
     show.answered(tone(0))
     show.answered(tone(0))
@@ -187,10 +190,7 @@ def test_a_window_goes_over_every_two_seconds_of_music_on_a_cpu(
 def test_a_process_killed_in_a_show_is_one_line_and_the_next_adapter_starts_another(
     shown: Callable[..., Show], caplog: pytest.LogCaptureFixture
 ) -> None:
-    ears = FarEars()
-    ear = ears.ear(CLAP, "vector", encoders.WIDTH)
-    show = shown(ears, clap_work(encoders.BandEncoder))
-    show.ear = ear
+    ears, ear, show = show_of(shown, clap_work(encoders.BandEncoder))
     show.step(tone(1))
     show.answered(tone(1))
     show.answered(tone(1))
@@ -218,10 +218,7 @@ def test_a_process_that_never_answers_is_given_up(
     shown: Callable[..., Show], caplog: pytest.LogCaptureFixture
 ) -> None:
     work, begun, _ = held()
-    ears = FarEars()
-    ear = ears.ear(CLAP, "vector", encoders.WIDTH)
-    show = shown(ears, work)
-    show.ear = ear
+    _, ear, show = show_of(shown, work)
     show.step(tone(1))
     show.answered(tone(1))
     assert begun.wait(WAIT_S)
@@ -261,10 +258,7 @@ def test_vectors_of_another_width_are_one_line_and_never_reach_the_picture(
 
 
 def test_an_encoder_that_hears_no_difference_is_warned_of(shown: Callable[..., Show]) -> None:
-    ears = FarEars()
-    ear = ears.ear(CLAP, "vector", encoders.WIDTH)
-    show = shown(ears, clap_work(encoders.ConstantEncoder))
-    show.ear = ear
+    _, ear, show = show_of(shown, clap_work(encoders.ConstantEncoder))
     show.step(tone(0))
     show.answered(tone(0))
     show.answered(tone(0))
@@ -301,10 +295,7 @@ def test_nobody_who_asks_is_no_process_and_one_that_is_not_asked_for_long_is_let
 
 def test_the_answer_to_another_source_is_not_taken(shown: Callable[..., Show]) -> None:
     work, begun, let_go = held()
-    ears = FarEars()
-    ear = ears.ear(CLAP, "vector", encoders.WIDTH)
-    show = shown(ears, work)
-    show.ear = ear
+    _, ear, show = show_of(shown, work)
     show.step(tone(1))
     show.answered(tone(1))
     assert begun.wait(WAIT_S)

@@ -150,11 +150,28 @@ class CachedCrossAttention:
         temb: Tensor | None = None,
     ) -> Tensor:
         """As `AttnProcessor2_0` (diffusers 0.42); the prompt is the one that was held."""
-        rows, cells, _ = hidden_states.shape
-        query = attn.to_q(hidden_states).view(rows, cells, attn.heads, -1).transpose(1, 2)
+        rows = hidden_states.shape[0]
+        query = by_head(attn.to_q(hidden_states), attn.heads)
         states = F.scaled_dot_product_attention(query, self._key[:rows], self._value[:rows])
-        out: Tensor = attn.to_out[0](states.transpose(1, 2).reshape(rows, cells, -1))
-        return out / attn.rescale_output_factor if attn.rescale_output_factor != 1.0 else out
+        return attended(attn, states)
+
+
+def by_head(projected: Tensor, heads: int) -> Tensor:
+    """`(rows, cells, width)` -> `(rows, heads, cells, width of a head)`."""
+    rows, cells, _ = projected.shape
+    return projected.view(rows, cells, heads, -1).transpose(1, 2)
+
+
+def one_width(states: Tensor) -> Tensor:
+    """`by_head` undone."""
+    rows, _, cells, _ = states.shape
+    return states.transpose(1, 2).reshape(rows, cells, -1)
+
+
+def attended(attn: Any, states: Tensor) -> Tensor:
+    """What a plain layer (`is_plain`) returns for what its heads have seen."""
+    out: Tensor = attn.to_out[0](one_width(states))
+    return out / attn.rescale_output_factor if attn.rescale_output_factor != 1.0 else out
 
 
 def can_cache(unet: Any) -> bool:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from engine.diffusion.models.cross_attention import by_head, one_width
 from engine.diffusion.models.guide_files import encoder_folder
 from engine.diffusion.models.named_errors import named_errors
 from engine.diffusion.structure.fitting import cover
@@ -96,11 +97,11 @@ class ImagePromptAttention:
     ) -> Tensor:
         """Add what is seen in the picture to what the inner processor returns."""
         out: Tensor = self._inner(attn, hidden_states, encoder_hidden_states, attention_mask, temb)
-        rows, cells, _ = hidden_states.shape
-        query = attn.to_q(hidden_states).view(rows, cells, attn.heads, -1).transpose(1, 2)
+        rows = hidden_states.shape[0]
+        query = by_head(attn.to_q(hidden_states), attn.heads)
         key, value = (part.expand(rows, -1, -1, -1) for part in (self._key, self._value))
         seen = F.scaled_dot_product_attention(query, key, value)
-        seen = seen.transpose(1, 2).reshape(rows, cells, -1) * self._scale
+        seen = one_width(seen) * self._scale
         # `to_out` is linear: the picture's share needs its matrix, not its bias a second time.
         share: Tensor = F.linear(seen, attn.to_out[0].weight) / attn.rescale_output_factor
         return out + share

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.diffusion.attention_memory import AttentionMemory, AttentionShape, LayerMemory
-from engine.diffusion.models.cross_attention import is_plain
+from engine.diffusion.models.cross_attention import attended, by_head, is_plain
 
 
 class SelfAttentions:
@@ -74,15 +74,13 @@ class RememberingAttention:
         temb: Tensor | None = None,
     ) -> Tensor:
         """As `AttnProcessor2_0` (diffusers 0.42), with more keys and a bias on those."""
-        rows, cells, _ = hidden_states.shape
         query, key, value = (
-            layer(hidden_states).view(rows, cells, attn.heads, -1).transpose(1, 2)
+            by_head(layer(hidden_states), attn.heads)
             for layer in (attn.to_q, attn.to_k, attn.to_v)
         )
         key, value, bias = self._memory.beside(key, value)
         states = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        out: Tensor = attn.to_out[0](states.transpose(1, 2).reshape(rows, cells, -1))
-        return out / attn.rescale_output_factor if attn.rescale_output_factor != 1.0 else out
+        return attended(attn, states)
 
 
 def _halvings(unet: Any, name: str) -> int:
